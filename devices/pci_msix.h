@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MSI-X (PCI local bus 3.0, 6.8.2) for one PCI function: the capability, the
+ * vector table and the pending bits, which sit in a BAR of the device's.
+ *
+ * Set-up with the device; table and PBA registers are accessed by vCPUs,
+ * pci_msix_notify() from any thread, also with the device's lock held. One
+ * leaf lock inside. A vector's message is bound to an eventfd of the sink's
+ * when the vector is first used unmasked, and again only when its address or
+ * data have changed, so mask/unmask storms cost no routes (case 34).
+ */
+#ifndef MICROVM_PCI_MSIX_H
+#define MICROVM_PCI_MSIX_H
+
+#include "devices/pci.h"
+
+#define PCI_MSIX_MAX_VECTORS 64
+#define PCI_MSIX_ENTRY_SIZE 16
+#define PCI_MSIX_NO_VECTOR 0xffff	/* VIRTIO_MSI_NO_VECTOR */
+
+struct pci_msix_vector {
+	uint64_t addr;
+	uint32_t data;
+	uint32_t control;	/* bit 0: masked */
+	uint64_t bound_addr;	/* what @route stands for */
+	uint32_t bound_data;
+	int route;		/* handle of the sink's, -1 none */
+	int fd;			/* eventfd of the route, -1 none; owned by the sink */
+	bool pending;
+};
+
+struct pci_msix {
+	struct pci_dev *dev;
+	pthread_mutex_t lock;
+	struct pci_msix_vector vectors[PCI_MSIX_MAX_VECTORS];
+	unsigned n_vectors;
+	unsigned cap;		/* offset of the capability */
+	bool enabled, function_mask;
+};
+
+/*
+ * Adds the capability to @dev. Table at @table_off and PBA at @pba_off of BAR
+ * @bar; the device's region for that BAR passes accesses in these windows to
+ * the functions below. @n_vectors 1..PCI_MSIX_MAX_VECTORS.
+ */
+void pci_msix_init(struct pci_msix *msix, struct pci_dev *dev, unsigned n_vectors, unsigned bar,
+		   uint32_t table_off, uint32_t pba_off);
+void pci_msix_finish(struct pci_msix *msix);	/* releases routes */
+void pci_msix_reset(struct pci_msix *msix);
+
+/* Accesses within the table (@off from its start); only aligned 4 and 8 byte ones count. */
+uint64_t pci_msix_table_read(struct pci_msix *msix, uint64_t off, unsigned size);
+void pci_msix_table_write(struct pci_msix *msix, uint64_t off, unsigned size, uint64_t value);
+uint64_t pci_msix_pba_read(struct pci_msix *msix, uint64_t off, unsigned size);
+
+/* pci.c calls this after a write touched the capability. */
+void pci_msix_config_written(struct pci_msix *msix);
+
+/* Raises @vector, or marks it pending while masked. A vector out of range is dropped. */
+void pci_msix_notify(struct pci_msix *msix, unsigned vector);
+/* Whether the guest has MSI-X on; else the function uses INTx. */
+bool pci_msix_enabled(struct pci_msix *msix);
+
+#endif

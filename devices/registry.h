@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtio devices of this build, by the name of their option.
+ *
+ * A device's .c defines one const struct virtio_model; registry.c lists it.
+ * From that follow its option (--rng ...), its help and its place in the
+ * machine, on PCI or MMIO.
+ */
+#ifndef MICROVM_REGISTRY_H
+#define MICROVM_REGISTRY_H
+
+#include "vmm/gmem.h"
+#include "vmm/loop.h"
+#include "vmm/opts.h"
+
+struct term;
+struct virtio_device;
+
+/* What a device may use of the process it lives in. */
+struct virtio_env {
+	struct loop *loop;
+	const struct gmem *mem;
+	struct term *term;	/* for chardev_open() */
+};
+
+struct virtio_model {
+	const char *name;	/* of the option, "rng" */
+	const char *arg;	/* of the first element in help: "on|off", "CHARDEV" */
+	const char *help;	/* a line */
+	const struct opt_key *keys;	/* beside bus=, ended by a NULL name; NULL: none */
+	bool multiple;		/* the option may be given several times */
+	bool by_default;	/* there unless "off" */
+	/* 0, or negative errno after one line in the log. */
+	int (*create)(struct virtio_device **out, const struct virtio_env *env,
+		      const struct opt_value *opts);
+	void (*destroy)(struct virtio_device *v);	/* loop thread, no vCPU runs */
+};
+
+/* Ended by NULL. */
+extern const struct virtio_model *const virtio_models[];
+
+#endif

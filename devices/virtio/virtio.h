@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtio device state machine (virtio 1.2, 2.1 and 3), once for all
+ * devices and transports.
+ *
+ *     transport (virtio_pci, virtio_mmio, vhost_user)  -- registers, interrupts
+ *           |  virtio_set_status(), virtio_get_features(), ...
+ *     virtio.c                                          -- status, features, queues, reset
+ *           |  virtio_ops
+ *     device (rng.c, console.c, ...)                    -- what it does
+ *
+ * A device fills in a const virtio_ops and embeds a struct virtio_device. It
+ * knows neither its bus nor its process.
+ *
+ * Threads and locks
+ *   - notify() runs on the device's loop thread with v->lock held.
+ *   - config_read(), config_write(), activate(), reset() run on any thread
+ *     with v->lock held.
+ *   - quiesce() runs on any thread but the loop's, without v->lock: it returns
+ *     when nothing of the device touches guest memory any more. NULL when the
+ *     device works only inside notify().
+ *   - A device's own callbacks (fds, timers) take v->lock themselves, then ask
+ *     virtio_running().
+ *   - Transports call the virtio_* register functions under a lock of their
+ *     own, one register access at a time. Order: transport -> v->lock -> irq.
+ *
+ * Life: virtio_init() ... virtio_attach() by the transport ... driver
+ * negotiates ... DRIVER_OK: queues are live, activate(), kicks arrive ...
+ * status 0: queues off, generation up, quiesce(), reset() ... virtio_finish().
+ */
+#ifndef MICROVM_VIRTIO_H
+#define MICROVM_VIRTIO_H
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "devices/virtio/virtq.h"
+#include "vmm/log.h"
+#include "vmm/loop.h"
+
+#define VIRTIO_MAX_QUEUES 64
+
+/* What virtio.c offers for every device beside the device's own bits. */
+#define VIRTIO_COMMON_FEATURES                                                                     \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
+
+struct virtio_device;
+
+struct virtio_ops {
+	const char *name;		/* "virtio-rng" */
+	uint16_t id;			/* VIRTIO_ID_... */
+	uint32_t pci_class;		/* 24 bits */
+	/*
+	 * Device configuration; [off, off + len) lies within v->config_len.
+	 * NULL config_read: zeros. NULL config_write: dropped.
+	 */
+	void (*config_read)(struct virtio_device *v, uint32_t off, void *buf, uint32_t len);
+	void (*config_write)(struct virtio_device *v, uint32_t off, const void *buf, uint32_t len);
+	/* DRIVER_OK: v->features is final, enabled queues may be popped. */
+	void (*activate)(struct virtio_device *v);
+	/* The driver kicked queue @q, which is enabled. */
+	void (*notify)(struct virtio_device *v, unsigned q);
+	void (*quiesce)(struct virtio_device *v);
+	void (*reset)(struct virtio_device *v);
+};
+
+/* How a device's interrupts leave it; supplied by the transport. */
+struct virtio_transport_ops {
+	void (*queue_irq)(void *ctx, unsigned q);
+	void (*config_irq)(void *ctx);
+};
+
+struct virtio_queue {
+	struct virtq vq;
+	struct loop_fd kick;	/* an eventfd, on the loop since virtio_init() */
+	struct virtio_device *v;
+};
+
+struct virtio_device {
+	const struct virtio_ops *ops;
+	struct loop *loop;
+	const struct gmem *mem;
+	pthread_mutex_t lock;
+	uint64_t offered;	/* features, VIRTIO_COMMON_FEATURES included */
+	uint64_t features;	/* accepted by the driver; final at FEATURES_OK */
+	uint32_t config_len;
+	unsigned n_queues;
+	struct virtio_queue *queues;
+	struct log_rate rate;	/* for log_guest() */
+
+	/* virtio.c's own */
+	uint8_t status;
+	bool resetting;
+	atomic_uint config_generation;
+	const struct virtio_transport_ops *transport;
+	void *transport_ctx;
+};
+
+/* --- for devices ------------------------------------------------------- */
+
+/*
+ * Queue sizes: @n_queues powers of two. @features: the device's own bits.
+ * Creates the kick eventfds and puts them on @loop. 0 or negative errno.
+ */
+int virtio_init(struct virtio_device *v, const struct virtio_ops *ops, struct loop *loop,
+		const struct gmem *mem, const uint16_t *queue_sizes, unsigned n_queues,
+		uint64_t features, uint32_t config_len);
+/* Loop thread, with no vCPU running. */
+void virtio_finish(struct virtio_device *v);
+
+/* DRIVER_OK is set, no reset under way and the device not broken. v->lock held. */
+bool virtio_running(const struct virtio_device *v);
+bool virtio_has_feature(const struct virtio_device *v, unsigned bit);
+static inline struct virtq *virtio_queue(struct virtio_device *v, unsigned q)
+{
+	return &v->queues[q].vq;
+}
+/*
+ * virtq_pop() that turns a broken queue into DEVICE_NEEDS_RESET; what devices
+ * call. v->lock held.
+ */
+struct virtq_chain *virtio_pop(struct virtio_device *v, unsigned q);
+/* Interrupts the driver if it wants that; call once after a batch of pushes. v->lock held. */
+void virtio_signal(struct virtio_device *v, unsigned q);
+/* Device configuration changed: generation up, config interrupt. v->lock held. */
+void virtio_config_changed(struct virtio_device *v);
+/* The driver broke the rules: says why once, DEVICE_NEEDS_RESET, config interrupt. v->lock held. */
+__attribute__((format(printf, 2, 3)))
+void virtio_fail(struct virtio_device *v, const char *fmt, ...);
+
+/* --- for transports ---------------------------------------------------- */
+
+void virtio_attach(struct virtio_device *v, const struct virtio_transport_ops *ops, void *ctx);
+/* The eventfd behind queue @q's doorbell. */
+int virtio_kick_fd(struct virtio_device *v, unsigned q);
+
+uint8_t virtio_get_status(struct virtio_device *v);
+/*
+ * The driver writes status. Steps out of order are ignored, FEATURES_OK is
+ * refused for features that were not offered or lack VERSION_1, 0 resets
+ * (cases 22, 23).
+ */
+void virtio_set_status(struct virtio_device *v, uint8_t status);
+/* 32 bits of features, @sel 0 or 1 (others read 0, writes dropped). */
+uint32_t virtio_offered_features(struct virtio_device *v, uint32_t sel);
+uint32_t virtio_driver_features(struct virtio_device *v, uint32_t sel);
+void virtio_set_driver_features(struct virtio_device *v, uint32_t sel, uint32_t value);
+/*
+ * Registers of queue @q; out of range or once the queue is enabled, writes are
+ * dropped and reads give 0 (cases 12-14).
+ */
+enum virtio_queue_addr { VIRTIO_QUEUE_DESC, VIRTIO_QUEUE_AVAIL, VIRTIO_QUEUE_USED };
+uint16_t virtio_queue_max_size(struct virtio_device *v, unsigned q);
+uint16_t virtio_queue_size(struct virtio_device *v, unsigned q);
+void virtio_set_queue_size(struct virtio_device *v, unsigned q, uint32_t size);
+uint64_t virtio_queue_addr(struct virtio_device *v, unsigned q, enum virtio_queue_addr which);
+/* Writes the low (@half 0) or high (@half 1) 32 bits. */
+void virtio_set_queue_addr(struct virtio_device *v, unsigned q, enum virtio_queue_addr which,
+			   unsigned half, uint32_t value);
+bool virtio_queue_enabled(struct virtio_device *v, unsigned q);
+/* Marks the queue ready; it is checked and goes live now. */
+void virtio_enable_queue(struct virtio_device *v, unsigned q);
+/* Any offset, width and length: outside config_len reads 0 and writes are dropped (case 24). */
+void virtio_config_read(struct virtio_device *v, uint64_t off, void *buf, uint32_t len);
+void virtio_config_write(struct virtio_device *v, uint64_t off, const void *buf, uint32_t len);
+uint32_t virtio_config_generation(struct virtio_device *v);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio over MMIO (virtio 1.2, 4.2), version 2 registers, level interrupt.
+ *
+ * The doorbell is QueueNotify (0x050) matched by queue index, an ioeventfd
+ * where the kernel serves it. Register accesses come from vCPU threads.
+ */
+#ifndef MICROVM_VIRTIO_MMIO_H
+#define MICROVM_VIRTIO_MMIO_H
+
+#include "devices/virtio/virtio.h"
+#include "vmm/bus.h"
+#include "vmm/irq.h"
+
+#define VIRTIO_MMIO_SIZE 0x200
+
+struct virtio_mmio {
+	struct virtio_device *v;
+	struct irq_line irq;
+	pthread_mutex_t lock;
+	pthread_mutex_t isr_lock;	/* leaf: keeps isr and the line's level in step */
+	struct io_region region;
+	struct io_doorbell doorbells[VIRTIO_MAX_QUEUES];
+	uint32_t isr;
+	uint32_t features_sel, driver_features_sel, queue_sel;
+};
+
+/* Attaches to @v and places the registers at @gpa. 0 or what bus_add() says. */
+int virtio_mmio_init(struct virtio_mmio *m, struct virtio_device *v, struct bus *bus, uint64_t gpa,
+		     struct irq_line irq);
+void virtio_mmio_finish(struct virtio_mmio *m, struct bus *bus);
+/* Machine reset: the device and the registers back to power-on state. No vCPU runs. */
+void virtio_mmio_reset(struct virtio_mmio *m);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio over PCI (virtio 1.2, 4.1), modern only: one 64-bit memory BAR holds
+ * the common, ISR, device and notify structures and MSI-X; each queue has a
+ * doorbell of its own, an ioeventfd where the kernel serves it. INTx is used
+ * while the driver has MSI-X off.
+ *
+ * Register accesses come from vCPU threads; interrupts from any.
+ */
+#ifndef MICROVM_VIRTIO_PCI_H
+#define MICROVM_VIRTIO_PCI_H
+
+#include "devices/pci_msix.h"
+#include "devices/virtio/virtio.h"
+
+struct virtio_pci {
+	struct pci_dev pci;	/* first: ops get this pointer */
+	struct pci_msix msix;
+	struct virtio_device *v;
+	pthread_mutex_t lock;
+	struct io_region region;
+	struct io_doorbell doorbells[VIRTIO_MAX_QUEUES];
+	unsigned cfg_cap;	/* offset of the PCI_CFG window capability */
+	atomic_uint isr;
+	uint32_t device_feature_select, driver_feature_select;
+	uint16_t queue_select;
+	atomic_ushort config_vector;
+	atomic_ushort queue_vectors[VIRTIO_MAX_QUEUES];
+};
+
+/* Attaches to @v and adds the function to @bus. 0 or -ENOSPC. */
+int virtio_pci_init(struct virtio_pci *p, struct virtio_device *v, struct pci_bus *bus);
+void virtio_pci_finish(struct virtio_pci *p);
+
+#endif

@@ -1,0 +1,123 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# assets.sh [--refresh] NAME...: print the path of each asset, making what the cache lacks.
+#   kernel-amd64           Debian's kernel as it is shipped (bzImage)
+#   kernel-amd64-modules   directory that holds its lib/modules (for modprobe -d)
+#   kernel-amd64-version   its release, as uname -r says it
+#   vmlinux-amd64          the ELF inside that bzImage
+#   initramfs-amd64        guest with a busybox shell; initramfs-amd64-smoke and -bench: see guest/initramfs.sh
+#   lab-amd64              the lab's own initramfs
+# Nothing is installed: packages are fetched and unpacked into ${MICROVM_CACHE:-~/.cache/microvm}, where everything
+# appears by a rename, so that an interrupted run leaves nothing half made. A kernel once fetched is kept until
+# --refresh asks apt for the current one; whatever is built is named after the hash of what it is built from.
+set -eu
+cd "$(dirname "$0")/.."
+src=$PWD
+cache=${MICROVM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/microvm}
+refresh=
+
+say() { echo "assets.sh: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# Debian's name for an architecture -> the package that follows its kernel, and where the image lies in it
+kernel_package() {
+	case $1 in
+	amd64) echo linux-image-amd64 ;;
+	*) die "no kernel known for architecture '$1'" ;;
+	esac
+}
+
+lock() { exec 9>"$cache/lock" && flock 9; }
+
+apt_depends() { apt-cache show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Depends: \([^ ,]*\).*/\1/p'; }
+
+# unpack a package without installing it: fetch PACKAGE DIR
+fetch() {
+	(cd "$2" && apt-get -o APT::Sandbox::User=root download "$1" >log 2>&1) ||
+		{ grep -m1 '^E:' "$2/log" >&2; die "could not download $1"; }
+	dpkg -x "$2"/*.deb "$2"
+	rm -f "$2"/*.deb "$2/log"
+}
+
+# make sure that $cache/kernel-ARCH leads to the unpacked kernel
+kernel() {
+	local link=$cache/kernel-$1 meta pkg tmp
+	[ -n "$refresh" ] || [ ! -e "$link" ] || return 0
+	meta=$(kernel_package "$1")
+	pkg=$(apt_depends "$meta")
+	[ -n "$pkg" ] || { [ "$(id -u)" != 0 ] || apt-get -qq update >/dev/null 2>&1 || true; pkg=$(apt_depends "$meta"); }
+	[ -n "$pkg" ] || die "apt knows no $meta: run apt-get update"
+	if [ ! -d "$cache/$pkg" ]; then
+		say "fetching $pkg"
+		tmp=$cache/tmp.$$
+		mkdir "$tmp"
+		fetch "$pkg" "$tmp"
+		mv "$tmp"/boot/vmlinuz-* "$tmp/vmlinuz"
+		mv "$tmp"/boot/config-* "$tmp/config"
+		rm -rf "$tmp/boot" "$tmp/usr/share"
+		depmod -b "$tmp" "${pkg#linux-image-}"
+		mv "$tmp" "$cache/$pkg"
+	fi
+	ln -sfn "$pkg" "$link.$$" && mv -T "$link.$$" "$link"
+}
+
+# The kernel proper lies compressed in the bzImage: the boot header says where (Documentation/x86/boot.rst,
+# payload_offset and payload_length, counted from the end of the setup sectors), its first bytes say by what.
+extract_vmlinux() {
+	local start length unpack
+	num() { od -An -v -tu"$2" -j "$(($1))" -N "$2" "$3" | tr -d ' '; }
+	start=$((($(num 0x1f1 1 "$1") + 1) * 512 + $(num 0x248 4 "$1")))
+	length=$(num 0x24c 4 "$1")
+	case $(od -An -v -tx1 -j "$start" -N 4 "$1" | tr -d ' ') in
+	1f8b*) unpack='gzip -dcq' ;;
+	fd377a58) unpack='xz -dcq' ;;
+	28b52ffd) unpack='zstd -dcq' ;;
+	02214c18) unpack='lz4 -dcq' ;;
+	*) die "$1: its compression is not known here" ;;
+	esac
+	# Every format but gzip is followed by four bytes of our length, which its tool would call trailing rubbish.
+	[ "${unpack%% *}" = gzip ] || length=$((length - 4))
+	tail -c +$((start + 1)) "$1" | head -c "$length" | $unpack
+}
+
+# built NAME INPUT... : path of a file named after its inputs, made by `make_NAME ARCH OUTPUT` when it is missing
+built() {
+	local name=$1 arch=$2 hash out
+	shift 2
+	hash=$(cat "$@" "$0" | sha256sum | cut -c1-12)
+	out=$cache/$name-$arch-$(basename "$(readlink -f "$cache/kernel-$arch")" | sed 's/linux-image-//')-$hash
+	if [ ! -e "$out" ]; then
+		say "making $name-$arch"
+		"make_${name%%-*}" "$arch" "$cache/tmp.$$" "${name#*-}"
+		rm -f "$cache/$name-$arch"-*
+		mv "$cache/tmp.$$" "$out"
+	fi
+	echo "$out"
+}
+make_vmlinux() { extract_vmlinux "$cache/kernel-$1/vmlinuz" >"$2"; }
+make_initramfs() { "$src/guest/initramfs.sh" "$3" "$cache/kernel-$1" "$2"; }
+make_lab() { "$src/tests/lab/initramfs.sh" "$1" "$cache/kernel-$1" "$2"; }
+
+asset() {
+	local arch
+	arch=$(sed -E 's/^[a-z]+-([a-z0-9]+).*/\1/' <<<"$1")
+	kernel "$arch"
+	case $1 in
+	kernel-"$arch") echo "$cache/kernel-$arch/vmlinuz" ;;
+	kernel-"$arch"-modules) readlink -f "$cache/kernel-$arch" ;;
+	kernel-"$arch"-version) basename "$cache/kernel-$arch"/lib/modules/* ;;
+	vmlinux-"$arch") built vmlinux "$arch" ;;
+	initramfs-"$arch") built initramfs-shell "$arch" guest/initramfs.sh guest/init.c /bin/busybox ;;
+	initramfs-"$arch"-smoke | initramfs-"$arch"-bench)
+		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/init.c ;;
+	lab-"$arch") built lab "$arch" tests/lab/initramfs.sh /bin/busybox ;;
+	*) die "unknown asset '$1'" ;;
+	esac
+}
+
+[ "${1-}" != --refresh ] || { refresh=1; shift; }
+[ $# -gt 0 ] || { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 2; }
+mkdir -p "$cache"
+lock
+trap 'rm -rf "$cache/tmp.$$"' EXIT
+for name in "$@"; do asset "$name"; done

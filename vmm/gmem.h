@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest memory: RAM as a few regions of one sealed memfd.
+ *
+ * gmem_ptr() is the only way from a guest-physical address (gpa) to a host
+ * pointer, and it answers only when the whole range lies in one region. RAM
+ * regions never move or shrink while the guest runs, so a pointer stays valid
+ * until gmem_finish(); what it points to may be rewritten by the guest at any
+ * time: copy once, then look at the copy.
+ *
+ * gmem_init() before any thread starts, gmem_finish() after the last one has
+ * ended; everything between is read-only on struct gmem and may be called from
+ * any thread. The memfd is sealed against shrinking and growing, so that a
+ * process it is handed to cannot turn our accesses into SIGBUS (case 77).
+ */
+#ifndef MICROVM_GMEM_H
+#define MICROVM_GMEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GMEM_MAX_REGIONS 8
+
+struct gmem_range {
+	uint64_t gpa;		/* page aligned */
+	uint64_t len;		/* bytes, a multiple of the page size */
+};
+
+struct gmem_region {
+	uint64_t gpa;
+	uint64_t len;
+	uint64_t offset;	/* in the memfd */
+	uint8_t *host;
+};
+
+struct gmem {
+	int fd;
+	unsigned n_regions;
+	struct gmem_region regions[GMEM_MAX_REGIONS];	/* ascending by gpa */
+};
+
+/*
+ * Allocates RAM for @n ranges, ascending and disjoint. Pages are not touched:
+ * the host gives them when the guest first writes. Returns 0, or -EINVAL for
+ * ranges that are unaligned, overlapping or wrap, or the errno of
+ * memfd_create(2), ftruncate(2), mmap(2).
+ */
+int gmem_init(struct gmem *mem, const struct gmem_range *ranges, unsigned n);
+void gmem_finish(struct gmem *mem);
+
+/* Gives all pages back to the host: RAM reads as zeros again. No vCPU may run. */
+int gmem_discard(struct gmem *mem);
+
+/* Sum of all regions in bytes. */
+uint64_t gmem_size(const struct gmem *mem);
+
+/*
+ * Host address of [gpa, gpa + len), or NULL unless all of it lies in one
+ * region. A @len of 0 is never valid.
+ */
+void *gmem_ptr(const struct gmem *mem, uint64_t gpa, uint64_t len);
+
+/*
+ * Length of the piece of [gpa, gpa + len) that starts at @gpa and lies in one
+ * region, its host address in *@host; 0 when @gpa is not RAM. For walking a
+ * buffer that spans regions (case 9).
+ */
+uint64_t gmem_piece(const struct gmem *mem, uint64_t gpa, uint64_t len, void **host);
+
+/*
+ * Copies that may span regions. 0, or -EFAULT when any byte lies outside RAM;
+ * then nothing was copied.
+ */
+int gmem_read(const struct gmem *mem, uint64_t gpa, void *dst, uint64_t len);
+int gmem_write(const struct gmem *mem, uint64_t gpa, const void *src, uint64_t len);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Options, the same on the command line and in files: a table of names, and
+ * values of the form first,key=value,key=value.
+ *
+ * Before any thread starts. Errors are one line in the log that names the word
+ * that was wrong, where it stood, and the nearest word that would have been
+ * right; the functions then return -EINVAL.
+ */
+#ifndef MICROVM_OPTS_H
+#define MICROVM_OPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- values: "disk.img,ro,serial=7" ------------------------------------ */
+
+#define OPT_MAX_PAIRS 16
+
+struct opt_pair {
+	const char *key, *value;	/* value NULL: the key alone */
+};
+
+/*
+ * A value taken apart. The first element is "first" when it has no '=' and is
+ * not one of the keys; ",," stands for a comma inside an element.
+ */
+struct opt_value {
+	char *text;		/* owned; the strings below point into it */
+	const char *first;	/* NULL: none */
+	struct opt_pair pairs[OPT_MAX_PAIRS];
+	unsigned n_pairs;
+};
+
+struct opt_key {
+	const char *name;
+	const char *arg;	/* "pci|mmio", "FILE"; NULL: a flag */
+	const char *help;
+};
+
+/*
+ * Takes @text apart and checks each key against @keys (ended by a NULL name).
+ * An @arg of the form "a|b|c" limits the value to these words. @option is the
+ * name for error messages. 0 or -EINVAL.
+ */
+int opt_value_parse(struct opt_value *v, const char *option, const char *text,
+		    const struct opt_key *keys);
+void opt_value_finish(struct opt_value *v);
+/* The value of @key; "" for a key alone; NULL when it is not there. */
+const char *opt_value_get(const struct opt_value *v, const char *key);
+/* A flag: key alone or =on, =off; @fallback when it is not there. */
+bool opt_value_flag(const struct opt_value *v, const char *key, bool fallback);
+
+/* Sizes: decimal with K, M, G or T (powers of 1024; 'iB' or 'B' may follow). 0 or -EINVAL, -ERANGE. */
+int opt_parse_size(const char *text, uint64_t *bytes);
+/* Whole decimal numbers within [min, max]. */
+int opt_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number);
+
+/* --- the table --------------------------------------------------------- */
+
+struct opt {
+	const char *name;	/* without dashes */
+	const char *arg;	/* as shown by help; NULL: a flag */
+	const char *group;	/* heading in help */
+	const char *help;	/* a line; NULL: not shown */
+	bool once;		/* a second one is an error on the command line; in a file it is always */
+	/* 0 or negative errno after one line in the log. @value is "on" for a flag alone. */
+	int (*set)(void *config, const struct opt *opt, const char *value);
+	const void *data;	/* for set() */
+};
+
+/*
+ * Command line: --name VALUE, --name=VALUE, one or two dashes, flags alone. "--"
+ * ends options; what follows, and words without a dash, are errors. @opts ends
+ * with a NULL name. 0 or -EINVAL.
+ */
+int opts_parse_argv(const struct opt *opts, void *config, int argc, char *const argv[]);
+/*
+ * A file of "name = value" lines; '#' starts a comment at the start of a line
+ * or after white space; a value may stand in double quotes. At most 64 KiB;
+ * regular files only. Errors name file and line. 0 or negative errno.
+ */
+int opts_parse_file(const struct opt *opts, void *config, const char *path);
+/* The same from memory; @name for messages. What the fuzzer drives. */
+int opts_parse_text(const struct opt *opts, void *config, const char *name, const char *text,
+		    size_t len);
+/* Prints the options by group, in the table's order, within 80 columns. */
+void opts_print(const struct opt *opts);
+/* The word of @words (NULL-ended) nearest to @word by edit distance, or NULL if none is near. */
+const char *opts_nearest(const char *word, const char *const *words);
+
+#endif
