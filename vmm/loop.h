@@ -22,16 +22,17 @@ struct loop;
 struct loop_fd {
 	void (*cb)(void *arg, uint32_t events);	/* EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP */
 	void *arg;
-	int fd;			/* -1 while not added; owned by the caller */
-	struct loop_fd *gone_next;	/* the loop's own */
-	bool gone;
+	int fd;			/* owned by the caller */
+	bool added;		/* the loop's own */
 };
 
 struct loop_timer {
 	void (*cb)(void *arg);
 	void *arg;
+
+	/* the loop's own */
 	uint64_t due_ns;	/* CLOCK_MONOTONIC */
-	struct loop_timer *next;	/* the loop's own; ascending by due_ns */
+	struct loop_timer *next;	/* ascending by due_ns */
 	bool armed;
 };
 
@@ -39,6 +40,8 @@ struct loop_timer {
 struct loop_work {
 	void (*cb)(void *arg);
 	void *arg;
+
+	/* the loop's own */
 	struct loop_work *next;
 	bool queued;
 };

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/gmem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm/log.h"
+#include "vmm/util.h"
+
+#define GMEM_PAGE 4096ull
+
+static bool gmem_ranges_valid(const struct gmem_range *ranges, unsigned n)
+{
+	uint64_t floor = 0;
+
+	if (n == 0 || n > GMEM_MAX_REGIONS)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t gpa = ranges[i].gpa, len = ranges[i].len;
+
+		if ((gpa | len) % GMEM_PAGE || len == 0 || gpa < floor || gpa + len < gpa)
+			return false;
+		floor = gpa + len;
+	}
+	return true;
+}
+
+/* A memfd of @size bytes that can neither shrink nor grow. */
+static int gmem_create_fd(uint64_t size)
+{
+	int fd = memfd_create("guest-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0) {
+		log_error("memfd_create for guest memory: %m");
+		return -errno;
+	}
+	if (ftruncate(fd, size) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		int err = errno;
+
+		log_error("guest memory of %llu MiB: %m", (unsigned long long)(size / MiB));
+		close(fd);
+		return -err;
+	}
+	return fd;
+}
+
+static int gmem_map(struct gmem *mem, const struct gmem_range *range, uint64_t offset)
+{
+	struct gmem_region *r = &mem->regions[mem->n_regions];
+	void *host = mmap(NULL, range->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+			  mem->fd, offset);
+
+	if (host == MAP_FAILED) {
+		log_error("mmap of %llu MiB of guest memory: %m",
+			  (unsigned long long)(range->len / MiB));
+		return -errno;
+	}
+	*r = (struct gmem_region){ range->gpa, range->len, offset, host };
+	mem->n_regions++;
+	return 0;
+}
+
+int gmem_init(struct gmem *mem, const struct gmem_range *ranges, unsigned n)
+{
+	uint64_t size = 0, offset = 0;
+
+	*mem = (struct gmem){ .fd = -1 };
+	if (!gmem_ranges_valid(ranges, n))
+		return -EINVAL;
+	for (unsigned i = 0; i < n; i++)
+		if (__builtin_add_overflow(size, ranges[i].len, &size) || size > INT64_MAX)
+			return -EINVAL;
+	mem->fd = gmem_create_fd(size);
+	if (mem->fd < 0)
+		return mem->fd;
+	for (unsigned i = 0; i < n; i++) {
+		int ret = gmem_map(mem, &ranges[i], offset);
+
+		if (ret < 0) {
+			gmem_finish(mem);
+			return ret;
+		}
+		offset += ranges[i].len;
+	}
+	return 0;
+}
+
+void gmem_finish(struct gmem *mem)
+{
+	for (unsigned i = 0; i < mem->n_regions; i++)
+		munmap(mem->regions[i].host, mem->regions[i].len);
+	if (mem->fd >= 0)
+		close(mem->fd);
+	*mem = (struct gmem){ .fd = -1 };
+}
+
+uint64_t gmem_size(const struct gmem *mem)
+{
+	uint64_t size = 0;
+
+	for (unsigned i = 0; i < mem->n_regions; i++)
+		size += mem->regions[i].len;
+	return size;
+}
+
+int gmem_discard(struct gmem *mem)
+{
+	if (fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, gmem_size(mem)) < 0)
+		return -errno;
+	return 0;
+}
+
+uint64_t gmem_piece(const struct gmem *mem, uint64_t gpa, uint64_t len, void **host)
+{
+	for (unsigned i = 0; i < mem->n_regions; i++) {
+		const struct gmem_region *r = &mem->regions[i];
+		uint64_t off = gpa - r->gpa;
+
+		if (gpa >= r->gpa && off < r->len) {
+			*host = r->host + off;
+			return MIN(len, r->len - off);
+		}
+	}
+	*host = NULL;
+	return 0;
+}
+
+void *gmem_ptr(const struct gmem *mem, uint64_t gpa, uint64_t len)
+{
+	void *host;
+
+	if (len == 0 || gmem_piece(mem, gpa, len, &host) != len)
+		return NULL;
+	return host;
+}
+
+/* Whether all of [gpa, gpa + len) is RAM. */
+static bool gmem_contains(const struct gmem *mem, uint64_t gpa, uint64_t len)
+{
+	while (len) {
+		void *host;
+		uint64_t piece = gmem_piece(mem, gpa, len, &host);
+
+		if (piece == 0)
+			return false;
+		/* A region ends below 2^64, so this wraps only when len becomes 0. */
+		gpa += piece;
+		len -= piece;
+	}
+	return true;
+}
+
+int gmem_read(const struct gmem *mem, uint64_t gpa, void *dst, uint64_t len)
+{
+	uint8_t *p = dst;
+
+	if (!gmem_contains(mem, gpa, len))
+		return -EFAULT;
+	while (len) {
+		void *host;
+		uint64_t piece = gmem_piece(mem, gpa, len, &host);
+
+		memcpy(p, host, piece);
+		p += piece;
+		gpa += piece;
+		len -= piece;
+	}
+	return 0;
+}
+
+int gmem_write(const struct gmem *mem, uint64_t gpa, const void *src, uint64_t len)
+{
+	const uint8_t *p = src;
+
+	if (!gmem_contains(mem, gpa, len))
+		return -EFAULT;
+	while (len) {
+		void *host;
+		uint64_t piece = gmem_piece(mem, gpa, len, &host);
+
+		memcpy(host, p, piece);
+		p += piece;
+		gpa += piece;
+		len -= piece;
+	}
+	return 0;
+}
