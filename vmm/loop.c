@@ -188,8 +188,12 @@ void loop_post(struct loop *loop, struct loop_work *work)
 	if (!work->queued) {
 		work->queued = true;
 		work->next = NULL;
-		/* Whoever made the list non-empty has woken the loop already. */
-		wake = loop->n_work++ == 0;
+		/*
+		 * Whoever made the list non-empty has woken the loop already, and a
+		 * callback of the loop's own is followed by a look at the list.
+		 */
+		wake = loop->n_work++ == 0 &&
+		       !(loop->has_thread && pthread_equal(loop->thread, pthread_self()));
 		*loop->work_tail = work;
 		loop->work_tail = &work->next;
 	}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an architecture supplies; one is linked into each build. Main thread
+ * unless said otherwise. In order of the calls:
+ */
+#ifndef MICROVM_ARCH_H
+#define MICROVM_ARCH_H
+
+#include "vmm/vm.h"
+
+/* RAM of cfg->memory bytes as ranges around the holes; @ranges has GMEM_MAX_REGIONS. */
+unsigned arch_layout(const struct config *cfg, struct gmem_range *ranges);
+
+/*
+ * Once: makes vm->machine and its devices and places them on the buses, sets
+ * up vm->pci and the MMIO slots. 0, or negative errno after one line in the
+ * log; then arch_machine_destroy() is still called.
+ */
+int arch_machine_create(struct vm *vm);
+void arch_machine_destroy(struct vm *vm);
+
+/* Each boot: */
+/* the in-kernel parts of a new KVM VM, before its vCPUs */
+int arch_vm_init(struct vm *vm);
+/* kernel, initrd and descriptions into zeroed RAM */
+int arch_load(struct vm *vm);
+/* registers of a new vCPU as arch_load() wants them */
+int arch_vcpu_init(struct vcpu *vcpu);
+/* platform devices back to power-on state, after the vCPUs have stopped */
+void arch_machine_reset(struct vm *vm);
+
+/* An exit that vcpu.c does not know, on the vCPU's thread. False: unknown here too. */
+bool arch_handle_exit(struct vcpu *vcpu);
+/* Registers to the log at LOG_INFO, on the vCPU's thread. */
+void arch_dump(struct vcpu *vcpu);
+/* Any thread. */
+void arch_press_power(struct vm *vm);
+
+#endif

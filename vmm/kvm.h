@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The KVM VM (Linux Documentation/virt/kvm/api.rst): opening, memory slots,
+ * interrupt routes, doorbells. With vcpu.c and the arch folders the only user
+ * of <linux/kvm.h>.
+ *
+ * kvm_open() once; kvm_create_vm() and kvm_destroy_vm() around each boot of the
+ * guest, on the main thread with no vCPU running. What interrupts go through
+ * (kvm_irq_line(), kvm_msi_sink(), the hooks) may be called from any thread in
+ * between, and is safe though without effect while there is no VM.
+ */
+#ifndef MICROVM_KVM_H
+#define MICROVM_KVM_H
+
+#include <linux/kvm.h>
+
+#include "vmm/bus.h"
+#include "vmm/gmem.h"
+#include "vmm/irq.h"
+#include "vmm/log.h"
+
+#define KVM_MAX_MSI_ROUTES 256
+#define KVM_MAX_WIRED_ROUTES 64
+
+struct kvm_msi_route {
+	bool used;
+	int fd;			/* eventfd, bound by KVM_IRQFD */
+	uint64_t addr;
+	uint32_t data;
+};
+
+struct kvm {
+	int sys_fd;		/* /dev/kvm */
+	int vm_fd;		/* -1: no VM */
+	size_t run_size;	/* bytes of a vCPU's kvm_run mapping */
+
+	pthread_mutex_t route_lock;
+	struct kvm_irq_routing_entry wired[KVM_MAX_WIRED_ROUTES];
+	unsigned n_wired, first_msi_gsi;
+	struct kvm_msi_route msi[KVM_MAX_MSI_ROUTES];
+	struct log_rate rate;
+};
+
+/* 0, or negative errno after one line that says what the user can do about it. */
+int kvm_open(struct kvm *kvm);
+void kvm_close(struct kvm *kvm);
+
+/* 0 or the value of a capability (KVM_CHECK_EXTENSION). */
+int kvm_cap(struct kvm *kvm, int cap);
+
+/* Makes a VM with @mem as its RAM, one slot a region. 0 or negative errno. */
+int kvm_create_vm(struct kvm *kvm, const struct gmem *mem);
+/* All MSI routes must have been released. No-op without a VM. */
+void kvm_destroy_vm(struct kvm *kvm);
+
+/*
+ * ioctl on the VM that logs its name when it fails: 0 or more, or negative
+ * errno.
+ */
+int kvm_vm_ioctl(struct kvm *kvm, const char *name, unsigned long request, void *arg);
+
+/*
+ * Wires gsi n to pin n of in-kernel interrupt controller @irqchip for all n
+ * below @n_pins; MSIs use the gsis from there on. Once after the interrupt
+ * controller was made.
+ */
+int kvm_wire_irqchip(struct kvm *kvm, unsigned irqchip, unsigned n_pins);
+
+struct irq_line kvm_irq_line(struct kvm *kvm, unsigned gsi);
+struct msi_sink kvm_msi_sink(struct kvm *kvm);
+
+/* For bus_set_hook(), with the struct kvm as its context. */
+extern const struct bus_hook kvm_mmio_hook, kvm_pio_hook;
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "devices/backend/term.h"
+#include "vmm/arch.h"
+#include "vmm/config.h"
+#include "vmm/util.h"
+#include "vmm/vm.h"
+
+/*
+ * The one piece of state outside struct vm: a handler of a fatal signal has no
+ * argument, and the terminal is to be usable even after our own crash.
+ */
+static struct term *crash_term;
+
+static void on_crash(int sig)
+{
+	if (crash_term)
+		term_restore(crash_term);
+	/* SA_RESETHAND: this time it kills, and leaves a core file as ever. */
+	raise(sig);
+}
+
+static void init_signals(void)
+{
+	static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT, SIGSYS };
+	struct sigaction crash = { .sa_handler = on_crash, .sa_flags = SA_RESETHAND };
+	sigset_t set;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
+		sigaction(fatal[i], &crash, NULL);
+	/* A reader of our output that goes away shows as EPIPE where we write. */
+	signal(SIGPIPE, SIG_IGN);
+	/* vm.c takes these from a signalfd; blocked before the first thread. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	vcpu_init_signals();
+}
+
+static int run(const struct config *cfg, uint64_t t_start_ns)
+{
+	struct vm *vm = malloc(sizeof(*vm));
+	int status = 1;
+
+	if (!vm || vm_create(vm, cfg, t_start_ns) < 0) {
+		free(vm);
+		return status;
+	}
+	crash_term = vm->term;
+	vm_run(vm);
+	status = vm_exit_status(vm);
+	if (cfg->stats && vm_write_stats(vm, cfg->stats) < 0 && status == 0)
+		status = 1;
+	crash_term = NULL;
+	vm_destroy(vm);
+	free(vm);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t t_start_ns = loop_now_ns();
+	struct config cfg;
+	int status = 0;
+
+	switch (config_parse(&cfg, argc, argv)) {
+	case CONFIG_DONE:
+		break;
+	case CONFIG_ERROR:
+		status = 2;
+		break;
+	case CONFIG_RUN:
+		log_set_level(LOG_WARN + MIN(cfg.verbose, 2));
+		init_signals();
+		status = run(&cfg, t_start_ns);
+		break;
+	}
+	config_finish(&cfg);
+	return status;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* The virtio devices of the configuration, each on the bus it was asked for. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "devices/virtio/virtio_mmio.h"
+#include "devices/virtio/virtio_pci.h"
+#include "vmm/util.h"
+#include "vmm/vm.h"
+
+struct vm_virtio {
+	const struct virtio_model *model;
+	struct virtio_device *v;
+	bool on_mmio;
+	union {
+		struct virtio_pci pci;
+		struct virtio_mmio mmio;
+	};
+	struct vm_virtio *next;
+};
+
+static int vm_place_on_mmio(struct vm *vm, struct vm_virtio *dev)
+{
+	const struct vm_mmio_slot *slot = &vm->mmio_slots[vm->mmio_slots_used];
+	int ret;
+
+	if (vm->mmio_slots_used == vm->n_mmio_slots) {
+		log_error("--%s: no virtio-mmio slot is left, all %u are taken: use bus=pci",
+			  dev->model->name, vm->n_mmio_slots);
+		return -ENOSPC;
+	}
+	ret = virtio_mmio_init(&dev->mmio, dev->v, &vm->mmio, slot->gpa, slot->irq);
+	if (ret < 0) {
+		log_error("--%s: no room for its registers: %s", dev->model->name, strerror(-ret));
+		return ret;
+	}
+	vm->mmio_slots_used++;
+	return 0;
+}
+
+static int vm_place_on_pci(struct vm *vm, struct vm_virtio *dev)
+{
+	int ret = virtio_pci_init(&dev->pci, dev->v, &vm->pci);
+
+	if (ret < 0)
+		log_error("--%s: no PCI slot is left: use bus=mmio", dev->model->name);
+	return ret;
+}
+
+static int vm_add_device(struct vm *vm, const struct config_device *cfg)
+{
+	struct virtio_env env = { .loop = vm->loop, .mem = &vm->mem, .term = vm->term };
+	struct vm_virtio *dev = calloc(1, sizeof(*dev));
+	int ret;
+
+	if (!dev)
+		return -ENOMEM;
+	dev->model = cfg->model;
+	dev->on_mmio = cfg->mmio;
+	ret = cfg->model->create(&dev->v, &env, &cfg->opts);
+	if (ret < 0) {
+		free(dev);
+		return ret;
+	}
+	ret = cfg->mmio ? vm_place_on_mmio(vm, dev) : vm_place_on_pci(vm, dev);
+	if (ret < 0) {
+		cfg->model->destroy(dev->v);
+		free(dev);
+		return ret;
+	}
+	dev->next = vm->devices;
+	vm->devices = dev;
+	return 0;
+}
+
+int vm_add_devices(struct vm *vm)
+{
+	int ret;
+
+	for (unsigned i = 0; i < vm->cfg->n_devices; i++) {
+		ret = vm_add_device(vm, &vm->cfg->devices[i]);
+		if (ret < 0)
+			return ret;
+	}
+	ret = pci_bus_assign(&vm->pci);
+	if (ret < 0)
+		log_error("the PCI windows are too small for the BARs of all devices");
+	return ret;
+}
+
+void vm_reset_devices(struct vm *vm)
+{
+	pci_bus_reset(&vm->pci);
+	for (struct vm_virtio *dev = vm->devices; dev; dev = dev->next)
+		if (dev->on_mmio)
+			virtio_mmio_reset(&dev->mmio);
+}
+
+void vm_remove_devices(struct vm *vm)
+{
+	while (vm->devices) {
+		struct vm_virtio *dev = vm->devices;
+
+		vm->devices = dev->next;
+		if (dev->on_mmio)
+			virtio_mmio_finish(&dev->mmio, &vm->mmio);
+		else
+			virtio_pci_finish(&dev->pci);
+		dev->model->destroy(dev->v);
+		free(dev);
+	}
+}
