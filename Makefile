@@ -40,7 +40,7 @@ CFLAGS += $(SAN)
 LDFLAGS += $(SAN)
 
 # The layers, lowest first: each may include those before it (ARCHITECTURE.md).
-CORE := vmm/log.c vmm/gmem.c vmm/bus.c vmm/loop.c vmm/opts.c
+CORE := vmm/log.c vmm/gmem.c vmm/bus.c vmm/loop.c vmm/opts.c vmm/opts_value.c
 DEVICES := $(wildcard devices/*.c devices/*/*.c)
 PURE := arch/x86/boot.c arch/x86/boot_bzimage.c arch/x86/boot_elf.c arch/x86/boot_file.c arch/x86/acpi.c
 VM := vmm/config.c vmm/kvm.c vmm/vcpu.c vmm/vm.c vmm/vm_devices.c vmm/vm_stats.c vmm/main.c arch/$(ARCH)/machine.c arch/$(ARCH)/cpu.c

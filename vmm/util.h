@@ -21,7 +21,7 @@
 	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
 #define MIN(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ < b_ ? a_ : b_; })
-#define MAX(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
+#define MAX(a, b) ({ __typeof__(a) x_ = (a); __typeof__(b) y_ = (b); x_ > y_ ? x_ : y_; })
 
 /* @align is a power of two. align_up() wraps to 0 at the top of the range. */
 static inline uint64_t align_down(uint64_t v, uint64_t align)

@@ -13,6 +13,7 @@
 #include "devices/rtc_cmos.h"
 #include "devices/serial16550.h"
 #include "devices/testdev.h"
+#include "vmm/kvm.h"
 
 struct arch_machine {
 	struct chardev *serial_chr;
