@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+# The lab's machine on x86: QEMU's TCG emulates an AMD processor whose SVM our KVM then uses.
+# Sets debian (Debian's name of the architecture), image (asset), machine (QEMU's arguments), append (kernel's arguments).
+# shellcheck shell=bash disable=SC2034
+debian=amd64
+image=vmlinux-amd64 # by PVH: unpacking the bzImage would take three seconds of emulation
+machine=(qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max)
+append="console=ttyS0 tsc=reliable no_timer_check"
+gl=(-device virtio-vga-gl -display sdl,gl=on)
