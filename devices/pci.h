@@ -2,7 +2,7 @@
 /*
  * A PCI bus of one host bridge: configuration space, BARs, INTx, and the two
  * ways to reach it, ECAM (PCI Express base 7.2.2) and the ports 0xcf8/0xcfc
- * (PCI local bus 3.0, 3.2.2.3.2).
+ * (PCI local bus 3.0, 3.2.2.3.2). Functions are of type 0, one in each slot.
  *
  * Set-up, on one thread and before a vCPU runs: pci_bus_init(), then for each
  * device pci_dev_init(), pci_add_capability() and pci_bar_init() as it needs,
@@ -16,7 +16,11 @@
  * I/O) decode is on, a BAR's region sits on the machine's bus at the BAR's
  * address, otherwise nowhere. A BAR that cannot be placed (outside the bus, a
  * wrap) is left unmapped, config space still reads back what was written, and
- * placing it elsewhere works (cases 27-31).
+ * placing it elsewhere works (cases 27-31). A BAR that was written with all
+ * ones is being sized and sits nowhere until it gets an address.
+ *
+ * The INTx functions may be called from any thread, also with the device's
+ * lock held; intx_lock is a leaf but for the irq line.
  */
 #ifndef MICROVM_PCI_H
 #define MICROVM_PCI_H
@@ -30,6 +34,7 @@
 
 #define PCI_BUS_SLOTS 32
 #define PCI_BUS_INTX_LINES 4
+#define PCI_BARS 6
 #define PCI_CONFIG_SIZE 256	/* capabilities live here; the rest of ECAM's 4096 reads 0 */
 #define PCI_ECAM_SIZE (1u << 20)	/* one bus */
 
@@ -51,6 +56,7 @@ struct pci_bar {
 	bool prefetch;
 	uint64_t size;		/* a power of two; at least 16 for memory, 4 for I/O */
 	uint64_t assigned;	/* address given by pci_bus_assign() */
+	bool probing;		/* last written with all ones */
 	struct io_region *region;	/* owned by the device; len <= size */
 };
 
@@ -63,15 +69,21 @@ struct pci_id {
 struct pci_dev {
 	const char *name;
 	const struct pci_ops *ops;
-	struct pci_bus *bus;
+	struct pci_bus *bus;	/* NULL while not on one */
 	unsigned slot;
+	struct msi_sink msi;	/* the bus's */
 	uint8_t config[PCI_CONFIG_SIZE];
 	uint8_t writable[PCI_CONFIG_SIZE];	/* mask of bits the guest may write */
-	uint8_t next_cap;			/* first free byte of config space */
-	uint8_t last_cap;			/* where the next capability is linked */
-	struct pci_bar bars[6];
+	uint8_t power_on[PCI_CONFIG_SIZE];	/* config as it was when added to the bus */
+	unsigned next_cap;			/* first free byte of config space */
+	unsigned cap_link;			/* where the next capability's offset goes */
+	struct pci_bar bars[PCI_BARS];
 	struct pci_msix *msix;			/* NULL: none; see pci_msix.h */
-	bool intx_level;
+	_Atomic uint16_t command;		/* for those who do not hold the bus's lock */
+	/* under intx_lock */
+	bool intx_level;	/* what the device says */
+	bool intx_blocked;	/* by the command register or because MSI-X is on */
+	bool intx_asserted;	/* counted in intx_count */
 	struct log_rate rate;
 };
 
@@ -89,7 +101,7 @@ struct pci_bus {
 	struct pci_windows windows;
 	struct irq_line intx[PCI_BUS_INTX_LINES];	/* slot n, pin A -> line n % 4; level */
 	unsigned intx_count[PCI_BUS_INTX_LINES];	/* functions that assert it */
-	pthread_mutex_t intx_lock;			/* leaf */
+	pthread_mutex_t intx_lock;
 	struct pci_dev *slots[PCI_BUS_SLOTS];
 	struct pci_dev host_bridge;	/* slot 0 */
 	struct io_region ecam, ports;
@@ -102,6 +114,7 @@ struct pci_bus {
  */
 void pci_bus_init(struct pci_bus *bus, struct bus *mmio, struct bus *pio, struct msi_sink msi,
 		  const struct irq_line *intx, const struct pci_windows *windows);
+/* Functions that are still on the bus are taken off it. */
 void pci_bus_finish(struct pci_bus *bus);
 /* Places ECAM on the MMIO bus, and 0xcf8/0xcfc on the PIO bus if there is one. */
 int pci_bus_map_config(struct pci_bus *bus, uint64_t ecam_gpa);
@@ -122,17 +135,24 @@ void pci_bar_init(struct pci_dev *dev, unsigned index, enum pci_bar_type type, b
 
 /* Puts @dev into the first free slot. 0 or -ENOSPC. */
 int pci_bus_add(struct pci_bus *bus, struct pci_dev *dev);
+/* Unmaps its BARs and drops its INTx; before @dev's memory goes. No-op when not on a bus. */
+void pci_bus_remove(struct pci_dev *dev);
 /* Gives each BAR an address inside the windows. 0 or -ENOSPC. */
 int pci_bus_assign(struct pci_bus *bus);
 void pci_bus_reset(struct pci_bus *bus);
 
-/* INTx level of the function; any thread; honours the command register's disable bit. */
+/*
+ * INTx level of the function. It reaches the line unless the guest has set the
+ * command register's disable bit or turned MSI-X on.
+ */
 void pci_intx_set(struct pci_dev *dev, bool level);
+/* Whether the guest lets the function access memory. Any thread. */
 bool pci_bus_master(const struct pci_dev *dev);
 
 /*
- * Configuration access by number; absent devices read all ones. @off below
- * 4096, @size 1, 2 or 4. What ECAM and the ports call, and tests.
+ * Configuration access by number: what ECAM and the ports do, and tests.
+ * Absent functions read all ones; so does an access that is not 1, 2 or 4
+ * bytes within a dword below 4096, and such a write is dropped (case 36).
  */
 uint32_t pci_config_read(struct pci_bus *bus, unsigned slot, unsigned fn, unsigned off,
 			 unsigned size);
