@@ -30,6 +30,7 @@ void log_set_crlf(_Bool on)
 	log_crlf = on;
 }
 
+__attribute__((format(printf, 1, 0)))
 static void log_write(const char *fmt, va_list ap)
 {
 	char line[LOG_LINE_MAX];
