@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/config_device.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/log.h"
+
+static const struct opt_key bus_key = { "bus", "pci|mmio", "where the guest finds it (pci)" };
+
+/* The model's keys and those that all have, ended by a NULL name. */
+static void model_keys(const struct virtio_model *model, struct opt_key keys[OPT_MAX_PAIRS + 1])
+{
+	unsigned n = 0;
+
+	for (const struct opt_key *k = model->keys; k && k->name; k++) {
+		assert(n + 1 < OPT_MAX_PAIRS);
+		keys[n++] = *k;
+	}
+	keys[n++] = bus_key;
+	keys[n] = (struct opt_key){ 0 };
+}
+
+static const char *model_key_arg(const struct virtio_model *model, const char *name)
+{
+	struct opt_key keys[OPT_MAX_PAIRS + 1];
+	unsigned i = 0;
+
+	model_keys(model, keys);
+	while (strcmp(keys[i].name, name))
+		i++;
+	return keys[i].arg;
+}
+
+/* --- paths ------------------------------------------------------------------- */
+
+static char *path_beside(const char *file, const char *prefix, const char *path)
+{
+	const char *slash = file ? strrchr(file, '/') : NULL;
+	int dir = slash && path[0] != '/' ? slash - file + 1 : 0;
+	char *text;
+
+	if (asprintf(&text, "%s%.*s%s", prefix, dir, dir ? file : "", path) < 0)
+		return NULL;
+	return text;
+}
+
+char *config_value_beside(const char *file, const char *arg, const char *value)
+{
+	if (arg && !strcmp(arg, "FILE"))
+		return path_beside(file, "", value);
+	if (arg && !strcmp(arg, "CHARDEV") && !strncmp(value, "file:", 5))
+		return path_beside(file, "file:", value + 5);
+	return strdup(value);
+}
+
+/* --- to text ----------------------------------------------------------------- */
+
+/* One element: its path as seen from beside @file, its commas doubled. */
+static int put_element(FILE *out, const char *file, const char *arg, const char *element)
+{
+	char *text = config_value_beside(file, arg, element);
+
+	if (!text)
+		return -ENOMEM;
+	for (const char *p = text; *p; p++) {
+		if (*p == ',')
+			fputc(',', out);
+		fputc(*p, out);
+	}
+	free(text);
+	return 0;
+}
+
+static int put_device(FILE *out, const char *file, const struct config_device *dev)
+{
+	const struct opt_value *v = &dev->opts;
+	int ret = 0;
+
+	if (v->first)
+		ret = put_element(out, file, dev->model->arg, v->first);
+	for (unsigned i = 0; i < v->n_pairs && ret == 0; i++) {
+		const struct opt_pair *pair = &v->pairs[i];
+
+		fprintf(out, "%s%s", i || v->first ? "," : "", pair->key);
+		if (!pair->value)
+			continue;
+		fputc('=', out);
+		ret = put_element(out, file, model_key_arg(dev->model, pair->key), pair->value);
+	}
+	return ret;
+}
+
+char *config_device_text(const struct config_device *dev, const char *file)
+{
+	size_t len;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &len);
+	int ret;
+
+	if (!out)
+		return NULL;
+	ret = put_device(out, file, dev);
+	if (fclose(out) == 0 && ret == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* --- from text --------------------------------------------------------------- */
+
+/* Whether the first element is there when it must be, and one of those that there are. */
+static int check_first(const struct config_device *dev, const char *label)
+{
+	const char *first = dev->opts.first, *arg = dev->model->arg;
+
+	if (!arg && first)
+		log_error("%s: unknown key '%.40s'", label, first);
+	else if (arg && strchr(arg, '|') && first && !opt_words_have(arg, first))
+		log_error("%s %.40s: one of %s", label, first, arg);
+	else if (arg && !strchr(arg, '|') && !first)
+		log_error("%s: %s has to come first", label, arg);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static int parse_value(struct config_device *dev, const char *label, const char *value)
+{
+	struct opt_key keys[OPT_MAX_PAIRS + 1];
+	const char *bus;
+	int ret;
+
+	model_keys(dev->model, keys);
+	ret = opt_value_parse(&dev->opts, label, value, keys);
+	if (ret < 0)
+		return ret;
+	bus = opt_value_get(&dev->opts, "bus");
+	dev->mmio = bus && !strcmp(bus, "mmio");
+	ret = check_first(dev, label);
+	if (ret < 0)
+		opt_value_finish(&dev->opts);
+	return ret;
+}
+
+int config_device_parse(struct config_device *dev, const struct opt_at *at, const char *value)
+{
+	char *text;
+	int ret = parse_value(dev, at->label, value);
+
+	if (ret < 0 || !at->file)
+		return ret;
+	/* Paths in a file are relative to it: once more, with these changed. */
+	text = config_device_text(dev, at->file);
+	opt_value_finish(&dev->opts);
+	if (!text) {
+		log_error("%s: out of memory", at->label);
+		return -ENOMEM;
+	}
+	ret = parse_value(dev, at->label, text);
+	free(text);
+	return ret;
+}
+
+int config_device_default(struct config_device *dev)
+{
+	const char *arg = dev->model->arg;
+
+	return parse_value(dev, dev->model->name, arg && opt_words_have(arg, "on") ? "on" : "");
+}
+
+/* --- questions --------------------------------------------------------------- */
+
+static bool is_stdio(const char *arg, const char *value)
+{
+	return arg && value && !strcmp(arg, "CHARDEV") && !strcmp(value, "stdio");
+}
+
+bool config_device_on_stdio(const struct config_device *dev)
+{
+	const struct opt_value *v = &dev->opts;
+
+	if (is_stdio(dev->model->arg, v->first))
+		return true;
+	for (unsigned i = 0; i < v->n_pairs; i++)
+		if (is_stdio(model_key_arg(dev->model, v->pairs[i].key), v->pairs[i].value))
+			return true;
+	return false;
+}
+
+void config_device_help(const struct virtio_model *model, FILE *out)
+{
+	struct opt_key keys[OPT_MAX_PAIRS + 1];
+
+	model_keys(model, keys);
+	fprintf(out, "--%s %s[,KEY=VALUE...]: %s\n", model->name, model->arg ? model->arg : "",
+		model->help);
+	for (const struct opt_key *k = keys; k->name; k++) {
+		int len = fprintf(out, "  %s%s%s", k->name, k->arg ? "=" : "",
+				  k->arg ? k->arg : "");
+
+		fprintf(out, "%*s%s\n", MAX(24 - len, 2), "", k->help);
+	}
+}
