@@ -15,13 +15,13 @@
 struct x86_acpi {
 	unsigned cpus;		/* 1..255; APIC ids 0..cpus - 1 */
 	uint64_t mem64_base, mem64_size;	/* PCI window; size 0: none */
-	unsigned virtio_mmio;	/* slots in use */
+	unsigned virtio_mmio;	/* slots in use, the first ones of X86_VIRTIO_MMIO_SLOTS */
 	bool serial;		/* COM1 is there */
 };
 
 /*
- * Writes the tables to X86_ACPI_GPA, *@rsdp says where the RSDP is. 0, -E2BIG
- * when they do not fit, -EFAULT when there is no RAM.
+ * Writes the tables to X86_ACPI_GPA, *@rsdp says where the RSDP is. 0, or
+ * -EFAULT when there is no RAM.
  */
 int x86_acpi_build(struct gmem *mem, const struct x86_acpi *acpi, uint64_t *rsdp);
 

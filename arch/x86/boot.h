@@ -10,7 +10,8 @@
  *                  at e_entry with a zero page
  *
  * Files are read straight into their place, once. Every number in them is
- * taken for a lie until checked (cases 91-93, 96). Main thread, no vCPU runs.
+ * taken for a lie until checked (cases 91-93, 96). Main thread, no vCPU runs,
+ * and RAM is all zeros: new, or after gmem_discard().
  */
 #ifndef MICROVM_X86_BOOT_H
 #define MICROVM_X86_BOOT_H
@@ -23,7 +24,7 @@
 struct x86_boot {
 	const char *kernel;	/* paths */
 	const char *initrd;	/* NULL: none */
-	const char *cmdline;
+	const char *cmdline;	/* NULL: empty */
 	uint64_t rsdp_gpa;	/* of the ACPI tables */
 };
 
@@ -31,6 +32,12 @@ enum x86_entry_mode {
 	X86_ENTRY_LONG,		/* 64-bit, paging by X86_PAGE_TABLES_GPA, rsi = zero page */
 	X86_ENTRY_PVH,		/* 32-bit protected, no paging, ebx = start info */
 };
+
+/* Selectors of the GDT at X86_GDT_GPA: flat segments, ring 0. */
+#define X86_BOOT_CS64 0x10	/* __BOOT_CS of the 64-bit boot protocol */
+#define X86_BOOT_DS 0x18	/* __BOOT_DS */
+#define X86_BOOT_CS32 0x20
+#define X86_GDT_LIMIT 0x27
 
 struct x86_entry {
 	enum x86_entry_mode mode;

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+#include "arch/x86/boot.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arch/x86/boot_int.h"
+#include "arch/x86/layout.h"
+#include "vmm/log.h"
+#include "vmm/util.h"
+
+#define BOOT_PAGE 4096ull
+#define BOOT_HEAD_LEN 4096	/* of the kernel's file, to tell formats apart */
+#define BOOT_PAGE_TABLES 6	/* PML4, PDPT, 4 page directories */
+
+/*
+ * What the loader itself puts into guest memory. The first that matches gives
+ * a conflict its name; the last is X86_KERNEL_MIN_GPA as a claim.
+ */
+static const struct boot_claim boot_fixed_claims[] = {
+	{ "the GDT", -1, X86_GDT_GPA, 0x1000 - X86_GDT_GPA },
+	{ "the PVH start info", -1, X86_PVH_INFO_GPA, BOOT_PAGE },
+	{ "the boot parameters", -1, X86_ZERO_PAGE_GPA, BOOT_PAGE },
+	{ "the boot stack", -1, X86_ZERO_PAGE_GPA + BOOT_PAGE, BOOT_PAGE },
+	{ "the page tables", -1, X86_PAGE_TABLES_GPA, BOOT_PAGE_TABLES * BOOT_PAGE },
+	{ "the command line", -1, X86_CMDLINE_GPA, X86_CMDLINE_MAX },
+	{ "the ACPI tables", -1, X86_ACPI_GPA, X86_ACPI_MAX },
+	{ "the first MiB", -1, 0, X86_KERNEL_MIN_GPA },
+};
+
+uint64_t boot_mib(uint64_t bytes)
+{
+	return bytes / MiB + (bytes % MiB != 0);
+}
+
+bool boot_is_ram(const struct gmem *mem, uint64_t gpa, uint64_t len)
+{
+	while (len) {
+		void *host;
+		uint64_t piece = gmem_piece(mem, gpa, len, &host);
+
+		if (piece == 0)
+			return false;
+		gpa += piece;
+		len -= piece;
+	}
+	return true;
+}
+
+/* --- claims --------------------------------------------------------------- */
+
+static void boot_claim_name(const struct boot_claim *c, char *name, size_t size)
+{
+	if (c->index < 0)
+		snprintf(name, size, "%s", c->what);
+	else
+		snprintf(name, size, "%s %d", c->what, c->index);
+}
+
+static const struct boot_claim *boot_claimed(const struct boot *boot, uint64_t gpa, uint64_t len)
+{
+	for (unsigned i = 0; i < boot->n_claims; i++)
+		if (ranges_overlap(gpa, len, boot->claims[i].gpa, boot->claims[i].len))
+			return &boot->claims[i];
+	return NULL;
+}
+
+int boot_claim(struct boot *boot, const char *what, int index, uint64_t gpa, uint64_t len)
+{
+	struct boot_claim new = { what, index, gpa, len };
+	const struct boot_claim *old = NULL;
+	uint64_t end;
+	char name[48], other[48];
+
+	boot_claim_name(&new, name, sizeof(name));
+	if (__builtin_add_overflow(gpa, len, &end)) {
+		log_error("%s: %s wraps: %#" PRIx64 " bytes at %#" PRIx64, boot->kernel.path, name,
+			  len, gpa);
+		return -EINVAL;
+	}
+	old = boot_claimed(boot, gpa, len);
+	if (old) {
+		boot_claim_name(old, other, sizeof(other));
+		log_error("%s: %s at %#" PRIx64 "-%#" PRIx64 " overlaps %s at %#" PRIx64 "-%#" PRIx64,
+			  boot->kernel.path, name, gpa, end - 1, other, old->gpa,
+			  old->gpa + old->len - 1);
+		return -EINVAL;
+	}
+	if (!boot_is_ram(boot->mem, gpa, len)) {
+		log_error("%s: %s at %#" PRIx64 "-%#" PRIx64 " is not in the guest's %" PRIu64
+			  " MiB of RAM", boot->kernel.path, name, gpa, end - 1,
+			  boot_mib(gmem_size(boot->mem)));
+		return -EINVAL;
+	}
+	if (boot->n_claims == BOOT_MAX_CLAIMS)
+		return -E2BIG;
+	boot->claims[boot->n_claims++] = new;
+	return 0;
+}
+
+/* --- initrd and command line ---------------------------------------------- */
+
+/* The highest free place of @len bytes in [floor, end); 0 when there is none. */
+static uint64_t boot_find_free(const struct boot *boot, uint64_t floor, uint64_t end, uint64_t len)
+{
+	/* Each turn goes below a claim, so there are at most n_claims + 1. */
+	while (end >= len && end - len >= floor) {
+		uint64_t gpa = align_down(end - len, BOOT_PAGE);
+		const struct boot_claim *c;
+
+		if (gpa < floor)
+			break;
+		c = boot_claimed(boot, gpa, len);
+		if (!c)
+			return gpa;
+		end = c->gpa;
+	}
+	return 0;
+}
+
+static uint64_t boot_find_ram(const struct boot *boot, uint64_t limit, uint64_t len)
+{
+	for (unsigned i = boot->mem->n_regions; i-- > 0;) {
+		const struct gmem_region *r = &boot->mem->regions[i];
+		uint64_t gpa = boot_find_free(boot, r->gpa, MIN(r->gpa + r->len, limit), len);
+
+		if (gpa)
+			return gpa;
+	}
+	return 0;
+}
+
+int boot_load_initrd(struct boot *boot, uint64_t low_end, bool may_be_high)
+{
+	const struct boot_file *f = &boot->initrd;
+	uint64_t gpa;
+	int ret;
+
+	if (!boot->cfg->initrd)
+		return 0;
+	gpa = boot_find_ram(boot, MIN(low_end, X86_HIGH_RAM_BASE), f->size);
+	if (!gpa && may_be_high)
+		gpa = boot_find_ram(boot, UINT64_MAX, f->size);
+	if (!gpa) {
+		log_error("%s: an initrd of %" PRIu64 " MiB finds no room beside the kernel in the "
+			  "guest's %" PRIu64 " MiB of RAM: give it more", f->path,
+			  boot_mib(f->size), boot_mib(gmem_size(boot->mem)));
+		return -ENOMEM;
+	}
+	ret = boot_claim(boot, "the initrd", -1, gpa, f->size);
+	if (ret < 0)
+		return ret;
+	ret = boot_file_load(f, 0, boot->mem, gpa, f->size);
+	if (ret < 0)
+		return ret;
+	boot->initrd_gpa = gpa;
+	return boot_file_unchanged(f);
+}
+
+int boot_load_cmdline(struct boot *boot, uint64_t max)
+{
+	const char *s = boot->cfg->cmdline ? boot->cfg->cmdline : "";
+	size_t len = strlen(s);
+
+	max = MIN(max, X86_CMDLINE_MAX - 1);
+	if (len > max) {
+		log_error("%s: a command line of %zu characters, the kernel takes %" PRIu64,
+			  boot->kernel.path, len, max);
+		return -E2BIG;
+	}
+	return gmem_write(boot->mem, X86_CMDLINE_GPA, s, len + 1);
+}
+
+/* --- memory map ------------------------------------------------------------ */
+
+struct boot_map {
+	struct boot_e820_entry *e;
+	unsigned n;
+};
+
+static void boot_map_add(struct boot_map *map, uint64_t start, uint64_t end, uint32_t type)
+{
+	if (start < end)
+		map->e[map->n++] = (struct boot_e820_entry){ start, end - start, type };
+}
+
+/* RAM of one region, less what lies between conventional RAM and 1 MiB. */
+static void boot_map_add_ram(struct boot_map *map, uint64_t start, uint64_t end)
+{
+	boot_map_add(map, start, MIN(end, X86_EBDA_GPA), BOOT_E820_RAM);
+	boot_map_add(map, MAX(start, X86_KERNEL_MIN_GPA), end, BOOT_E820_RAM);
+}
+
+unsigned boot_e820(const struct gmem *mem, struct boot_e820_entry e820[BOOT_MAX_E820])
+{
+	struct boot_map map = { e820, 0 };
+	unsigned i = 0;
+
+	for (; i < mem->n_regions && mem->regions[i].gpa < X86_HIGH_RAM_BASE; i++)
+		boot_map_add_ram(&map, mem->regions[i].gpa,
+				 mem->regions[i].gpa + mem->regions[i].len);
+	boot_map_add(&map, X86_EBDA_GPA, X86_KERNEL_MIN_GPA, BOOT_E820_RESERVED);
+	boot_map_add(&map, X86_ECAM_GPA, X86_ECAM_GPA + MiB, BOOT_E820_RESERVED);
+	/* The host's KVM keeps an identity map and a TSS for real mode there. */
+	boot_map_add(&map, X86_IDENTITY_MAP_GPA, X86_TSS_GPA + 3 * BOOT_PAGE, BOOT_E820_RESERVED);
+	for (; i < mem->n_regions; i++)
+		boot_map_add_ram(&map, mem->regions[i].gpa,
+				 mem->regions[i].gpa + mem->regions[i].len);
+	return map.n;
+}
+
+/* --- what the CPU and the kernel find at the entry -------------------------- */
+
+static int boot_write_gdt(struct gmem *mem)
+{
+	/* Flat segments, accessed (Intel SDM 3A, 3.4.5), where X86_BOOT_* say. */
+	static const uint64_t gdt[] = {
+		[X86_BOOT_CS64 / 8] = 0x00af9b000000ffff,
+		[X86_BOOT_DS / 8] = 0x00cf93000000ffff,
+		[X86_BOOT_CS32 / 8] = 0x00cf9b000000ffff,
+	};
+
+	return gmem_write(mem, X86_GDT_GPA, gdt, sizeof(gdt));
+}
+
+/* The first 4 GiB, one to one, in pages of 2 MiB (Intel SDM 3A, 4.5). */
+static int boot_write_page_tables(struct gmem *mem)
+{
+	const uint64_t present_rw = 0x03, large = 0x80, pages = 512;
+	uint64_t table[512] = { (X86_PAGE_TABLES_GPA + BOOT_PAGE) | present_rw };
+	uint64_t gpa = X86_PAGE_TABLES_GPA;
+	int ret = gmem_write(mem, gpa, table, sizeof(table));
+
+	for (unsigned i = 0; i < 4; i++)
+		table[i] = (gpa + (2 + i) * BOOT_PAGE) | present_rw;
+	ret = ret < 0 ? ret : gmem_write(mem, gpa + BOOT_PAGE, table, sizeof(table));
+	for (unsigned d = 0; d < 4 && ret == 0; d++) {
+		for (unsigned i = 0; i < pages; i++)
+			table[i] = ((d * pages + i) * 2 * MiB) | present_rw | large;
+		ret = gmem_write(mem, gpa + (2 + d) * BOOT_PAGE, table, sizeof(table));
+	}
+	return ret;
+}
+
+int boot_write_zero_page(struct boot *boot, const struct setup_header *hdr)
+{
+	uint64_t initrd = boot->initrd_gpa, initrd_len = boot->initrd.size;
+	struct boot_params bp = { .hdr = *hdr };
+
+	bp.acpi_rsdp_addr = boot->cfg->rsdp_gpa;
+	bp.e820_entries = boot_e820(boot->mem, bp.e820_table);
+	bp.hdr.type_of_loader = 0xff;	/* without a number of its own */
+	bp.hdr.vid_mode = 0xffff;	/* "normal" */
+	bp.hdr.cmd_line_ptr = X86_CMDLINE_GPA;
+	bp.hdr.setup_data = 0;		/* the loader's to fill, not the file's */
+	if (initrd) {
+		bp.hdr.ramdisk_image = (uint32_t)initrd;
+		bp.hdr.ramdisk_size = (uint32_t)initrd_len;
+		bp.ext_ramdisk_image = initrd >> 32;
+		bp.ext_ramdisk_size = initrd_len >> 32;
+	} else {
+		bp.hdr.ramdisk_image = 0;
+		bp.hdr.ramdisk_size = 0;
+	}
+	return gmem_write(boot->mem, X86_ZERO_PAGE_GPA, &bp, sizeof(bp));
+}
+
+/* --- from a file to an entry ------------------------------------------------ */
+
+/* Files that people take for an x86 kernel, and what to do about it. */
+static const struct boot_stranger {
+	unsigned off, len;
+	const char *magic, *what;
+} boot_strangers[] = {
+	{ 0, 2, "\x1f\x8b", "is gzip-compressed: unpack it first (gunzip)" },
+	{ 0, 6, "\xfd" "7zXZ\0", "is xz-compressed: unpack it first (unxz)" },
+	{ 0, 3, "BZh", "is bzip2-compressed: unpack it first (bunzip2)" },
+	{ 0, 4, "\x28\xb5\x2f\xfd", "is zstd-compressed: unpack it first (unzstd)" },
+	{ 0, 4, "\x02\x21\x4c\x18", "is lz4-compressed: unpack it first (unlz4)" },
+	{ 0, 4, "\x04\x22\x4d\x18", "is lz4-compressed: unpack it first (unlz4)" },
+	{ 0, 6, "070701", "is a cpio archive: is it the initrd?" },
+	{ 4, 4, "zimg", "is an EFI zboot image, not a kernel for x86" },
+	{ 0x24, 4, "\x18\x28\x6f\x01", "is an ARM zImage, not a kernel for x86" },
+	{ 0x38, 4, "ARM\x64", "is an arm64 Image, not a kernel for x86" },
+	{ 0x202, 0, "", "is no x86 kernel: neither a bzImage nor an ELF file" },
+};
+
+static int boot_refuse_stranger(const struct boot_file *f, const uint8_t *head, size_t len)
+{
+	const struct boot_stranger *s = boot_strangers;
+
+	/* The last one has no magic and so fits every file. */
+	while (s->len && (s->off + s->len > len || memcmp(head + s->off, s->magic, s->len)))
+		s++;
+	log_error("%s: %s", f->path, s->what);
+	return -ENOEXEC;
+}
+
+static int boot_load_kernel(struct boot *boot, struct x86_entry *entry)
+{
+	uint8_t head[BOOT_HEAD_LEN];
+	size_t len = MIN(boot->kernel.size, sizeof(head));
+	int ret = boot_file_read(&boot->kernel, 0, head, len);
+
+	if (ret < 0)
+		return ret;
+	if (boot_elf_probe(head, len))
+		ret = boot_elf_load(boot, head, len, entry);
+	else if (boot_bzimage_probe(head, len))
+		ret = boot_bzimage_load(boot, head, len, entry);
+	else
+		ret = boot_refuse_stranger(&boot->kernel, head, len);
+	return ret < 0 ? ret : boot_file_unchanged(&boot->kernel);
+}
+
+static int boot_prepare(struct boot *boot)
+{
+	if (!boot_is_ram(boot->mem, 0, X86_KERNEL_MIN_GPA)) {
+		log_error("%s: a guest needs more than 1 MiB of RAM", boot->cfg->kernel);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(boot_fixed_claims); i++)
+		boot->claims[boot->n_claims++] = boot_fixed_claims[i];
+	return 0;
+}
+
+int x86_boot_load(struct gmem *mem, const struct x86_boot *cfg, struct x86_entry *entry)
+{
+	struct boot boot = { .mem = mem, .cfg = cfg, .kernel.fd = -1, .initrd.fd = -1 };
+	int ret = boot_prepare(&boot);
+
+	if (ret == 0)
+		ret = boot_file_open(&boot.kernel, cfg->kernel);
+	if (ret == 0 && cfg->initrd)
+		ret = boot_file_open(&boot.initrd, cfg->initrd);
+	if (ret == 0)
+		ret = boot_load_kernel(&boot, entry);
+	if (ret == 0)
+		ret = boot_write_gdt(mem);
+	if (ret == 0)
+		ret = boot_write_page_tables(mem);
+	boot_file_close(&boot.initrd);
+	boot_file_close(&boot.kernel);
+	return ret;
+}

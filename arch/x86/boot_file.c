@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "arch/x86/boot_int.h"
+#include "vmm/log.h"
+#include "vmm/util.h"
+
+static const char *boot_file_type(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return "a directory";
+	case S_IFIFO:
+		return "a FIFO";
+	case S_IFSOCK:
+		return "a socket";
+	case S_IFCHR:
+		return "a character device";
+	case S_IFBLK:
+		return "a block device";
+	default:
+		return "no file";
+	}
+}
+
+static int boot_file_check(struct boot_file *file)
+{
+	struct stat st;
+
+	if (fstat(file->fd, &st) < 0) {
+		log_error("%s: fstat: %m", file->path);
+		return -errno;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		log_error("%s: is %s, a regular file is needed", file->path,
+			  boot_file_type(st.st_mode));
+		return -EINVAL;
+	}
+	if (st.st_size <= 0) {
+		log_error("%s: is empty", file->path);
+		return -EINVAL;
+	}
+	file->size = st.st_size;
+	return 0;
+}
+
+int boot_file_open(struct boot_file *file, const char *path)
+{
+	int ret;
+
+	/* O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever (case 96). */
+	*file = (struct boot_file){ .path = path };
+	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (file->fd < 0) {
+		ret = -errno;
+		log_error("%s: %m", path);
+		return ret;
+	}
+	ret = boot_file_check(file);
+	if (ret < 0)
+		boot_file_close(file);
+	return ret;
+}
+
+void boot_file_close(struct boot_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
+}
+
+static int boot_file_ended(const struct boot_file *file, uint64_t off)
+{
+	if (off >= file->size)
+		log_error("%s: is truncated: it ends at byte %" PRIu64, file->path, file->size);
+	else
+		log_error("%s: changed while it was loaded: try again", file->path);
+	return -EINVAL;
+}
+
+int boot_file_read(const struct boot_file *file, uint64_t off, void *buf, size_t len)
+{
+	uint8_t *p = buf;
+
+	/* No offset that pread() would take for negative. */
+	if (!range_fits(off, len, file->size))
+		return boot_file_ended(file, file->size);
+	while (len) {
+		ssize_t n = pread(file->fd, p, len, off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			log_error("%s: read: %m", file->path);
+			return -errno;
+		}
+		if (n == 0)
+			return boot_file_ended(file, off);
+		p += n;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int boot_file_load(const struct boot_file *file, uint64_t off, struct gmem *mem, uint64_t gpa,
+		   uint64_t len)
+{
+	while (len) {
+		void *host;
+		uint64_t piece = gmem_piece(mem, gpa, len, &host);
+		int ret;
+
+		if (piece == 0)
+			return -EFAULT;
+		ret = boot_file_read(file, off, host, piece);
+		if (ret < 0)
+			return ret;
+		off += piece;
+		gpa += piece;
+		len -= piece;
+	}
+	return 0;
+}
+
+int boot_file_unchanged(const struct boot_file *file)
+{
+	struct stat st;
+
+	if (fstat(file->fd, &st) < 0 || (uint64_t)st.st_size != file->size)
+		return boot_file_ended(file, 0);
+	return 0;
+}
