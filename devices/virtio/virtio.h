@@ -16,17 +16,19 @@
  *   - notify() runs on the device's loop thread with v->lock held.
  *   - config_read(), config_write(), activate(), reset() run on any thread
  *     with v->lock held.
- *   - quiesce() runs on any thread but the loop's, without v->lock: it returns
- *     when nothing of the device touches guest memory any more. NULL when the
- *     device works only inside notify().
+ *   - quiesce() runs without v->lock, on any thread but the loop's, while the
+ *     queues are off: it returns when nothing of the device touches guest
+ *     memory any more. NULL when the device does so only with v->lock held.
  *   - A device's own callbacks (fds, timers) take v->lock themselves, then ask
  *     virtio_running().
  *   - Transports call the virtio_* register functions under a lock of their
  *     own, one register access at a time. Order: transport -> v->lock -> irq.
+ *     The loop's thread never takes a transport's lock.
  *
  * Life: virtio_init() ... virtio_attach() by the transport ... driver
- * negotiates ... DRIVER_OK: queues are live, activate(), kicks arrive ...
- * status 0: queues off, generation up, quiesce(), reset() ... virtio_finish().
+ * negotiates ... DRIVER_OK: activate(), kicks arrive ... status 0: queues off,
+ * quiesce(), reset() ... virtio_finish(). Which queues are enabled does not
+ * change between DRIVER_OK and reset.
  */
 #ifndef MICROVM_VIRTIO_H
 #define MICROVM_VIRTIO_H
@@ -35,11 +37,11 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "devices/virtio/virtq.h"
 #include "vmm/log.h"
 #include "vmm/loop.h"
+#include "vmm/util.h"
 
 #define VIRTIO_MAX_QUEUES 64
 
@@ -59,15 +61,22 @@ struct virtio_ops {
 	 */
 	void (*config_read)(struct virtio_device *v, uint32_t off, void *buf, uint32_t len);
 	void (*config_write)(struct virtio_device *v, uint32_t off, const void *buf, uint32_t len);
-	/* DRIVER_OK: v->features is final, enabled queues may be popped. */
+	/*
+	 * DRIVER_OK: v->features is final, enabled queues may be popped. Each of
+	 * them gets one notify() soon, kicked or not. May be NULL.
+	 */
 	void (*activate)(struct virtio_device *v);
-	/* The driver kicked queue @q, which is enabled. */
+	/*
+	 * The driver kicked queue @q, which is enabled. Does a bounded amount of
+	 * work; virtio_kick() for the rest.
+	 */
 	void (*notify)(struct virtio_device *v, unsigned q);
-	void (*quiesce)(struct virtio_device *v);
+	void (*quiesce)(struct virtio_device *v);	/* may be NULL */
+	/* All chains are void: forget them. Also called when it was never active. May be NULL. */
 	void (*reset)(struct virtio_device *v);
 };
 
-/* How a device's interrupts leave it; supplied by the transport. */
+/* How a device's interrupts leave it; supplied by the transport. v->lock held. */
 struct virtio_transport_ops {
 	void (*queue_irq)(void *ctx, unsigned q);
 	void (*config_irq)(void *ctx);
@@ -93,8 +102,9 @@ struct virtio_device {
 
 	/* virtio.c's own */
 	uint8_t status;
-	bool resetting;
-	atomic_uint config_generation;
+	bool config_changed;	/* since the driver last read it */
+	bool config_irq_due;	/* a change that DRIVER_OK has yet to tell of */
+	uint32_t config_generation;
 	const struct virtio_transport_ops *transport;
 	void *transport_ctx;
 };
@@ -113,7 +123,10 @@ void virtio_finish(struct virtio_device *v);
 
 /* DRIVER_OK is set, no reset under way and the device not broken. v->lock held. */
 bool virtio_running(const struct virtio_device *v);
-bool virtio_has_feature(const struct virtio_device *v, unsigned bit);
+static inline bool virtio_has_feature(const struct virtio_device *v, unsigned bit)
+{
+	return v->features & BIT(bit);
+}
 static inline struct virtq *virtio_queue(struct virtio_device *v, unsigned q)
 {
 	return &v->queues[q].vq;
@@ -123,8 +136,16 @@ static inline struct virtq *virtio_queue(struct virtio_device *v, unsigned q)
  * call. v->lock held.
  */
 struct virtq_chain *virtio_pop(struct virtio_device *v, unsigned q);
-/* Interrupts the driver if it wants that; call once after a batch of pushes. v->lock held. */
+/*
+ * Shows the driver what was pushed, which it does not see before, and
+ * interrupts it if it wants that. Once after a batch of pushes. v->lock held.
+ */
 void virtio_signal(struct virtio_device *v, unsigned q);
+/*
+ * As if the driver had kicked: notify() comes again after other sources of the
+ * loop had their turn. Any thread.
+ */
+void virtio_kick(struct virtio_device *v, unsigned q);
 /* Device configuration changed: generation up, config interrupt. v->lock held. */
 void virtio_config_changed(struct virtio_device *v);
 /* The driver broke the rules: says why once, DEVICE_NEEDS_RESET, config interrupt. v->lock held. */
@@ -134,14 +155,14 @@ void virtio_fail(struct virtio_device *v, const char *fmt, ...);
 /* --- for transports ---------------------------------------------------- */
 
 void virtio_attach(struct virtio_device *v, const struct virtio_transport_ops *ops, void *ctx);
-/* The eventfd behind queue @q's doorbell. */
-int virtio_kick_fd(struct virtio_device *v, unsigned q);
+/* The eventfd behind queue @q's doorbell, the same from init to finish. */
+int virtio_kick_fd(const struct virtio_device *v, unsigned q);
 
 uint8_t virtio_get_status(struct virtio_device *v);
 /*
  * The driver writes status. Steps out of order are ignored, FEATURES_OK is
  * refused for features that were not offered or lack VERSION_1, 0 resets
- * (cases 22, 23).
+ * (cases 22, 23); not on the loop's thread if the device has a quiesce().
  */
 void virtio_set_status(struct virtio_device *v, uint8_t status);
 /* 32 bits of features, @sel 0 or 1 (others read 0, writes dropped). */
@@ -149,8 +170,9 @@ uint32_t virtio_offered_features(struct virtio_device *v, uint32_t sel);
 uint32_t virtio_driver_features(struct virtio_device *v, uint32_t sel);
 void virtio_set_driver_features(struct virtio_device *v, uint32_t sel, uint32_t value);
 /*
- * Registers of queue @q; out of range or once the queue is enabled, writes are
- * dropped and reads give 0 (cases 12-14).
+ * Registers of queue @q. Out of range, reads give 0 and writes are dropped;
+ * once the queue is enabled, writes are dropped. A size that no queue can have
+ * reads back as 0 and keeps the queue off (cases 12-14).
  */
 enum virtio_queue_addr { VIRTIO_QUEUE_DESC, VIRTIO_QUEUE_AVAIL, VIRTIO_QUEUE_USED };
 uint16_t virtio_queue_max_size(struct virtio_device *v, unsigned q);
@@ -161,8 +183,13 @@ uint64_t virtio_queue_addr(struct virtio_device *v, unsigned q, enum virtio_queu
 void virtio_set_queue_addr(struct virtio_device *v, unsigned q, enum virtio_queue_addr which,
 			   unsigned half, uint32_t value);
 bool virtio_queue_enabled(struct virtio_device *v, unsigned q);
-/* Marks the queue ready; it is checked and goes live now. */
+/*
+ * Checks the queue and makes it ready; between FEATURES_OK and DRIVER_OK,
+ * dropped at any other time.
+ */
 void virtio_enable_queue(struct virtio_device *v, unsigned q);
+/* Makes it unready, before DRIVER_OK only; afterwards it takes a reset. */
+void virtio_disable_queue(struct virtio_device *v, unsigned q);
 /* Any offset, width and length: outside config_len reads 0 and writes are dropped (case 24). */
 void virtio_config_read(struct virtio_device *v, uint64_t off, void *buf, uint32_t len);
 void virtio_config_write(struct virtio_device *v, uint64_t off, const void *buf, uint32_t len);

@@ -18,18 +18,22 @@ struct virtio_mmio {
 	struct virtio_device *v;
 	struct irq_line irq;
 	pthread_mutex_t lock;
-	pthread_mutex_t isr_lock;	/* leaf: keeps isr and the line's level in step */
 	struct io_region region;
 	struct io_doorbell doorbells[VIRTIO_MAX_QUEUES];
+	uint32_t device_features_sel, driver_features_sel, queue_sel;
+
+	pthread_mutex_t isr_lock;	/* leaf: keeps isr and the line's level in step */
 	uint32_t isr;
-	uint32_t features_sel, driver_features_sel, queue_sel;
 };
 
 /* Attaches to @v and places the registers at @gpa. 0 or what bus_add() says. */
 int virtio_mmio_init(struct virtio_mmio *m, struct virtio_device *v, struct bus *bus, uint64_t gpa,
 		     struct irq_line irq);
 void virtio_mmio_finish(struct virtio_mmio *m, struct bus *bus);
-/* Machine reset: the device and the registers back to power-on state. No vCPU runs. */
+/*
+ * Machine reset: the device and the registers back to power-on state. No vCPU
+ * runs; not on the loop's thread, as for virtio_set_status().
+ */
 void virtio_mmio_reset(struct virtio_mmio *m);
 
 #endif

@@ -10,6 +10,8 @@
 #ifndef MICROVM_VIRTIO_PCI_H
 #define MICROVM_VIRTIO_PCI_H
 
+#include <stdatomic.h>
+
 #include "devices/pci_msix.h"
 #include "devices/virtio/virtio.h"
 
@@ -20,12 +22,15 @@ struct virtio_pci {
 	pthread_mutex_t lock;
 	struct io_region region;
 	struct io_doorbell doorbells[VIRTIO_MAX_QUEUES];
-	unsigned cfg_cap;	/* offset of the PCI_CFG window capability */
-	atomic_uint isr;
+	unsigned cfg_cap;	/* offset of the PCI_CFG window's capability */
 	uint32_t device_feature_select, driver_feature_select;
 	uint16_t queue_select;
+	/* written with the lock held, read by whoever interrupts */
 	atomic_ushort config_vector;
 	atomic_ushort queue_vectors[VIRTIO_MAX_QUEUES];
+
+	pthread_mutex_t isr_lock;	/* leaf but for INTx: keeps isr and its level in step */
+	uint8_t isr;
 };
 
 /* Attaches to @v and adds the function to @bus. 0 or -ENOSPC. */

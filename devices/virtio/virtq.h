@@ -4,24 +4,35 @@
  * descriptors and event indexes.
  *
  * A device sees chains, never descriptors: virtq_pop() takes the next one the
- * driver made available, chain_read() and chain_write() copy by offset, and
- * virtq_push() hands it back. The whole chain is walked, checked and copied
- * into host memory by virtq_pop(): every descriptor is read once (case 17),
- * every buffer lies in RAM, readable parts precede writable ones, and its
- * length is bounded by the queue size. Whatever breaks these rules breaks the
- * queue: virtq_pop() returns NULL, virtq_broken() is true, and virtio.c makes
- * the device need a reset (cases 1-11, 20).
+ * driver made available, chain_read() and chain_write() copy by offset,
+ * virtq_push() hands it back, and virtq_publish() shows the driver what was
+ * pushed. The whole chain is walked, checked and copied into host memory by
+ * virtq_pop(): every descriptor is read once (case 17), every buffer lies in
+ * RAM, readable parts precede writable ones, and its length is bounded by the
+ * queue size. Whatever breaks these rules breaks the queue: virtq_pop() returns
+ * NULL, virtq_broken() says why, and virtio.c makes the device need a reset
+ * (cases 1-11, 20).
+ *
+ * Kicks: virtq_pop() that finds nothing has asked for one, so a device drains
+ * a queue until NULL and is then told of the next chain. A device that stops
+ * earlier comes back on its own account; it is not kicked.
  *
  * All calls on one queue are made under the owning device's lock, except
- * chain_read(), chain_write() and chain_iov(), which touch only the chain: a
- * worker may use them without the lock until it pushes the chain, or until the
- * device's quiesce() has waited for it. A chain belongs to its queue; after a
- * reset of the queue it is void, and virtq_push() of a chain of an earlier
- * generation is ignored (case 22).
+ * chain_read(), chain_write(), chain_zero() and chain_iov(), which touch only
+ * the chain: a worker may use them without the lock until it pushes the chain,
+ * or until the device's quiesce() has waited for it. A chain belongs to its
+ * queue; a reset of the queue voids it, and virtq_push() of a void chain is
+ * ignored (case 22). Whoever holds chains forgets them in the device's reset().
+ *
+ * Memory: a slot for each head, whose list of segments grows to what the
+ * driver's chains need and stays, so popping allocates nothing in the long
+ * run. No more than max_size lists of max_size segments (once more for each
+ * border between RAM regions that a buffer crosses) can come of it.
  */
 #ifndef MICROVM_VIRTQ_H
 #define MICROVM_VIRTQ_H
 
+#include <linux/virtio_ring.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,14 +46,13 @@
 struct virtq_chain {
 	size_t readable;	/* bytes the device may read */
 	size_t writable;	/* bytes the device may write */
-	unsigned generation;	/* of the queue when it was popped */
 
 	/* virtq.c's own */
-	uint16_t head;
-	bool busy;
-	unsigned n_read, n_write;	/* segments; the readable ones come first */
+	struct iovec *segs;	/* inline_segs, or an allocation that the slot keeps */
 	unsigned capacity;
-	struct iovec *segs;		/* inline_segs, or an allocation that the slot keeps */
+	unsigned n_read, n_write;	/* segments; the readable ones come first */
+	unsigned generation;	/* of the queue when it was popped */
+	bool busy;		/* in the device's hands, if @generation is the queue's */
 	struct iovec inline_segs[VIRTQ_INLINE_SEGS];
 };
 
@@ -52,22 +62,23 @@ struct virtq {
 
 	/* the transport's registers; frozen once enabled (case 13) */
 	uint16_t max_size, size;
-	uint64_t desc_gpa, avail_gpa, used_gpa;
 	bool enabled;
-
-	/* negotiated, set by virtq_enable() */
-	bool event_idx, indirect;
+	uint64_t desc_gpa, avail_gpa, used_gpa;
 
 	/* virtq.c's own */
-	bool broken;
-	unsigned generation;
+	bool event_idx, indirect;	/* negotiated, set by virtq_enable() */
+	bool kick_asked;	/* the driver kicks for the chain at next_avail */
 	uint16_t next_avail;	/* of the available ring */
+	uint16_t avail_idx;	/* the driver's index when it was last read */
 	uint16_t next_used;	/* of the used ring */
-	uint16_t signalled_used;	/* next_used when the driver was last interrupted */
-	bool signalled_valid;
-	uint16_t in_flight;
-	void *desc, *avail, *used;	/* in guest RAM, checked by virtq_enable() */
-	struct virtq_chain *chains;	/* one a head, made on first use */
+	uint16_t used_idx;	/* our index as published */
+	unsigned generation;
+	const char *broken;	/* why; NULL: it is not */
+	/* in guest RAM, checked by virtq_enable() */
+	const struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	struct virtq_chain *chains;	/* max_size slots, made by the first virtq_enable() */
 };
 
 /* @max_size: a power of two up to VIRTQ_MAX_SIZE. */
@@ -76,41 +87,37 @@ void virtq_finish(struct virtq *q);
 
 /*
  * Back to power-on values: size = max_size, addresses 0, not enabled. Chains
- * in flight become void.
+ * in flight become void; those who use them may go on to do so, see above.
  */
 void virtq_reset(struct virtq *q);
 
 /*
- * Checks size and addresses (power of two, alignment, in RAM) and starts the
- * queue. 0, or -EINVAL and the queue stays off (cases 12, 15). @features: the
- * negotiated ones.
+ * Checks size and addresses (power of two, alignment, each part in one region
+ * of RAM) and starts the queue. 0, or -EINVAL or -ENOMEM and the queue stays
+ * off (cases 12, 15). @features: the negotiated ones.
  */
 int virtq_enable(struct virtq *q, uint64_t features);
 
 /*
  * Next available chain; NULL when there is none or the queue is broken or not
- * enabled.
+ * enabled. Devices call virtio_pop().
  */
 struct virtq_chain *virtq_pop(struct virtq *q);
 /* Puts the chain popped last back, as if it had not been popped. */
 void virtq_unpop(struct virtq *q, struct virtq_chain *chain);
 /*
  * Returns @chain to the driver with @written bytes (capped at
- * chain->writable) said to be written.
+ * chain->writable) said to be written. The driver sees it after
+ * virtq_publish().
  */
 void virtq_push(struct virtq *q, struct virtq_chain *chain, size_t written);
 /*
- * Whether the driver wants an interrupt for what was pushed since the last
- * yes. Called through virtio_signal().
+ * Shows the driver all that was pushed; true when it wants an interrupt for
+ * that. Devices call virtio_signal().
  */
-bool virtq_should_signal(struct virtq *q);
-/*
- * Asks the driver to kick (@on) or not to bother; returns true when chains
- * are waiting, so that a caller that turns kicks on looks once more.
- */
-bool virtq_set_kicks(struct virtq *q, bool on);
+bool virtq_publish(struct virtq *q);
 
-static inline bool virtq_broken(const struct virtq *q)
+static inline const char *virtq_broken(const struct virtq *q)
 {
 	return q->broken;
 }
