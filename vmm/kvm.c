@@ -190,25 +190,6 @@ static int kvm_commit_routes(struct kvm *kvm)
 	return ret;
 }
 
-int kvm_wire_irqchip(struct kvm *kvm, unsigned irqchip, unsigned n_pins)
-{
-	int ret;
-
-	pthread_mutex_lock(&kvm->route_lock);
-	for (unsigned i = 0; i < n_pins; i++)
-		kvm->wired[i] = (struct kvm_irq_routing_entry){
-			.gsi = i,
-			.type = KVM_IRQ_ROUTING_IRQCHIP,
-			.u.irqchip = { .irqchip = irqchip, .pin = i },
-		};
-	kvm->n_wired = kvm->first_msi_gsi = n_pins;
-	ret = kvm_commit_routes(kvm);
-	pthread_mutex_unlock(&kvm->route_lock);
-	if (ret < 0)
-		log_error("KVM_SET_GSI_ROUTING: %s", strerror(-ret));
-	return ret;
-}
-
 static void kvm_irq_line_set(void *ctx, unsigned gsi, bool level)
 {
 	struct kvm *kvm = ctx;
@@ -242,6 +223,29 @@ static int kvm_irqfd(struct kvm *kvm, int route, bool on)
 	};
 
 	return ioctl(kvm->vm_fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;
+}
+
+int kvm_wire_irqchip(struct kvm *kvm, unsigned irqchip, unsigned n_pins)
+{
+	int ret;
+
+	pthread_mutex_lock(&kvm->route_lock);
+	for (unsigned i = 0; i < n_pins; i++)
+		kvm->wired[i] = (struct kvm_irq_routing_entry){
+			.gsi = i,
+			.type = KVM_IRQ_ROUTING_IRQCHIP,
+			.u.irqchip = { .irqchip = irqchip, .pin = i },
+		};
+	kvm->n_wired = kvm->first_msi_gsi = n_pins;
+	ret = kvm_commit_routes(kvm);
+	/* Devices keep their routes from one VM to the next; their eventfds follow. */
+	for (int i = 0; i < KVM_MAX_MSI_ROUTES && ret == 0; i++)
+		if (kvm->msi[i].used)
+			ret = kvm_irqfd(kvm, i, true);
+	pthread_mutex_unlock(&kvm->route_lock);
+	if (ret < 0)
+		log_error("KVM_SET_GSI_ROUTING or KVM_IRQFD: %s", strerror(-ret));
+	return ret;
 }
 
 /* A free entry, with an eventfd; negative errno when there is none. Lock held. */

@@ -50,7 +50,7 @@ int kvm_cap(struct kvm *kvm, int cap);
 
 /* Makes a VM with @mem as its RAM, one slot a region. 0 or negative errno. */
 int kvm_create_vm(struct kvm *kvm, const struct gmem *mem);
-/* All MSI routes must have been released. No-op without a VM. */
+/* MSI routes stay and are part of the next VM. No-op without a VM. */
 void kvm_destroy_vm(struct kvm *kvm);
 
 /*
