@@ -43,7 +43,8 @@ LDFLAGS += $(SAN)
 CORE := vmm/log.c vmm/gmem.c vmm/bus.c vmm/loop.c vmm/opts.c vmm/opts_value.c
 DEVICES := $(wildcard devices/*.c devices/*/*.c)
 PURE := arch/x86/boot.c arch/x86/boot_bzimage.c arch/x86/boot_elf.c arch/x86/boot_file.c arch/x86/acpi.c
-VM := vmm/config.c vmm/kvm.c vmm/vcpu.c vmm/vm.c vmm/vm_devices.c vmm/vm_stats.c vmm/main.c arch/$(ARCH)/machine.c arch/$(ARCH)/cpu.c
+CONFIG := vmm/config.c vmm/config_device.c vmm/config_dump.c
+VM := vmm/kvm.c vmm/vcpu.c vmm/vm.c vmm/vm_devices.c vmm/vm_stats.c vmm/main.c arch/$(ARCH)/machine.c arch/$(ARCH)/cpu.c
 TESTLIB := $(filter-out tests/smoke/%,$(wildcard tests/*.c))
 UNIT := $(wildcard tests/unit/test_*.c)
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
@@ -54,7 +55,7 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(filter %.c,$(1)))
 microvm: build/release/microvm
 	@cp $< $@
 
-$(BUILD)/microvm: $(call obj,$(VM) $(PURE)) $(BUILD)/libdevices.a $(BUILD)/libcore.a
+$(BUILD)/microvm: $(call obj,$(VM) $(CONFIG) $(PURE)) $(BUILD)/libdevices.a $(BUILD)/libcore.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^
 
@@ -87,15 +88,15 @@ $(BUILD)/arch/x86/acpi.o: $(BUILD)/gen/arch/x86/dsdt.hex
 UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/replay/%,$(FUZZ))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ))
-TESTLIBS := $(BUILD)/libtest.a $(BUILD)/libpure.a $(BUILD)/libdevices.a $(BUILD)/libcore.a
+TESTLIBS := $(call obj,$(CONFIG)) $(BUILD)/libtest.a $(BUILD)/libpure.a $(BUILD)/libdevices.a $(BUILD)/libcore.a
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/vmm/config.o $(TESTLIBS)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTLIBS)
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
-$(BUILD)/tests/replay/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/vmm/config.o $(TESTLIBS)
+$(BUILD)/tests/replay/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(TESTLIBS)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $^
 ifeq ($(VARIANT),fuzz)
-$(FUZZ_BIN): %: %.o $(BUILD)/vmm/config.o $(TESTLIBS)
+$(FUZZ_BIN): %: %.o $(TESTLIBS)
 	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^
 endif
 .PRECIOUS: $(BUILD)/%.o
