@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "arch/x86/boot.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -94,8 +95,7 @@ int boot_claim(struct boot *boot, const char *what, int index, uint64_t gpa, uin
 			  boot_mib(gmem_size(boot->mem)));
 		return -EINVAL;
 	}
-	if (boot->n_claims == BOOT_MAX_CLAIMS)
-		return -E2BIG;
+	assert(boot->n_claims < BOOT_MAX_CLAIMS);
 	boot->claims[boot->n_claims++] = new;
 	return 0;
 }
@@ -186,11 +186,15 @@ static void boot_map_add(struct boot_map *map, uint64_t start, uint64_t end, uin
 		map->e[map->n++] = (struct boot_e820_entry){ start, end - start, type };
 }
 
-/* RAM of one region, less what lies between conventional RAM and 1 MiB. */
-static void boot_map_add_ram(struct boot_map *map, uint64_t start, uint64_t end)
+/* One region; what lies between conventional RAM and 1 MiB is the firmware's, on a PC. */
+static void boot_map_add_region(struct boot_map *map, const struct gmem_region *r)
 {
-	boot_map_add(map, start, MIN(end, X86_EBDA_GPA), BOOT_E820_RAM);
-	boot_map_add(map, MAX(start, X86_KERNEL_MIN_GPA), end, BOOT_E820_RAM);
+	uint64_t end = r->gpa + r->len;
+
+	boot_map_add(map, r->gpa, MIN(end, X86_EBDA_GPA), BOOT_E820_RAM);
+	boot_map_add(map, MAX(r->gpa, X86_EBDA_GPA), MIN(end, X86_KERNEL_MIN_GPA),
+		     BOOT_E820_RESERVED);
+	boot_map_add(map, MAX(r->gpa, X86_KERNEL_MIN_GPA), end, BOOT_E820_RAM);
 }
 
 unsigned boot_e820(const struct gmem *mem, struct boot_e820_entry e820[BOOT_MAX_E820])
@@ -199,15 +203,12 @@ unsigned boot_e820(const struct gmem *mem, struct boot_e820_entry e820[BOOT_MAX_
 	unsigned i = 0;
 
 	for (; i < mem->n_regions && mem->regions[i].gpa < X86_HIGH_RAM_BASE; i++)
-		boot_map_add_ram(&map, mem->regions[i].gpa,
-				 mem->regions[i].gpa + mem->regions[i].len);
-	boot_map_add(&map, X86_EBDA_GPA, X86_KERNEL_MIN_GPA, BOOT_E820_RESERVED);
+		boot_map_add_region(&map, &mem->regions[i]);
 	boot_map_add(&map, X86_ECAM_GPA, X86_ECAM_GPA + MiB, BOOT_E820_RESERVED);
 	/* The host's KVM keeps an identity map and a TSS for real mode there. */
 	boot_map_add(&map, X86_IDENTITY_MAP_GPA, X86_TSS_GPA + 3 * BOOT_PAGE, BOOT_E820_RESERVED);
 	for (; i < mem->n_regions; i++)
-		boot_map_add_ram(&map, mem->regions[i].gpa,
-				 mem->regions[i].gpa + mem->regions[i].len);
+		boot_map_add_region(&map, &mem->regions[i]);
 	return map.n;
 }
 

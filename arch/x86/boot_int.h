@@ -67,7 +67,7 @@ int boot_load_cmdline(struct boot *boot, uint64_t max);
 /* Memory as the guest is told of it; types are those of ACPI 6.4, 15.1. */
 #define BOOT_E820_RAM 1
 #define BOOT_E820_RESERVED 2
-#define BOOT_MAX_E820 (2 * GMEM_MAX_REGIONS + 4)
+#define BOOT_MAX_E820 (GMEM_MAX_REGIONS + 4)	/* two splits, two reserved ranges */
 
 unsigned boot_e820(const struct gmem *mem, struct boot_e820_entry e820[BOOT_MAX_E820]);
 

@@ -55,7 +55,7 @@ DefinitionBlock ("", "DSDT", 2, "MICROV", "MICROVM ", 1)
 			Name (CR64, ResourceTemplate ()
 			{
 				QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed,
-					Cacheable, ReadWrite, 0, 0, 0, 0, 1, , , M64)
+					NonCacheable, ReadWrite, 0, 0, 0, 0, 1, , , M64)
 			})
 			Method (_CRS, 0, Serialized)
 			{
