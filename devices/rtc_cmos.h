@@ -4,8 +4,10 @@
  * the PC has it: UTC from the host plus what the guest has set, update-in-
  * progress, periodic, alarm and update-ended interrupts.
  *
- * Registers by vCPUs under the device's lock; timers on the loop thread, armed
- * only while an interrupt is enabled, so an idle clock costs no wake-up.
+ * Registers by vCPUs under the device's lock; the timer on the loop thread. It
+ * is armed only while an enabled interrupt could newly occur, so an idle clock
+ * and one whose interrupts nobody acknowledges cost no wake-up; flags that
+ * nobody is interrupted for are worked out when register C is read.
  */
 #ifndef MICROVM_RTC_CMOS_H
 #define MICROVM_RTC_CMOS_H
@@ -25,14 +27,19 @@ struct rtc_cmos {
 	struct loop_timer timer;	/* loop thread */
 	struct loop_work rearm;
 	uint8_t index;
+	/* Time registers in here count only while the clock stands still. */
 	uint8_t ram[128];
-	int64_t offset_ns;	/* guest time minus host's CLOCK_REALTIME */
-	uint64_t periodic_due_ns;
-	int64_t last_second;	/* of the last update-ended or alarm check */
+	/* Guest time minus CLOCK_REALTIME; 64 bits of nanoseconds would not hold any year. */
+	int64_t offset_s;
+	int32_t offset_ns;		/* 0..999999999 */
+	int64_t seen_second;		/* update and alarm flags are right up to here */
+	uint64_t seen_period;		/* the periodic flag likewise */
 };
 
+/* Starts at the host's time. */
 void rtc_cmos_init(struct rtc_cmos *rtc, struct loop *loop, struct irq_line irq);
 void rtc_cmos_finish(struct rtc_cmos *rtc);
+/* Keeps time and RAM, and lets a clock that the guest had stopped run on. */
 void rtc_cmos_reset(struct rtc_cmos *rtc);
 
 #endif
