@@ -120,14 +120,14 @@ static int source_set(struct source *src, const struct opt *opt, const char *val
 
 /* --- the command line ------------------------------------------------------ */
 
-/* The name behind one or two dashes and its length up to '='; NULL when it is no option. */
+/* The name behind one or two dashes and its length up to '='; NULL when there is none. */
 static const char *opt_name(const char *word, size_t *len)
 {
 	if (word[0] != '-')
 		return NULL;
 	word += word[1] == '-' ? 2 : 1;
 	*len = strcspn(word, "=");
-	return *word ? word : NULL;
+	return *len ? word : NULL;
 }
 
 /* Whether @word is rather the next option than a value. */
@@ -162,7 +162,7 @@ static int parse_arg(struct source *src, char *const argv[], int argc, int *i)
 	if (!opt->arg)
 		return source_set(src, opt, "on");
 	if (*i + 1 >= argc || is_opt(src->opts, argv[*i + 1])) {
-		log_error("--%s needs a value: --%s %s", opt->name, opt->name, opt->arg);
+		log_error("--%s needs a value: %s", opt->name, opt->arg);
 		return -EINVAL;
 	}
 	++*i;
@@ -254,7 +254,7 @@ static int parse_line(struct source *src, char *line)
 	}
 	trim(value);
 	if (!*value)
-		return line_error(src, "%s needs a value: %s = %s", opt->name, opt->name,
+		return line_error(src, "%s needs a value: %s", opt->name,
 				  opt->arg ? opt->arg : "on|off");
 	return source_set(src, opt, value);
 }
