@@ -58,6 +58,8 @@ static int set_text(void *config, const struct opt_at *at, const char *value)
 
 	if (!*value)
 		return need_value(at);
+	if (config_value_check(at->label, at->opt->arg, value) < 0)
+		return -EINVAL;
 	return take_text(field, config_value_beside(at->file, at->opt->arg, value));
 }
 
@@ -315,7 +317,7 @@ static const struct opt other_options[] = {
 	  .set = set_verbose, .data = &(const int){ 1 } },
 	{ "v", NULL, DEBUGGING, NULL, true, set_verbose, &(const int){ 1 } },
 	{ "vv", NULL, DEBUGGING, NULL, true, set_verbose, &(const int){ 2 } },
-	{ "config", "FILE", ABOUT, "take options from FILE, in lines of the form name = value",
+	{ "config", "FILE", ABOUT, "read options from FILE: lines of name = value",
 	  .multiple = true, .set = set_config },
 	{ "dump-config", NULL, ABOUT, "print all options in effect as such a file, and end",
 	  .set = set_dump },
@@ -395,16 +397,25 @@ static bool has_console(const char *append)
 	return false;
 }
 
+/* Linux counts hvc devices in the order in which it finds them. */
+static unsigned console_index(const struct config *cfg, const struct config_device *console)
+{
+	unsigned n = 0;
+
+	for (const struct config_device *dev = cfg->devices; dev < console; dev++)
+		n += dev->model == console->model;
+	return n;
+}
+
 static int decide_console(struct config *cfg, const struct config_device *console)
 {
-	const char *tty = NULL;
-	char *text;
+	char tty[16] = "ttyS0", *text;
 
-	if (!strcmp(cfg->serial, "stdio"))
-		tty = "ttyS0";
-	else if (console && !strcmp(console->model->name, "console"))
-		tty = "hvc0";
-	if (!tty || has_console(cfg->append))
+	if (has_console(cfg->append))
+		return 0;
+	if (console && !strcmp(console->model->name, "console"))
+		snprintf(tty, sizeof(tty), "hvc%u", console_index(cfg, console));
+	else if (strcmp(cfg->serial, "stdio"))
 		return 0;
 	if (asprintf(&text, "console=%s%s%s", tty, *cfg->append ? " " : "", cfg->append) < 0)
 		text = NULL;

@@ -56,6 +56,16 @@ char *config_value_beside(const char *file, const char *arg, const char *value)
 	return strdup(value);
 }
 
+/* Says here, with the option's name, what chardev_open() would say too late for exit status 2. */
+int config_value_check(const char *label, const char *arg, const char *value)
+{
+	if (!arg || strcmp(arg, "CHARDEV") || opt_words_have("stdio|null", value) ||
+	    (!strncmp(value, "file:", 5) && value[5]))
+		return 0;
+	log_error("%s %.60s: one of stdio, null and file:PATH", label, value);
+	return -EINVAL;
+}
+
 /* --- to text ----------------------------------------------------------------- */
 
 /* One element: its path as seen from beside @file, its commas doubled. */
@@ -111,7 +121,7 @@ char *config_device_text(const struct config_device *dev, const char *file)
 
 /* --- from text --------------------------------------------------------------- */
 
-/* Whether the first element is there when it must be, and one of those that there are. */
+/* The first element is there when it must be, and one of those that there are. */
 static int check_first(const struct config_device *dev, const char *label)
 {
 	const char *first = dev->opts.first, *arg = dev->model->arg;
@@ -123,8 +133,22 @@ static int check_first(const struct config_device *dev, const char *label)
 	else if (arg && !strchr(arg, '|') && !first)
 		log_error("%s: %s has to come first", label, arg);
 	else
-		return 0;
+		return first ? config_value_check(label, arg, first) : 0;
 	return -EINVAL;
+}
+
+static int check_pairs(const struct config_device *dev, const char *label)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < dev->opts.n_pairs && ret == 0; i++) {
+		const struct opt_pair *pair = &dev->opts.pairs[i];
+
+		if (pair->value)
+			ret = config_value_check(label, model_key_arg(dev->model, pair->key),
+						 pair->value);
+	}
+	return ret;
 }
 
 static int parse_value(struct config_device *dev, const char *label, const char *value)
@@ -140,6 +164,8 @@ static int parse_value(struct config_device *dev, const char *label, const char 
 	bus = opt_value_get(&dev->opts, "bus");
 	dev->mmio = bus && !strcmp(bus, "mmio");
 	ret = check_first(dev, label);
+	if (ret == 0)
+		ret = check_pairs(dev, label);
 	if (ret < 0)
 		opt_value_finish(&dev->opts);
 	return ret;

@@ -27,5 +27,7 @@ void config_device_help(const struct virtio_model *model, FILE *out);
  * memory.
  */
 char *config_value_beside(const char *file, const char *arg, const char *value);
+/* Whether @value can be of the kind @arg; -EINVAL after one line in the log if not. */
+int config_value_check(const char *label, const char *arg, const char *value);
 
 #endif

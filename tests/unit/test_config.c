@@ -35,6 +35,7 @@ static const struct virtio_model rng = {
 };
 static const struct virtio_model console = {
 	.name = "console", .arg = "CHARDEV", .help = "a console", .keys = port_keys,
+	.multiple = true,
 };
 static const struct virtio_model disk = {
 	.name = "disk", .arg = "FILE", .help = "a disk", .keys = disk_keys, .multiple = true,
@@ -311,6 +312,8 @@ static void append_follows_the_terminal(void **state)
 	assert_append("", &cfg);
 	assert_runs(&cfg, "--kernel=k", "--serial", "file:f", "--console", "stdio");
 	assert_append("console=hvc0", &cfg);
+	assert_runs(&cfg, "--kernel=k", "--console", "null", "--rng=bus=pci", "--console=stdio");
+	assert_append("console=hvc1", &cfg);
 	/* The terminal shows what the port says, by its copy. */
 	assert_runs(&cfg, "--kernel=k", "--console", "null,log=stdio");
 	assert_append("console=hvc0", &cfg);
@@ -343,6 +346,19 @@ static void two_users_of_stdio_are_refused(void **state)
 		       "--console=stdio");
 	assert_refused("--serial and --console both use stdio", "--kernel=k", "--console=stdio",
 		       "--serial=stdio");
+	assert_refused("--console and --console both use stdio", "--kernel=k", "--console=stdio",
+		       "--console=null,log=stdio");
+}
+
+static void character_devices_are_known_kinds(void **state)
+{
+	static const char kinds[] = "one of stdio, null and file:PATH";
+
+	assert_refused("--serial stdoi: one of stdio, null and file:PATH", "--serial", "stdoi");
+	assert_refused(kinds, "--serial", "file:");
+	assert_refused(kinds, "--serial", "help");
+	assert_refused("--console pty: one of stdio, null and file:PATH", "--console", "pty");
+	assert_refused(kinds, "--console", "null,log=x");
 }
 
 /* --- devices ---------------------------------------------------------------------------- */
@@ -402,7 +418,7 @@ static void device_refusals_name_the_word(void **state)
 	assert_refused("--console: CHARDEV has to come first", "--console", "bus=pci");
 	assert_refused("--console: unknown key 'nmae'; did you mean 'name'?", "--console",
 		       "null,nmae=x");
-	assert_refused("--console: given twice", "--console", "null", "--console", "null");
+	assert_refused("--gadget: given twice", "--gadget", "bus=pci", "--gadget", "bus=pci");
 	assert_refused("--disk: 'over' needs a value: over=FILE", "--disk", "a,over");
 }
 
@@ -440,17 +456,17 @@ static void file_and_command_line_in_their_order(void **state)
 	struct config cfg;
 
 	write_file(d->file, "kernel = /k\nmemory = 1G\ncpus = 2\nappend = a\n"
-			    "console = null\ndisk = /d\ntestdev = on\nverbose = on\nserial = null\n");
+			    "gadget = bus=pci\ndisk = /d\ntestdev = on\nverbose = on\nserial = null\n");
 	assert_runs(&cfg, "--memory=2G", "--append=0", "--config", d->file, "--cpus=3",
-		    "--append=b", "--console=stdio,bus=mmio", "--disk=/e", "--testdev=off", "-v");
+		    "--append=b", "--gadget=bus=mmio", "--disk=/e", "--testdev=off", "-v");
 	assert_string_equal(cfg.kernel, "/k");
 	assert_int_equal(cfg.memory, GiB);	/* the file came later */
 	assert_int_equal(cfg.cpus, 3);
-	assert_string_equal(cfg.append, "console=hvc0 0 a b");
+	assert_string_equal(cfg.append, "0 a b");
 	assert_false(cfg.testdev);
 	assert_int_equal(cfg.verbose, 2);
-	assert_int_equal(cfg.n_devices, 4);	/* two disks, one console, one rng */
-	assert_string_equal(find_device(&cfg, &console)->opts.first, "stdio");
+	assert_int_equal(cfg.n_devices, 4);	/* two disks, one gadget, one rng */
+	assert_true(find_device(&cfg, &gadget)->mmio);
 	config_finish(&cfg);
 }
 
@@ -537,8 +553,9 @@ static void file_errors_name_file_and_line(void **state)
 	assert_text_refused("rng = \"\"\n", "d/t.conf:1: rng needs a value");
 	assert_text_refused("kernel = \"\"\n", "d/t.conf:1: kernel needs a value: FILE");
 	assert_text_refused("disk = a,rw\n", "d/t.conf:1: disk: unknown key 'rw'");
-	assert_text_refused("console = null\nconsole = null\n",
-			    "d/t.conf:2: console: given before, in line 1");
+	assert_text_refused("gadget = bus=pci\ngadget = bus=pci\n",
+			    "d/t.conf:2: gadget: given before, in line 1");
+	assert_text_refused("serial = tcp:7\n", "d/t.conf:1: serial tcp:7: one of stdio, null");
 }
 
 static void some_options_are_for_the_command_line_only(void **state)
@@ -746,6 +763,7 @@ int main(void)
 		cmocka_unit_test(append_follows_the_terminal),
 		cmocka_unit_test(serial_gives_way_to_a_console_on_stdio),
 		cmocka_unit_test(two_users_of_stdio_are_refused),
+		cmocka_unit_test(character_devices_are_known_kinds),
 		cmocka_unit_test(device_values_reach_the_device),
 		cmocka_unit_test(device_by_default_can_be_moved_and_removed),
 		cmocka_unit_test(device_with_keys_only),
