@@ -84,8 +84,8 @@ int boot_claim(struct boot *boot, const char *what, int index, uint64_t gpa, uin
 	old = boot_claimed(boot, gpa, len);
 	if (old) {
 		boot_claim_name(old, other, sizeof(other));
-		log_error("%s: %s at %#" PRIx64 "-%#" PRIx64 " overlaps %s at %#" PRIx64 "-%#" PRIx64,
-			  boot->kernel.path, name, gpa, end - 1, other, old->gpa,
+		log_error("%s: %s at %#" PRIx64 "-%#" PRIx64 " overlaps %s at %#" PRIx64
+			  "-%#" PRIx64, boot->kernel.path, name, gpa, end - 1, other, old->gpa,
 			  old->gpa + old->len - 1);
 		return -EINVAL;
 	}

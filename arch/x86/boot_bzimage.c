@@ -97,8 +97,8 @@ static int bzimage_load_image(struct boot *boot, const struct setup_header *hdr,
 	int ret;
 
 	if (image <= BZIMAGE_ENTRY64 || !range_fits(setup, image, f->size)) {
-		log_error("%s: is truncated: its header speaks of %" PRIu64 " bytes, it has %" PRIu64,
-			  f->path, setup + image, f->size);
+		log_error("%s: is truncated: its header speaks of %" PRIu64 " bytes, it has %"
+			  PRIu64, f->path, setup + image, f->size);
 		return -EINVAL;
 	}
 	ret = bzimage_place(boot, hdr, load);
@@ -106,8 +106,8 @@ static int bzimage_load_image(struct boot *boot, const struct setup_header *hdr,
 		return ret;
 	/* Paging at the entry covers 4 GiB. */
 	if (!range_fits(*load, need, X86_HIGH_RAM_BASE)) {
-		log_error("%s: wants %" PRIu64 " MiB at %#" PRIx64 ", which does not end below 4 GiB",
-			  f->path, boot_mib(need), *load);
+		log_error("%s: wants %" PRIu64 " MiB at %#" PRIx64
+			  ", which does not end below 4 GiB", f->path, boot_mib(need), *load);
 		return -EINVAL;
 	}
 	ret = boot_claim(boot, "the kernel", -1, *load, need);

@@ -68,8 +68,8 @@ static int elf_check_machine(const struct boot_file *f, const struct elf *elf, u
 		return -ENOEXEC;
 	}
 	if (type != ET_EXEC) {
-		log_error("%s: is an ELF file of type %u: an executable linked to a fixed address is "
-			  "needed", f->path, type);
+		log_error("%s: is an ELF file of type %u: an executable linked to a fixed "
+			  "address is needed", f->path, type);
 		return -ENOEXEC;
 	}
 	return 0;
@@ -101,19 +101,20 @@ static int elf_get_header(const struct boot_file *f, const uint8_t *head, size_t
 	return elf_check_machine(f, elf, machine, type);
 }
 
-static struct elf_segment elf_segment_of(bool is64, const uint8_t *raw)
+static struct elf_segment elf64_segment(const uint8_t *raw)
 {
-	if (is64) {
-		Elf64_Phdr p;
+	Elf64_Phdr p;
 
-		memcpy(&p, raw, sizeof(p));
-		return (struct elf_segment){ p.p_type, p.p_offset, p.p_paddr, p.p_filesz, p.p_memsz };
-	} else {
-		Elf32_Phdr p;
+	memcpy(&p, raw, sizeof(p));
+	return (struct elf_segment){ p.p_type, p.p_offset, p.p_paddr, p.p_filesz, p.p_memsz };
+}
 
-		memcpy(&p, raw, sizeof(p));
-		return (struct elf_segment){ p.p_type, p.p_offset, p.p_paddr, p.p_filesz, p.p_memsz };
-	}
+static struct elf_segment elf32_segment(const uint8_t *raw)
+{
+	Elf32_Phdr p;
+
+	memcpy(&p, raw, sizeof(p));
+	return (struct elf_segment){ p.p_type, p.p_offset, p.p_paddr, p.p_filesz, p.p_memsz };
 }
 
 static int elf_get_segments(const struct boot_file *f, struct elf *elf)
@@ -131,7 +132,8 @@ static int elf_get_segments(const struct boot_file *f, struct elf *elf)
 	if (ret < 0)
 		return ret;
 	for (unsigned i = 0; i < elf->phnum; i++)
-		elf->segments[i] = elf_segment_of(elf->is64, raw + i * size);
+		elf->segments[i] = elf->is64 ? elf64_segment(raw + i * size) :
+					       elf32_segment(raw + i * size);
 	return 0;
 }
 
@@ -210,7 +212,8 @@ static int elf_load_segment(struct boot *boot, const struct elf_segment *s, unsi
 	int ret;
 
 	if (s->memsz < s->filesz) {
-		log_error("%s: segment %u has more bytes in the file than in memory", f->path, index);
+		log_error("%s: segment %u has more bytes in the file than in memory", f->path,
+			  index);
 		return -EINVAL;
 	}
 	if (!range_fits(s->off, s->filesz, f->size)) {
@@ -242,13 +245,13 @@ static bool elf_entry_loaded(const struct elf *elf)
 static int elf_check_entry(const struct boot_file *f, const struct elf *elf)
 {
 	if (!elf->is64 && !elf->pvh) {
-		log_error("%s: is a 32-bit ELF file without a PVH entry: a 64-bit kernel, or a PVH note "
-			  "is needed", f->path);
+		log_error("%s: is a 32-bit ELF file without a PVH entry: a 64-bit kernel, or a "
+			  "PVH note is needed", f->path);
 		return -ENOEXEC;
 	}
 	if (elf->entry >= X86_HIGH_RAM_BASE || !elf_entry_loaded(elf)) {
-		log_error("%s: its entry %#" PRIx64 " is not in a segment that is loaded below 4 GiB",
-			  f->path, elf->entry);
+		log_error("%s: its entry %#" PRIx64 " is not in a segment that is loaded below "
+			  "4 GiB", f->path, elf->entry);
 		return -EINVAL;
 	}
 	return 0;
