@@ -19,20 +19,40 @@ void bus_finish(struct bus *bus)
 	pthread_mutex_destroy(&bus->lock);
 }
 
-static void bus_bind(struct bus *bus, struct io_region *r)
+static bool region_covers(const struct io_region *r, uint64_t addr)
 {
-	if (!bus->hook)
-		return;
-	for (unsigned i = 0; i < r->n_doorbells; i++)
-		bus->hook->bind(bus->hook_ctx, r->base + r->doorbells[i].off, &r->doorbells[i]);
+	return addr >= r->base && addr - r->base < r->len;
 }
 
-static void bus_unbind(struct bus *bus, struct io_region *r)
+/* The region that owns @addr: the first that covers it. Lock held. */
+static struct io_region *bus_owner(const struct bus *bus, uint64_t addr)
+{
+	for (unsigned i = 0; i < bus->n_regions; i++)
+		if (region_covers(bus->regions[i], addr))
+			return bus->regions[i];
+	return NULL;
+}
+
+/*
+ * Hands the doorbells of @r that lie in @within to the hook, or takes them
+ * back. Those that another region hides are not the hook's: the kernel would
+ * serve them where bus_write() would not.
+ */
+static void bus_hook_doorbells(struct bus *bus, const struct io_region *r,
+			       const struct io_region *within, bool bind)
 {
 	if (!bus->hook)
 		return;
-	for (unsigned i = 0; i < r->n_doorbells; i++)
-		bus->hook->unbind(bus->hook_ctx, r->base + r->doorbells[i].off, &r->doorbells[i]);
+	for (unsigned i = 0; i < r->n_doorbells; i++) {
+		uint64_t addr = r->base + r->doorbells[i].off;
+
+		if (!region_covers(within, addr) || bus_owner(bus, addr) != r)
+			continue;
+		if (bind)
+			bus->hook->bind(bus->hook_ctx, addr, &r->doorbells[i]);
+		else
+			bus->hook->unbind(bus->hook_ctx, addr, &r->doorbells[i]);
+	}
 }
 
 static bool bus_holds(const struct bus *bus, uint64_t base, uint64_t len)
@@ -56,31 +76,39 @@ int bus_add(struct bus *bus, struct io_region *region, uint64_t base)
 		pthread_mutex_unlock(&bus->lock);
 		return -ENOSPC;
 	}
-	/* Behind all of its prio: the first match of a lookup is the one that wins. */
-	for (pos = bus->n_regions; pos > 0 && bus->regions[pos - 1]->prio > region->prio; pos--)
-		bus->regions[pos] = bus->regions[pos - 1];
-	bus->regions[pos] = region;
-	bus->n_regions++;
 	region->base = base;
 	region->mapped = true;
-	bus_bind(bus, region);
+	/* Behind all of its prio: the first match of a lookup is the one that wins. */
+	for (pos = bus->n_regions; pos > 0 && bus->regions[pos - 1]->prio > region->prio; pos--)
+		bus_hook_doorbells(bus, bus->regions[pos - 1], region, false);
+	memmove(&bus->regions[pos + 1], &bus->regions[pos],
+		(bus->n_regions - pos) * sizeof(bus->regions[0]));
+	bus->regions[pos] = region;
+	bus->n_regions++;
+	bus_hook_doorbells(bus, region, region, true);
 	pthread_mutex_unlock(&bus->lock);
 	return 0;
+}
+
+static void bus_take_out(struct bus *bus, unsigned pos)
+{
+	struct io_region *region = bus->regions[pos];
+
+	bus_hook_doorbells(bus, region, region, false);
+	bus->n_regions--;
+	memmove(&bus->regions[pos], &bus->regions[pos + 1],
+		(bus->n_regions - pos) * sizeof(bus->regions[0]));
+	for (unsigned i = pos; i < bus->n_regions; i++)
+		bus_hook_doorbells(bus, bus->regions[i], region, true);
+	region->mapped = false;
 }
 
 void bus_remove(struct bus *bus, struct io_region *region)
 {
 	pthread_mutex_lock(&bus->lock);
-	for (unsigned i = 0; i < bus->n_regions; i++) {
-		if (bus->regions[i] != region)
-			continue;
-		bus_unbind(bus, region);
-		bus->n_regions--;
-		memmove(&bus->regions[i], &bus->regions[i + 1],
-			(bus->n_regions - i) * sizeof(bus->regions[0]));
-		region->mapped = false;
-		break;
-	}
+	for (unsigned i = 0; i < bus->n_regions; i++)
+		if (bus->regions[i] == region)
+			bus_take_out(bus, i);
 	pthread_mutex_unlock(&bus->lock);
 }
 
@@ -88,35 +116,28 @@ void bus_set_hook(struct bus *bus, const struct bus_hook *hook, void *ctx)
 {
 	pthread_mutex_lock(&bus->lock);
 	for (unsigned i = 0; i < bus->n_regions; i++)
-		bus_unbind(bus, bus->regions[i]);
+		bus_hook_doorbells(bus, bus->regions[i], bus->regions[i], false);
 	bus->hook = hook;
 	bus->hook_ctx = ctx;
 	for (unsigned i = 0; i < bus->n_regions; i++)
-		bus_bind(bus, bus->regions[i]);
+		bus_hook_doorbells(bus, bus->regions[i], bus->regions[i], true);
 	pthread_mutex_unlock(&bus->lock);
 }
 
-/*
- * The region that the first byte of an access belongs to and the offset in it;
- * NULL when there is none or the access does not end in it.
- */
+/* The region that an access goes to and the offset in it; NULL when it does not end there. */
 static struct io_region *bus_find(struct bus *bus, uint64_t addr, unsigned size, uint64_t *off)
 {
-	struct io_region *found = NULL;
+	struct io_region *r;
 
 	pthread_mutex_lock(&bus->lock);
-	for (unsigned i = 0; i < bus->n_regions; i++) {
-		struct io_region *r = bus->regions[i];
-
-		if (addr < r->base || addr - r->base >= r->len)
-			continue;
+	r = bus_owner(bus, addr);
+	if (r) {
 		*off = addr - r->base;
-		if (range_fits(*off, size, r->len))
-			found = r;
-		break;
+		if (!range_fits(*off, size, r->len))
+			r = NULL;
 	}
 	pthread_mutex_unlock(&bus->lock);
-	return found;
+	return r;
 }
 
 bool bus_read(struct bus *bus, uint64_t addr, unsigned size, uint64_t *value)

@@ -63,7 +63,11 @@ struct io_region {
 	bool mapped;
 };
 
-/* Lets the kernel serve doorbells. Called with the bus lock held. */
+/*
+ * Lets the kernel serve doorbells. Called with the bus lock held, and only for
+ * doorbells that no other region hides, so that it makes no difference to the
+ * guest.
+ */
 struct bus_hook {
 	int (*bind)(void *ctx, uint64_t addr, const struct io_doorbell *db);
 	void (*unbind)(void *ctx, uint64_t addr, const struct io_doorbell *db);
