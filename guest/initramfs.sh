@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# initramfs.sh VARIANT KERNEL OUT: an initramfs for a guest with Debian's kernel, whose unpacked package is KERNEL.
+#   shell   guest/init.c, busybox and the modules of our devices: a shell on the console
+#   smoke   guest/init.c and those modules: runs what smoke= on the kernel's command line names
+#   bench   guest/init.c alone: marks the time and ends
+set -eu
+variant=$1 kernel=$2 out=$3
+here=$(cd "$(dirname "$0")" && pwd)
+version=$(basename "$kernel"/lib/modules/*)
+case $variant in
+bench) modules= ;;
+smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console button evdev pvpanic-mmio" ;;
+*) echo "initramfs.sh: unknown variant '$variant'" >&2; exit 2 ;;
+esac
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+mkdir -p "$dir"/{bin,dev,proc,sys,tmp,modules}
+${CC:-gcc} -std=gnu2x -Os -Wall -Wextra -Wno-unused-parameter -Werror -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables \
+	-static -nostdlib -no-pie -s -Wl,--build-id=none -Wl,-z,noseparate-code -o "$dir/init" "$here/init.c"
+for m in $modules; do
+	modprobe -d "$kernel" -S "$version" --show-depends "$m" | sed -n 's/^insmod \([^ ]*\).*/\1/p' | while read -r f; do
+		to=/lib/modules/$version/${f##*/}
+		# without debugging and type information a module is half as long
+		[ -e "$dir$to" ] || { mkdir -p "$dir/${to%/*}" && objcopy -g -R .BTF "$f" "$dir$to"; }
+		echo "$to"
+	done >"$dir/modules/$m"
+done
+if [ "$variant" = shell ]; then
+	cp /bin/busybox "$dir/bin/"
+	/bin/busybox --list | while read -r applet; do [ "$applet" = busybox ] || ln -s busybox "$dir/bin/$applet"; done
+	depmod -b "$dir" "$version" 2>/dev/null
+fi
+(cd "$dir" && find . | LC_ALL=C sort | cpio -o -H newc --quiet --owner 0:0 --reproducible) | gzip -n >"$out"

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+# What a smoke test is written in. A test is a function test_NAME, run in a subshell and a directory of its own:
+#   vm ARG...              start microvm; its output goes to the file console, its standard input comes from `send`
+#   expect TEXT [SECONDS]  wait until the console shows it, after what was expected before
+#   send TEXT              type it
+#   ended CODE [SECONDS]   wait for microvm's end with this exit status
+#   running                it has not ended
+#   fail WHY, skip WHY     end the test
+# shellcheck shell=bash
+export LC_ALL=C # count bytes
+
+fail() { echo "$*" >why; exit 1; }
+skip() { echo "$*" >why; exit 77; }
+
+# read's time limit on a pipe that nobody writes to: a sleep without a process
+nap() { read -rt "$1" <>nap || true; }
+
+vm() {
+	seen=0
+	: >console
+	mkfifo in nap 2>/dev/null || true
+	exec {in}<>in
+	"$MICROVM" "$@" <"${stdin:-in}" >>console 2>>errors {in}>&- &
+	vm=$!
+}
+send() { printf '%s' "$1" >&"$in"; }
+running() { kill -0 "$vm" 2>/dev/null; }
+
+expect() {
+	local text before last='' limit=$((SECONDS + ${2:-90}))
+	while :; do
+		text=$(tr -d '\000' <console)
+		text=${text:seen}
+		before=${text%%"$1"*}
+		[ "$before" = "$text" ] || break
+		[ -z "$last" ] || { code=0; wait "$vm" || code=$?; fail "ended with status $code before it said '$1'"; }
+		running || last=1 # it may have said it in its last breath: look once more
+		[ "$SECONDS" -lt "$limit" ] || fail "did not say '$1' within ${2:-90} s"
+		nap 0.1
+	done
+	seen=$((seen + ${#before} + ${#1}))
+}
+
+ended() {
+	local code=0 limit=$((SECONDS + ${2:-60}))
+	while running; do
+		[ "$SECONDS" -lt "$limit" ] || fail "still running after ${2:-60} s, expected to end with status $1"
+		nap 0.05
+	done
+	wait "$vm" || code=$?
+	[ "$code" = "$1" ] || fail "ended with status $code, expected $1"
+}
+
+run_one() { # NAME: prints the verdict, leaves it in $work/NAME/verdict
+	local name=$1 dir=$work/$1 start=$EPOCHREALTIME code=0 took text
+	mkdir "$dir"
+	(
+		cd "$dir" || exit 1
+		trap '[ -z "${vm-}" ] || ! running || { kill -9 "$vm"; wait "$vm"; } 2>/dev/null' EXIT
+		"test_${name//-/_}"
+	) >"$dir/noise" 2>&1 || code=$?
+	took=$(((${EPOCHREALTIME/./} - ${start/./}) / 100000))
+	text=$(cat "$dir/why" 2>/dev/null || tail -n 1 "$dir/noise")
+	case $code in
+	0) echo ok >"$dir/verdict"; text="ok $name (${took%?}.${took: -1} s)" ;;
+	77) echo skip >"$dir/verdict"; text="SKIP $name: $text" ;;
+	*)
+		echo fail >"$dir/verdict"
+		[ -z "${SMOKE_OUT-}" ] || cp "$dir/console" "$SMOKE_OUT/$name.console" 2>/dev/null
+		text="FAIL $name: $text"
+		[ ! -s "$dir/errors" ] || text+=$'\n'$(tail -n 5 "$dir/errors" | sed 's/^/    ! /')
+		[ ! -s "$dir/console" ] || text+=$'\n'$(tr -d '\r\000' <"$dir/console" | tail -n 15 | sed 's/^/    | /')
+		;;
+	esac
+	printf '%s\n' "$text"
+}
+
+run_all() { # NAME...: the exit status says whether all went well
+	local jobs=${SMOKE_JOBS:-$(nproc)} name
+	work=$(mktemp -d)
+	trap 'trap "" TERM; kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
+	for name in "$@"; do
+		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n || true; done
+		run_one "$name" &
+	done
+	wait
+	count() { grep -lx "$1" "$work"/*/verdict 2>/dev/null | wc -l; }
+	local failed skipped
+	failed=$(count fail) skipped=$(count skip)
+	echo "$(count ok) passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ] && { [ "$skipped" = 0 ] || [ "${CI-}" != true ]; }
+}
