@@ -267,12 +267,9 @@ static int parse_lines(struct source *src, char *text)
 	/* Some editors begin a file with a byte order mark. */
 	if (!strncmp(text, "\xef\xbb\xbf", 3))
 		text += 3;
-	for (char *end = text; end && ret == 0; text = end + 1) {
-		end = strchr(text, '\n');
-		if (end)
-			*end = '\0';
+	while (text && ret == 0) {
 		src->line++;
-		ret = parse_line(src, text);
+		ret = parse_line(src, strsep(&text, "\n"));
 	}
 	return ret;
 }
