@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "vmm/log.h"
@@ -184,6 +185,45 @@ int gmem_write(const struct gmem *mem, uint64_t gpa, const void *src, uint64_t l
 		memcpy(host, p, piece);
 		p += piece;
 		gpa += piece;
+		len -= piece;
+	}
+	return 0;
+}
+
+/* Appends to the memfd at its file position, which only this file uses. */
+static int gmem_send_file(const struct gmem *mem, uint64_t to, int fd, off_t off, uint64_t len)
+{
+	if (lseek(mem->fd, to, SEEK_SET) < 0)
+		return -errno;
+	while (len) {
+		ssize_t n = sendfile(mem->fd, fd, &off, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENODATA;
+		len -= n;
+	}
+	return 0;
+}
+
+int gmem_read_file(const struct gmem *mem, uint64_t gpa, int fd, uint64_t off, uint64_t len)
+{
+	if (!gmem_contains(mem, gpa, len) || !range_fits(off, len, INT64_MAX))
+		return -EFAULT;
+	for (unsigned i = 0; i < mem->n_regions && len; i++) {
+		const struct gmem_region *r = &mem->regions[i];
+		uint64_t piece;
+		int ret;
+
+		if (gpa < r->gpa || gpa - r->gpa >= r->len)
+			continue;
+		piece = MIN(len, r->len - (gpa - r->gpa));
+		ret = gmem_send_file(mem, r->offset + (gpa - r->gpa), fd, off, piece);
+		if (ret < 0)
+			return ret;
+		gpa += piece;
+		off += piece;
 		len -= piece;
 	}
 	return 0;

@@ -75,4 +75,12 @@ uint64_t gmem_piece(const struct gmem *mem, uint64_t gpa, uint64_t len, void **h
 int gmem_read(const struct gmem *mem, uint64_t gpa, void *dst, uint64_t len);
 int gmem_write(const struct gmem *mem, uint64_t gpa, const void *src, uint64_t len);
 
+/*
+ * Copies @len bytes from @off of a regular file into RAM, which they must fit
+ * wholly. Inside the kernel, from page cache to RAM: pages of RAM are neither
+ * zeroed nor mapped for it. Main thread. 0, -EFAULT, -ENODATA when the file
+ * ends before, or the errno of sendfile(2); on error RAM may have been written.
+ */
+int gmem_read_file(const struct gmem *mem, uint64_t gpa, int fd, uint64_t off, uint64_t len);
+
 #endif

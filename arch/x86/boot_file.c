@@ -111,21 +111,16 @@ int boot_file_read(const struct boot_file *file, uint64_t off, void *buf, size_t
 int boot_file_load(const struct boot_file *file, uint64_t off, struct gmem *mem, uint64_t gpa,
 		   uint64_t len)
 {
-	while (len) {
-		void *host;
-		uint64_t piece = gmem_piece(mem, gpa, len, &host);
-		int ret;
+	int ret;
 
-		if (piece == 0)
-			return -EFAULT;
-		ret = boot_file_read(file, off, host, piece);
-		if (ret < 0)
-			return ret;
-		off += piece;
-		gpa += piece;
-		len -= piece;
-	}
-	return 0;
+	if (!range_fits(off, len, file->size))
+		return boot_file_ended(file, file->size);
+	ret = gmem_read_file(mem, gpa, file->fd, off, len);
+	if (ret == -ENODATA)
+		return boot_file_ended(file, off);
+	if (ret < 0)
+		log_error("%s: read: %s", file->path, strerror(-ret));
+	return ret;
 }
 
 int boot_file_unchanged(const struct boot_file *file)
