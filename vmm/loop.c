@@ -27,10 +27,11 @@ struct loop {
 	int n_events;
 
 	pthread_mutex_t lock;	/* of the work list and the thread's identity */
+	pthread_cond_t call_cond;	/* a call was served */
 	struct loop_work *work_head, **work_tail;
 	unsigned n_work;
-	pthread_t thread;
-	bool has_thread;
+	pthread_t thread;	/* that runs the loop, or ran it last */
+	bool has_thread, turning;
 };
 
 uint64_t loop_now_ns(void)
@@ -193,7 +194,7 @@ void loop_post(struct loop *loop, struct loop_work *work)
 		 * callback of the loop's own is followed by a look at the list.
 		 */
 		wake = loop->n_work++ == 0 &&
-		       !(loop->has_thread && pthread_equal(loop->thread, pthread_self()));
+		       !(loop->turning && pthread_equal(loop->thread, pthread_self()));
 		*loop->work_tail = work;
 		loop->work_tail = &work->next;
 	}
@@ -265,22 +266,22 @@ static void loop_serve_work(struct loop *loop)
 }
 
 struct loop_call_ctx {
+	struct loop *loop;
 	void (*fn)(void *arg);
 	void *arg;
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool done;
+	bool done;	/* under the loop's lock */
 };
 
 static void loop_call_work(void *arg)
 {
 	struct loop_call_ctx *call = arg;
+	struct loop *loop = call->loop;
 
 	call->fn(call->arg);
-	pthread_mutex_lock(&call->lock);
+	pthread_mutex_lock(&loop->lock);
 	call->done = true;
-	pthread_cond_signal(&call->cond);
-	pthread_mutex_unlock(&call->lock);
+	pthread_cond_broadcast(&loop->call_cond);
+	pthread_mutex_unlock(&loop->lock);
 }
 
 static bool loop_is_current(struct loop *loop)
@@ -295,22 +296,18 @@ static bool loop_is_current(struct loop *loop)
 
 void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
 {
-	struct loop_call_ctx call = { .fn = fn, .arg = arg };
+	struct loop_call_ctx call = { .loop = loop, .fn = fn, .arg = arg };
 	struct loop_work work = { .cb = loop_call_work, .arg = &call };
 
 	if (loop_is_current(loop)) {
 		fn(arg);
 		return;
 	}
-	pthread_mutex_init(&call.lock, NULL);
-	pthread_cond_init(&call.cond, NULL);
 	loop_post(loop, &work);
-	pthread_mutex_lock(&call.lock);
+	pthread_mutex_lock(&loop->lock);
 	while (!call.done)
-		pthread_cond_wait(&call.cond, &call.lock);
-	pthread_mutex_unlock(&call.lock);
-	pthread_cond_destroy(&call.cond);
-	pthread_mutex_destroy(&call.lock);
+		pthread_cond_wait(&loop->call_cond, &loop->lock);
+	pthread_mutex_unlock(&loop->lock);
 }
 
 /* --- running --------------------------------------------------------------- */
@@ -324,6 +321,7 @@ int loop_create(struct loop **out)
 		return -ENOMEM;
 	loop->work_tail = &loop->work_head;
 	pthread_mutex_init(&loop->lock, NULL);
+	pthread_cond_init(&loop->call_cond, NULL);
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->epfd < 0 || loop->wakefd < 0)
@@ -346,15 +344,24 @@ void loop_destroy(struct loop *loop)
 		close(loop->epfd);
 	if (loop->wakefd >= 0)
 		close(loop->wakefd);
+	pthread_cond_destroy(&loop->call_cond);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop);
 }
 
-static void loop_set_thread(struct loop *loop, bool running)
+static void loop_enter(struct loop *loop)
 {
 	pthread_mutex_lock(&loop->lock);
 	loop->thread = pthread_self();
-	loop->has_thread = running;
+	loop->has_thread = loop->turning = true;
+	pthread_mutex_unlock(&loop->lock);
+}
+
+/* The loop stays this thread's: calls wait until it, or another, turns the loop again. */
+static void loop_leave(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->turning = false;
 	pthread_mutex_unlock(&loop->lock);
 }
 
@@ -368,17 +375,17 @@ static void loop_turn(struct loop *loop, int timeout_ms)
 
 void loop_run_once(struct loop *loop, int timeout_ms)
 {
-	loop_set_thread(loop, true);
+	loop_enter(loop);
 	loop_turn(loop, timeout_ms);
-	loop_set_thread(loop, false);
+	loop_leave(loop);
 }
 
 void loop_run(struct loop *loop)
 {
-	loop_set_thread(loop, true);
+	loop_enter(loop);
 	while (!atomic_exchange(&loop->quit, false))
 		loop_turn(loop, -1);
-	loop_set_thread(loop, false);
+	loop_leave(loop);
 }
 
 void loop_quit(struct loop *loop)

@@ -75,7 +75,11 @@ void loop_timer_disarm(struct loop *loop, struct loop_timer *timer);
 void loop_post(struct loop *loop, struct loop_work *work);
 /* Unqueues work that has not run. Loop thread. */
 void loop_cancel(struct loop *loop, struct loop_work *work);
-/* Runs @fn on the loop's thread and waits; runs it here when this is that thread. */
+/*
+ * Runs @fn on the loop's thread and waits; runs it here when this is that
+ * thread, or when none has run the loop yet. A loop belongs to the thread that
+ * ran it last: after loop_run() it turns the loop until nobody can call any more.
+ */
 void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg);
 
 /* Serves sources until loop_quit(). */
