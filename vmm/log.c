@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ __attribute__((format(printf, 1, 0)))
 static void log_write(const char *fmt, va_list ap)
 {
 	char line[LOG_LINE_MAX];
-	int len = snprintf(line, sizeof(line), "microvm: ");
+	int len = snprintf(line, sizeof(line), "microvm: "), saved = errno;
 
 	len += vsnprintf(line + len, sizeof(line) - len - 2, fmt, ap);
 	if (len > LOG_LINE_MAX - 3)
@@ -46,9 +47,9 @@ static void log_write(const char *fmt, va_list ap)
 	if (log_crlf)
 		line[len++] = '\r';
 	line[len++] = '\n';
-	/* Nobody can be told of an error here. */
+	/* Nobody can be told of an error here; the caller's own is still to be returned. */
 	if (write(STDERR_FILENO, line, len) < 0)
-		return;
+		errno = saved;
 }
 
 void log_msg(enum log_level level, const char *fmt, ...)
