@@ -115,7 +115,40 @@ fuzz:
 	@$(MAKE) --no-print-directory VARIANT=fuzz build-fuzz
 	@tests/fuzz/run
 
+# --- guests ----------------------------------------------------------------
+
+include guest/payload/rules.mk
+
+run-payloads: microvm payloads
+	@tests/smoke/payloads
+smoke: run-payloads
+	@tests/smoke/run
+lab:
+	@tests/lab/lab
+bench: microvm
+	@tests/bench/run
+
+# --- the two commands of the README ------------------------------------------
+
+deps-%:
+	@tests/deps.sh $*
+demo: deps-demo
+	@$(MAKE) --no-print-directory microvm
+	@tests/demo.sh
+test: deps-test
+	@tests/all
+
+PREFIX ?= /usr/local
+install: microvm
+	install -D -m 755 build/release/microvm $(DESTDIR)$(PREFIX)/bin/microvm
+	install -D -m 644 microvm.1 $(DESTDIR)$(PREFIX)/share/man/man1/microvm.1
+clean:
+	rm -rf build microvm
+help:
+	@sed -n 's/^# \(make.*\)/\1/p' Makefile; sed -n 's/^    \(make .*\)/\1/p' HACKING.md
+
 FORCE:
-.PHONY: FORCE check asan tsan fuzz run-check build-fuzz microvm
+.PHONY: FORCE microvm check asan tsan fuzz run-check build-fuzz run-payloads smoke lab bench \
+	demo test install clean help
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
