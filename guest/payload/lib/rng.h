@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The entropy device: the simplest one there is, so the one that transports and queues are tried on. */
+#ifndef PAYLOAD_RNG_H
+#define PAYLOAD_RNG_H
+
+#include "lib/virtio.h"
+
+#define RNG_FEATURES BIT(VIRTIO_F_VERSION_1)
+
+/* Reset, negotiation of @features, queue 0 of @q, DRIVER_OK. */
+void rng_start(struct virtq *q, uint64_t features);
+/* One request that must be served, from descriptor 0. */
+void rng_check_works(struct virtq *q);
+/* What the device owes its driver, on whichever transport. */
+void rng_exercise(struct virtq *q);
+/* The interrupt line, by the IOAPIC into this processor's local APIC. */
+void rng_check_line(struct virtq *q);
+
+#endif
