@@ -28,14 +28,21 @@ static const char *boot_file_type(mode_t mode)
 	}
 }
 
+/* By errno. */
+static int boot_file_failed(const struct boot_file *file, const char *call)
+{
+	int err = errno;
+
+	log_error("%s: %s: %m", file->path, call);
+	return -err;
+}
+
 static int boot_file_check(struct boot_file *file)
 {
 	struct stat st;
 
-	if (fstat(file->fd, &st) < 0) {
-		log_error("%s: fstat: %m", file->path);
-		return -errno;
-	}
+	if (fstat(file->fd, &st) < 0)
+		return boot_file_failed(file, "fstat");
 	if (!S_ISREG(st.st_mode)) {
 		log_error("%s: is %s, a regular file is needed", file->path,
 			  boot_file_type(st.st_mode));
@@ -56,11 +63,8 @@ int boot_file_open(struct boot_file *file, const char *path)
 	/* O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever (case 96). */
 	*file = (struct boot_file){ .path = path };
 	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (file->fd < 0) {
-		ret = -errno;
-		log_error("%s: %m", path);
-		return ret;
-	}
+	if (file->fd < 0)
+		return boot_file_failed(file, "open");
 	ret = boot_file_check(file);
 	if (ret < 0)
 		boot_file_close(file);
@@ -95,10 +99,8 @@ int boot_file_read(const struct boot_file *file, uint64_t off, void *buf, size_t
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0) {
-			log_error("%s: read: %m", file->path);
-			return -errno;
-		}
+		if (n < 0)
+			return boot_file_failed(file, "read");
 		if (n == 0)
 			return boot_file_ended(file, off);
 		p += n;
@@ -118,9 +120,10 @@ int boot_file_load(const struct boot_file *file, uint64_t off, struct gmem *mem,
 	ret = gmem_read_file(mem, gpa, file->fd, off, len);
 	if (ret == -ENODATA)
 		return boot_file_ended(file, off);
-	if (ret < 0)
-		log_error("%s: read: %s", file->path, strerror(-ret));
-	return ret;
+	if (ret == 0)
+		return 0;
+	errno = -ret;
+	return boot_file_failed(file, "read");
 }
 
 int boot_file_unchanged(const struct boot_file *file)
