@@ -300,8 +300,8 @@ static const struct opt guest_options[] = {
 	{ "memory", "SIZE", GUEST, "RAM, such as 256M or 4G (512M)", .set = set_memory },
 	{ "cpus", "N", GUEST, "virtual CPUs, 1 to 255 (1)", .set = set_cpus },
 	{ "name", "NAME", GUEST, "of the guest (microvm)", .set = set_name, .data = FIELD(name) },
-	{ "serial", "CHARDEV", "Devices",
-	  "what the first serial port is connected to (stdio; null when a console is)",
+	{ "serial", "CHARDEV|none", "Devices",
+	  "what the first serial port is connected to (stdio; none when a console is)",
 	  .set = set_text, .data = FIELD(serial) },
 };
 
@@ -373,7 +373,7 @@ static int decide_serial(struct config *cfg, const struct config_device **consol
 		*console = dev;
 	}
 	if (!cfg->serial)
-		return take_text(&cfg->serial, strdup(*console ? "null" : "stdio"));
+		return take_text(&cfg->serial, strdup(*console ? "none" : "stdio"));
 	if (*console && !strcmp(cfg->serial, "stdio")) {
 		log_error("--serial and --%s both use stdio; connect one of them elsewhere",
 			  (*console)->model->name);

@@ -51,7 +51,7 @@ char *config_value_beside(const char *file, const char *arg, const char *value)
 {
 	if (arg && !strcmp(arg, "FILE"))
 		return path_beside(file, "", value);
-	if (arg && !strcmp(arg, "CHARDEV") && !strncmp(value, "file:", 5))
+	if (arg && !strncmp(arg, "CHARDEV", 7) && !strncmp(value, "file:", 5))
 		return path_beside(file, "file:", value + 5);
 	return strdup(value);
 }
@@ -59,10 +59,16 @@ char *config_value_beside(const char *file, const char *arg, const char *value)
 /* Says here, with the option's name, what chardev_open() would say too late for exit status 2. */
 int config_value_check(const char *label, const char *arg, const char *value)
 {
-	if (!arg || strcmp(arg, "CHARDEV") || opt_words_have("stdio|null", value) ||
+	bool or_none;
+
+	if (!arg || strncmp(arg, "CHARDEV", 7))
+		return 0;
+	or_none = strstr(arg, "|none");
+	if (opt_words_have(or_none ? "stdio|null|none" : "stdio|null", value) ||
 	    (!strncmp(value, "file:", 5) && value[5]))
 		return 0;
-	log_error("%s %.60s: one of stdio, null and file:PATH", label, value);
+	log_error("%s %.60s: one of stdio, null%s and file:PATH", label, value,
+		  or_none ? ", none" : "");
 	return -EINVAL;
 }
 

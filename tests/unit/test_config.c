@@ -326,10 +326,10 @@ static void serial_gives_way_to_a_console_on_stdio(void **state)
 	struct config cfg;
 
 	assert_runs(&cfg, "--kernel=k", "--console", "stdio");
-	assert_string_equal(cfg.serial, "null");
+	assert_string_equal(cfg.serial, "none");
 	config_finish(&cfg);
 	assert_runs(&cfg, "--kernel=k", "--console", "null,log=stdio");
-	assert_string_equal(cfg.serial, "null");
+	assert_string_equal(cfg.serial, "none");
 	config_finish(&cfg);
 	assert_runs(&cfg, "--kernel=k", "--console", "file:stdio");
 	assert_string_equal(cfg.serial, "stdio");
@@ -352,13 +352,13 @@ static void two_users_of_stdio_are_refused(void **state)
 
 static void character_devices_are_known_kinds(void **state)
 {
-	static const char kinds[] = "one of stdio, null and file:PATH";
+	static const char kinds[] = "one of stdio, null, none and file:PATH";
 
-	assert_refused("--serial stdoi: one of stdio, null and file:PATH", "--serial", "stdoi");
+	assert_refused("--serial stdoi: one of stdio, null, none and file:PATH", "--serial", "stdoi");
 	assert_refused(kinds, "--serial", "file:");
 	assert_refused(kinds, "--serial", "help");
 	assert_refused("--console pty: one of stdio, null and file:PATH", "--console", "pty");
-	assert_refused(kinds, "--console", "null,log=x");
+	assert_refused("one of stdio, null and file:PATH", "--console", "null,log=x");
 }
 
 /* --- devices ---------------------------------------------------------------------------- */
