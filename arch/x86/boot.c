@@ -285,6 +285,7 @@ static const struct boot_stranger {
 	{ 4, 4, "zimg", "is an EFI zboot image, not a kernel for x86" },
 	{ 0x24, 4, "\x18\x28\x6f\x01", "is an ARM zImage, not a kernel for x86" },
 	{ 0x38, 4, "ARM\x64", "is an arm64 Image, not a kernel for x86" },
+	{ 0, 2, "MZ", "is an EFI program: the bzImage that may be in it is needed" },
 	{ 0x202, 0, "", "is no x86 kernel: neither a bzImage nor an ELF file" },
 };
 

@@ -144,6 +144,7 @@ static void case_96_compressed_or_foreign_kernels(void **state)
 		{ 4, 4, "zimg", "is an EFI zboot image" },
 		{ 0x24, 4, "\x18\x28\x6f\x01", "is an ARM zImage" },
 		{ 0x38, 4, "ARM\x64", "is an arm64 Image" },
+		{ 0, 2, "MZ", "is an EFI program" },
 		{ 0, 4, "#!/b", "neither a bzImage nor an ELF file" },
 	};
 
