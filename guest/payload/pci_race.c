@@ -14,7 +14,7 @@
 #include "lib/rng.h"
 #include "lib/smp.h"
 
-#define ROUNDS 3000
+#define ROUNDS 1000
 
 static volatile bool stop, stopped;
 static struct pci_bar home;
