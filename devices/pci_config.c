@@ -113,9 +113,9 @@ static const struct io_ops ecam_ops = { ecam_read, ecam_write };
  * The register that 0xcfc..0xcff stand for: PCI local bus 3.0, 3.2.2.3.2. False
  * while disabled or when it lies on another bus.
  */
-static bool ports_target(struct pci_bus *bus, uint64_t off, unsigned size, uint32_t *addr)
+static bool ports_target(struct pci_bus *bus, uint64_t off, uint32_t *addr)
 {
-	if (off < PORTS_DATA || size > 4)
+	if (off < PORTS_DATA)
 		return false;
 	pthread_mutex_lock(&bus->lock);
 	*addr = bus->config_address | (off & 3);
@@ -134,7 +134,7 @@ static uint64_t ports_read(void *dev, uint64_t off, unsigned size)
 		pthread_mutex_unlock(&bus->lock);
 		return addr;
 	}
-	if (!ports_target(bus, off, size, &addr))
+	if (!ports_target(bus, off, &addr))
 		return all_ones(size);
 	return pci_config_read(bus, addr >> 11 & 0x1f, addr >> 8 & 7, addr & 0xff, size);
 }
@@ -148,7 +148,7 @@ static void ports_write(void *dev, uint64_t off, unsigned size, uint64_t value)
 		pthread_mutex_lock(&bus->lock);
 		bus->config_address = value & CONFIG_ADDRESS_MASK;
 		pthread_mutex_unlock(&bus->lock);
-	} else if (ports_target(bus, off, size, &addr)) {
+	} else if (ports_target(bus, off, &addr)) {
 		pci_config_write(bus, addr >> 11 & 0x1f, addr >> 8 & 7, addr & 0xff, size, value);
 	}
 }

@@ -272,6 +272,7 @@ static void reset_brings_back_power_on_state_and_assigned_addresses(void **state
 	pg_msix_flags(g, PCI_MSIX_FLAGS_ENABLE);
 	pci_msix_notify(&g->dev.msix, 0);
 	pci_intx_set(&g->dev.pci, true);
+	bus_write(&g->fake.pio, 0xcf8, 4, 0x80000800);
 	assert_true(pg_answers(g, PG_BAR_MEM32, 0x80000000));
 
 	pci_bus_reset(&g->bus);

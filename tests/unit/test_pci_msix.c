@@ -188,8 +188,11 @@ static void a_changed_message_takes_over_the_old_route(void **state)
 	assert_int_equal(g->dev.msix.vectors[0].fd, fd);
 	assert_true(g->dev.msix.vectors[0].bound_addr == 0xfee03000);
 	assert_int_equal(g->dev.msix.vectors[0].bound_data, 0x55);
+	pg_msix_set(g, 0, 0xfee03000, 0x56, false);
+	notify(g, 0);
+	assert_int_equal(g->dev.msix.vectors[0].bound_data, 0x56);
 	assert_int_equal(g->fake.msi.routes, 1);
-	assert_int_equal(fired(g, 0), 2);
+	assert_int_equal(fired(g, 0), 3);
 }
 
 static void a_sink_without_route_sends(void **state)
@@ -277,6 +280,14 @@ static void the_full_number_of_vectors_works(void **state)
 	pci_msix_notify(msix, PCI_MSIX_MAX_VECTORS);
 	assert_true(pci_msix_pba_read(msix, 0, 8) == BIT(63));
 	assert_int_equal(pci_msix_pba_read(msix, 4, 4), 0x80000000);
+	for (unsigned i = 0; i < PCI_MSIX_MAX_VECTORS; i++)
+		pci_msix_notify(msix, i);
+	assert_true(pci_msix_pba_read(msix, 0, 8) == UINT64_MAX);
+	for (unsigned off = 1; off < 16; off++) {
+		assert_int_equal(pci_msix_pba_read(msix, off, 8), 0);
+		assert_int_equal(pci_msix_pba_read(msix, off, 4), off == 4 ? ~0u : 0);
+		assert_int_equal(pci_msix_pba_read(msix, off, 2), 0);
+	}
 	pci_bus_remove(&dev);
 	pci_msix_finish(msix);
 	free(msix);
@@ -315,6 +326,7 @@ static void case_32_notify_out_of_range_is_dropped(void **state)
 	notify(g, PCI_MSIX_NO_VECTOR);
 	notify(g, ~0u);
 	assert_int_equal(pba(g), 0);
+	assert_false(g->dev.msix.vectors[PG_VECTORS].pending);
 	assert_int_equal(g->fake.msi.sent + g->fake.msi.routes, 0);
 }
 
