@@ -75,7 +75,7 @@ void pg_command(struct pci_guest *g, uint16_t command);
 /* Whether a BAR of slot 1 answers at @addr. */
 bool pg_answers(struct pci_guest *g, unsigned index, uint64_t addr);
 
-/* Offset of the first capability @id of a slot, 0 when there is none; asserts that the list ends. */
+/* Offset of the first capability @id of a slot, 0: none; aborts when the list does not end. */
 unsigned pg_find_cap(struct pci_guest *g, unsigned slot, uint8_t id);
 
 /* MSI-X of slot 1. */

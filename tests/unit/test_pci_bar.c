@@ -364,7 +364,7 @@ static void case_27_unused_and_rom_bars_stay_zero(void **state)
 	}
 }
 
-/* RAM is not on the bus: accesses to it never get here. What is left to see is that it goes back. */
+/* RAM is not on the bus: accesses to it never get here. What is left to see is the way back. */
 static void case_28_bar_over_ram_moves_back(void **state)
 {
 	struct pci_guest *g = *state;
