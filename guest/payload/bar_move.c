@@ -87,6 +87,25 @@ static void test_over_ram(struct mover *m)
 	move_back(m);
 }
 
+/* Each goes to where the other is: what was hidden by then comes to light. */
+static void test_swap(struct mover *m, struct mover *other)
+{
+	CHECK_EQ(m->home.size, other->home.size);
+	move(m, other->home.addr);
+	move(other, m->home.addr);
+	virtio_locate_pci(&m->v);
+	virtio_locate_pci(&other->v);
+	rng_check_works(&m->q);
+	virtio_negotiate(&other->v, BIT(VIRTIO_F_VERSION_1));
+	virtio_reset(&other->v);
+	move(other, other->home.addr);
+	move(m, m->home.addr);
+	virtio_locate_pci(&m->v);
+	virtio_locate_pci(&other->v);
+	rng_check_works(&m->q);
+	CHECK_EQ(other->v.t->status(&other->v), 0);
+}
+
 /* Two BARs at one place: one answers, no matter which, and both recover. */
 static void test_over_bar(struct mover *m)
 {
@@ -107,6 +126,7 @@ static void test_over_bar(struct mover *m)
 	move(&other, other.home.addr);
 	rng_check_works(&m->q);
 	CHECK_EQ(other.v.t->status(&other.v), 0);
+	test_swap(m, &other);
 }
 
 /* The platform's own devices keep answering (case 29). */

@@ -80,8 +80,9 @@ static void test_odd_accesses(unsigned slot)
 /* Case 26. */
 static void test_read_only(unsigned slot)
 {
-	static const uint8_t dwords[] = { PCI_VENDOR_ID, PCI_CLASS_REVISION, PCI_SUBSYSTEM_VENDOR_ID,
-					  PCI_CAPABILITY_LIST };
+	static const uint8_t dwords[] = {
+		PCI_VENDOR_ID, PCI_CLASS_REVISION, PCI_SUBSYSTEM_VENDOR_ID, PCI_CAPABILITY_LIST,
+	};
 	uint32_t command = pci_read32(slot, PCI_COMMAND);
 	uint8_t header = pci_read8(slot, PCI_HEADER_TYPE);
 
@@ -118,9 +119,8 @@ static void test_bars(unsigned slot)
 			continue;
 		CHECK(!(bar.size & (bar.size - 1)) && !(bar.addr & (bar.size - 1)));
 		CHECK_EQ(pci_bar_get(slot, n).addr, bar.addr);
-		if (!bar.io && bar.addr >= 1ull << 32)
-			CHECK(bar.addr % X86_PCI_MEM64_SIZE < X86_PCI_MEM64_SIZE);
-		else if (!bar.io)
+		CHECK(bar.io || !start_is_ram(bar.addr, 1));
+		if (!bar.io && bar.addr < X86_HIGH_RAM_BASE)
 			CHECK(bar.addr >= X86_PCI_MEM32_BASE && bar.addr + bar.size <=
 			      X86_PCI_MEM32_BASE + X86_PCI_MEM32_SIZE);
 		memory += !bar.io;

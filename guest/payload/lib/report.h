@@ -48,7 +48,7 @@ void fail(const char *file, int line, const char *fmt, ...);
  * Waits until @cond holds. A turn costs an exit to the VMM, so the bound is
  * seconds on any machine; reaching it fails the payload.
  */
-#define WAIT_MAX 1000000
+#define WAIT_MAX 3000000
 #define WAIT_FOR(cond) \
 	do { \
 		unsigned turns_ = 0; \

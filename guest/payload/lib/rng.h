@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The entropy device: the simplest one there is, so the one that transports and queues are tried on. */
+/* The entropy device: the simplest there is, so transports and queues are tried on it. */
 #ifndef PAYLOAD_RNG_H
 #define PAYLOAD_RNG_H
 

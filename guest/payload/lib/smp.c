@@ -10,7 +10,7 @@
 #define TRAMPOLINE_PAGE 0x10	/* at 64 KiB, where nothing of a PVH boot lies */
 #define STACK_SIZE 8192
 #define INIT_TURNS 1000		/* milliseconds */
-#define SIPIS 10
+#define SIPIS 100
 #define SIPI_TURNS 20000
 
 static struct {
@@ -22,9 +22,10 @@ static struct {
 unsigned smp_count(void)
 {
 	const struct acpi_header *madt = acpi_find("APIC");
+	uint32_t off = ACPI_MADT_HEADER;
 	unsigned count = 0;
 
-	for (uint32_t off = ACPI_MADT_HEADER; off + sizeof(struct acpi_madt_entry) <= madt->length;) {
+	while (off + sizeof(struct acpi_madt_entry) <= madt->length) {
 		const struct acpi_madt_entry *e = ptr(gpa_of(madt) + off);
 
 		if (e->type == ACPI_MADT_LAPIC && e->flags & ACPI_MADT_ENABLED)
