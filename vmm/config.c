@@ -415,7 +415,7 @@ static int decide_console(struct config *cfg, const struct config_device *consol
 		return 0;
 	if (console && !strcmp(console->model->name, "console"))
 		snprintf(tty, sizeof(tty), "hvc%u", console_index(cfg, console));
-	else if (strcmp(cfg->serial, "stdio"))
+	else if (!strcmp(cfg->serial, "null") || !strcmp(cfg->serial, "none"))
 		return 0;
 	if (asprintf(&text, "console=%s%s%s", tty, *cfg->append ? " " : "", cfg->append) < 0)
 		text = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -42,7 +43,7 @@ static void init_signals(void)
 	vcpu_init_signals();
 }
 
-static int run(const struct config *cfg, uint64_t t_start_ns)
+static int run_vm(const struct config *cfg, uint64_t t_start_ns, FILE *stats)
 {
 	struct vm *vm = malloc(sizeof(*vm));
 	int status = 1;
@@ -54,11 +55,29 @@ static int run(const struct config *cfg, uint64_t t_start_ns)
 	crash_term = vm->term;
 	vm_run(vm);
 	status = vm_exit_status(vm);
-	if (cfg->stats && vm_write_stats(vm, cfg->stats) < 0 && status == 0)
-		status = 1;
+	if (stats)
+		vm_print_stats(vm, stats);
 	crash_term = NULL;
 	vm_destroy(vm);
 	free(vm);
+	return status;
+}
+
+static int run(const struct config *cfg, uint64_t t_start_ns)
+{
+	FILE *stats = NULL;
+	int status;
+
+	/* Now: nobody wants to hear of a wrong path after an hour. */
+	if (cfg->stats && !(stats = fopen(cfg->stats, "we"))) {
+		log_error("--stats %s: %m", cfg->stats);
+		return 2;
+	}
+	status = run_vm(cfg, t_start_ns, stats);
+	if (stats && fclose(stats) != 0) {
+		log_error("--stats %s: %m", cfg->stats);
+		status = status ? status : 1;
+	}
 	return status;
 }
 

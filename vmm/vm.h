@@ -15,6 +15,7 @@
 #define MICROVM_VM_H
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "devices/pci.h"
 #include "vmm/config.h"
@@ -115,8 +116,8 @@ int vm_add_devices(struct vm *vm);
 void vm_reset_devices(struct vm *vm);
 void vm_remove_devices(struct vm *vm);
 
-/* vm_stats.c: writes cfg->stats as JSON. 0 or negative errno after one line. */
-int vm_write_stats(const struct vm *vm, const char *path);
+/* vm_stats.c: what the run cost, as JSON. */
+void vm_print_stats(const struct vm *vm, FILE *f);
 uint64_t vm_exit_count(const struct vm *vm);
 
 #endif

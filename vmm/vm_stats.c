@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a run cost, as JSON for scripts: times are CLOCK_MONOTONIC nanoseconds. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "vmm/vm.h"
 
@@ -25,7 +23,7 @@ uint64_t vm_exit_count(const struct vm *vm)
 	return sum;
 }
 
-static void vm_print_stats(const struct vm *vm, FILE *f)
+void vm_print_stats(const struct vm *vm, FILE *f)
 {
 	const char *sep = "";
 
@@ -46,20 +44,4 @@ static void vm_print_stats(const struct vm *vm, FILE *f)
 		sep = ", ";
 	}
 	fprintf(f, "},\n  \"exit_status\": %d\n}\n", vm_exit_status(vm));
-}
-
-int vm_write_stats(const struct vm *vm, const char *path)
-{
-	FILE *f = fopen(path, "we");
-	int ret = 0;
-
-	if (f)
-		vm_print_stats(vm, f);
-	if (!f || ferror(f))
-		ret = -errno;
-	if (f && fclose(f) != 0)
-		ret = -errno;
-	if (ret < 0)
-		log_error("--stats %s: %s", path, strerror(-ret));
-	return ret;
 }

@@ -308,8 +308,10 @@ static void append_follows_the_terminal(void **state)
 	assert_append("console=ttyS0", &cfg);
 	assert_runs(&cfg, "--kernel=k", "--serial", "null", "--append", "a");
 	assert_append("a", &cfg);
-	assert_runs(&cfg, "--kernel=k", "--serial", "file:f");
+	assert_runs(&cfg, "--kernel=k", "--serial", "none");
 	assert_append("", &cfg);
+	assert_runs(&cfg, "--kernel=k", "--serial", "file:f");
+	assert_append("console=ttyS0", &cfg);
 	assert_runs(&cfg, "--kernel=k", "--serial", "file:f", "--console", "stdio");
 	assert_append("console=hvc0", &cfg);
 	assert_runs(&cfg, "--kernel=k", "--console", "null", "--rng=bus=pci", "--console=stdio");
