@@ -43,7 +43,7 @@ struct pci_dev;
 struct pci_ops {
 	/* After a write was applied to config space; for capabilities with effects. May be NULL. */
 	void (*config_written)(struct pci_dev *dev, unsigned off, unsigned size);
-	/* Before a read is answered; a capability that is a window fills its data in. May be NULL. */
+	/* Before a read is answered; a window capability fills in its data. May be NULL. */
 	void (*config_reading)(struct pci_dev *dev, unsigned off, unsigned size);
 	/* Bus reset: back to power-on state. May be NULL. */
 	void (*reset)(struct pci_dev *dev);
