@@ -248,8 +248,11 @@ static void vcpu_loop(struct vcpu *vcpu)
 		int ret = ioctl(vcpu->fd, KVM_RUN, 0);
 
 		if (ret < 0 && (errno == EINTR || errno == EAGAIN)) {
-			/* Kicked: vcpu_kick() set immediate_exit, which stays until cleared. */
-			vcpu->run->immediate_exit = 0;
+			/*
+			 * Kicked: vcpu_kick() set immediate_exit, which stays until cleared.
+			 * Before the next look at stop, so that a kick in between is not lost.
+			 */
+			__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 			continue;
 		}
 		if (ret < 0) {
