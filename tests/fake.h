@@ -29,7 +29,7 @@ struct fake_msi {
 	atomic_uint sent;
 	uint64_t last_addr;
 	uint32_t last_data;
-	unsigned routes;	/* handed out and not returned */
+	atomic_uint routes;	/* handed out and not returned */
 	int fail_routes;	/* route() answers -ENOSPC */
 };
 

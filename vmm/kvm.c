@@ -274,15 +274,19 @@ static void kvm_msi_free(struct kvm *kvm, int route)
 static int kvm_msi_bind(struct kvm *kvm, int *route, uint64_t addr, uint32_t data)
 {
 	int r = *route >= 0 ? *route : kvm_msi_alloc(kvm), ret;
+	struct kvm_msi_route old;
 
 	if (r < 0)
 		return r;
+	old = kvm->msi[r];
 	kvm->msi[r].addr = addr;
 	kvm->msi[r].data = data;
 	ret = kvm_commit_routes(kvm);
 	if (ret == 0 && *route < 0)
 		ret = kvm_irqfd(kvm, r, true);
 	if (ret < 0) {
+		/* A message that the kernel refuses must not spoil the next table. */
+		kvm->msi[r] = old;
 		if (*route < 0)
 			kvm_msi_free(kvm, r);
 		return ret;
@@ -301,9 +305,6 @@ static int kvm_msi_route(void *ctx, int *route, uint64_t addr, uint32_t data)
 	pthread_mutex_lock(&kvm->route_lock);
 	ret = kvm_msi_bind(kvm, route, addr, data);
 	pthread_mutex_unlock(&kvm->route_lock);
-	if (ret < 0)
-		log_guest(&kvm->rate, "no interrupt route for MSI %#llx/%#x: %s",
-			  (unsigned long long)addr, data, strerror(-ret));
 	return ret;
 }
 
