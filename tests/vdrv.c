@@ -528,7 +528,8 @@ void vdrv_start(struct vdrv *d, uint64_t features)
 	for (unsigned q = 0; q < d->n_queues; q++)
 		vdrv_setup_queue(d, q, 0);
 	vdrv_set(d, VDRV_STATUS, status | VIRTIO_CONFIG_S_DRIVER_OK);
-	must(vdrv_get(d, VDRV_STATUS) == (status | VIRTIO_CONFIG_S_DRIVER_OK));
+	/* It may need a reset already, if a test has its rings scribbled on. */
+	must(vdrv_get(d, VDRV_STATUS) & VIRTIO_CONFIG_S_DRIVER_OK);
 }
 
 void vdrv_kick(struct vdrv *d, unsigned q)

@@ -34,6 +34,7 @@ struct vrig {
 	struct virtio_pci pci;
 	struct vdrv d;
 	uint8_t isr;		/* taken from the device, not yet asked for */
+	bool racing;		/* the device runs on another thread */
 };
 
 void vrig_init(struct vrig *r, enum vrig_kind kind);
@@ -43,8 +44,8 @@ void vrig_unplug(struct vrig *r);
 
 /*
  * Whether the device interrupted for queue @q (without MSI-X: for any queue),
- * or for its configuration, since the last call. Acknowledges, and aborts when
- * a line's level and the status register contradict each other.
+ * or for its configuration, since the last call. Acknowledges, and unless
+ * @r->racing aborts when the line's level contradicts the status register.
  */
 bool vrig_take_queue_irq(struct vrig *r, unsigned q);
 bool vrig_take_config_irq(struct vrig *r);

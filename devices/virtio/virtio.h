@@ -16,14 +16,16 @@
  *   - notify() runs on the device's loop thread with v->lock held.
  *   - config_read(), config_write(), activate(), reset() run on any thread
  *     with v->lock held.
- *   - quiesce() runs without v->lock, on any thread but the loop's, while the
- *     queues are off: it returns when nothing of the device touches guest
- *     memory any more. NULL when the device does so only with v->lock held.
+ *   - quiesce() runs without v->lock while the queues are off: it returns when
+ *     nothing of the device touches guest memory any more. On any thread, at a
+ *     machine reset the loop's: what it waits for does not need the loop, or is
+ *     waited for by loop_call(), which is right on either. NULL when the device
+ *     touches guest memory only with v->lock held.
  *   - A device's own callbacks (fds, timers) take v->lock themselves, then ask
  *     virtio_running().
  *   - Transports call the virtio_* register functions under a lock of their
  *     own, one register access at a time. Order: transport -> v->lock -> irq.
- *     The loop's thread never takes a transport's lock.
+ *     No device takes a transport's lock.
  *
  * Life: virtio_init() ... virtio_attach() by the transport ... driver
  * negotiates ... DRIVER_OK: activate(), kicks arrive ... status 0: queues off,
@@ -162,7 +164,7 @@ uint8_t virtio_get_status(struct virtio_device *v);
 /*
  * The driver writes status. Steps out of order are ignored, FEATURES_OK is
  * refused for features that were not offered or lack VERSION_1, 0 resets
- * (cases 22, 23); not on the loop's thread if the device has a quiesce().
+ * (cases 22, 23).
  */
 void virtio_set_status(struct virtio_device *v, uint8_t status);
 /* 32 bits of features, @sel 0 or 1 (others read 0, writes dropped). */

@@ -30,10 +30,7 @@ struct virtio_mmio {
 int virtio_mmio_init(struct virtio_mmio *m, struct virtio_device *v, struct bus *bus, uint64_t gpa,
 		     struct irq_line irq);
 void virtio_mmio_finish(struct virtio_mmio *m, struct bus *bus);
-/*
- * Machine reset: the device and the registers back to power-on state. No vCPU
- * runs; not on the loop's thread, as for virtio_set_status().
- */
+/* Machine reset: the device and the registers back to power-on state. No vCPU runs. */
 void virtio_mmio_reset(struct virtio_mmio *m);
 
 #endif
