@@ -19,6 +19,7 @@ CFLAGS := -std=gnu11 -O2 -g -pthread -fno-common \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wvla -Wundef -Wformat=2 -Wno-unused-parameter -Werror
 LDFLAGS := -pthread
+LDLIBS := -luring
 
 # Hardening costs nothing that a benchmark shows; sanitizers bring their own.
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE -D_FORTIFY_SOURCE=2 \
@@ -57,7 +58,7 @@ microvm: build/release/microvm
 
 $(BUILD)/microvm: $(call obj,$(VM) $(CONFIG) $(PURE)) $(BUILD)/libdevices.a $(BUILD)/libcore.a
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 ifneq ($(VARIANT),release)
 build/release/microvm: FORCE
@@ -91,13 +92,13 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ))
 TESTLIBS := $(call obj,$(CONFIG)) $(BUILD)/libtest.a $(BUILD)/libpure.a $(BUILD)/libdevices.a $(BUILD)/libcore.a
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTLIBS)
-	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 $(BUILD)/tests/replay/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(TESTLIBS)
 	@mkdir -p $(@D)
-	@$(CC) $(LDFLAGS) -o $@ $^
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 ifeq ($(VARIANT),fuzz)
 $(FUZZ_BIN): %: %.o $(TESTLIBS)
-	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 endif
 .PRECIOUS: $(BUILD)/%.o
 

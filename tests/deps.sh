@@ -8,7 +8,7 @@ die() { echo "deps.sh: $*" >&2; exit 1; }
 
 packages() {
 	case $1 in
-	build) echo gcc libc6-dev make pkg-config libfdt-dev libslirp-dev ;;
+	build) echo gcc libc6-dev make pkg-config libfdt-dev libslirp-dev liburing-dev ;;
 	lab) echo qemu-system-x86 busybox-static cpio kmod xz-utils gcc libc6-dev ;;
 	test) packages build; packages lab; echo libcmocka-dev clang libclang-rt-dev acpica-tools device-tree-compiler ;;
 	bench | demo) packages build; packages lab ;;
