@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "devices/registry.h"
 
-extern const struct virtio_model virtio_rng_model, virtio_console_model;
+extern const struct virtio_model virtio_rng_model, virtio_console_model, virtio_blk_model;
 
 const struct virtio_model *const virtio_models[] = {
 	&virtio_rng_model,
 	&virtio_console_model,
+	&virtio_blk_model,
 	NULL,
 };
