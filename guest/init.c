@@ -486,7 +486,7 @@ static void smoke_clock(const char *arg)
 static void smoke_log(const char *arg)
 {
 	static const char *const bad[] = {"[Firmware Bug]", "ACPI Error", "ACPI BIOS", "ACPI Warning", "ACPI Exception",
-					  "WARNING:", "Call Trace", "BUG:", "irq", "can't claim", "no compatible bridge"};
+					  "WARNING: CPU", "Call Trace", "BUG:", "irq", "can't claim", "no compatible bridge"};
 	static char rec[1024];
 	long fd = sys(openat, AT_FDCWD, "/dev/kmsg", O_RDONLY | O_NONBLOCK), n, found = 0;
 

@@ -62,6 +62,7 @@ $b mount -t 9p -o $p9,cache=none out out
 $b ln -s "$kernel" lib/modules/
 $b ip link set lo up
 $b hostname lab
+echo 0 >sys/module/kvm/parameters/halt_poll_ns
 echo 1 >proc/sys/vm/overcommit_memory
 wait
 [ -z "$modules" ] || $b chroot . modprobe -a $modules
