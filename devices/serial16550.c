@@ -29,8 +29,9 @@ static unsigned serial_rx_trigger(const struct serial16550 *s)
 }
 
 /*
- * The source of highest priority ("Interrupt Control Functions"). The characters that a timeout waits
- * for would have come in no time, so it is due as soon as anything is received.
+ * The source of highest priority ("Interrupt Control Functions"). The characters
+ * that a timeout waits for would have come in no time, so it is due as soon as
+ * anything is received.
  */
 static uint8_t serial_irq_id(const struct serial16550 *s)
 {

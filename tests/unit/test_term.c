@@ -403,7 +403,7 @@ static void case_97_reading_ahead_is_bounded_and_loses_nothing(void **state)
 	expect_input(t, want);
 }
 
-/* --- the rest ------------------------------------------------------------------------------------ */
+/* --- the rest ---------------------------------------------------------------------- */
 
 static void output_is_not_changed_on_its_way(void **state)
 {
@@ -492,7 +492,7 @@ static void signals_are_unblocked_again(void **state)
 	create(t);
 }
 
-/* --- job control ----------------------------------------------------------------------------------- */
+/* --- job control ------------------------------------------------------------------- */
 
 /* A job in the background: answers on @report whether it left the terminal alone, then waits. */
 static int run_job(struct fixture *t, int report)
