@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* The state machine and what both transports do alike; each test runs on each of them. */
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "tests/capture.h"
 #include "tests/echo_dev.h"
 #include "tests/vrig.h"
 
@@ -868,6 +873,59 @@ static void case_21_broken_again_and_again(void **state)
 	assert_restarts(t);
 }
 
+static void device_failure_matters_only_while_it_runs(void **state)
+{
+	struct t *t = *state;
+
+	vdrv_negotiate(&t->r.d, V1);
+	pthread_mutex_lock(&t->e.v.lock);
+	virtio_fail(&t->e.v, "said by a test");
+	pthread_mutex_unlock(&t->e.v.lock);
+	assert_status(t, SETTLED);
+	vdrv_start(&t->r.d, ALL_FEATURES);
+	pthread_mutex_lock(&t->e.v.lock);
+	virtio_fail(&t->e.v, "said by a test");
+	pthread_mutex_unlock(&t->e.v.lock);
+	assert_needs_reset(t);
+}
+
+/* --- the host fails us ---------------------------------------------------------------- */
+
+static unsigned count_fds(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void device_without_file_descriptors_is_not_made(void **state)
+{
+	static const uint16_t sizes[] = { 4, 4, 4, 4 };
+	static const struct virtio_ops ops = { .name = "test" };
+	struct t *t = *state;
+	struct rlimit was, tight;
+	unsigned fds = count_fds();
+	struct virtio_device v;
+	struct capture c;
+	char *said;
+	int ret;
+
+	getrlimit(RLIMIT_NOFILE, &was);
+	tight = was;
+	tight.rlim_cur = fds + 3;
+	capture_begin(&c, STDERR_FILENO);
+	setrlimit(RLIMIT_NOFILE, &tight);
+	ret = virtio_init(&v, &ops, t->r.fake.loop, &t->r.fake.mem, sizes, 4, 0, 0);
+	setrlimit(RLIMIT_NOFILE, &was);
+	said = capture_end(&c);
+	assert_int_equal(ret, -EMFILE);
+	assert_non_null(strstr(said, "eventfd"));
+	free(said);
+	assert_int_equal(count_fds(), fds);
+}
+
 /* Each test on each transport: the kind is the initial state. */
 static enum vrig_kind kinds[VRIG_KINDS] = { VRIG_MMIO, VRIG_PCI_INTX, VRIG_PCI_MSIX };
 
@@ -924,6 +982,8 @@ int main(void)
 		T(case_19_answer_is_as_long_as_there_is_room),
 		T(case_20_same_head_twice),
 		T(case_21_broken_again_and_again),
+		T(device_failure_matters_only_while_it_runs),
+		T(device_without_file_descriptors_is_not_made),
 	};
 
 	log_set_level(LOG_ERROR);

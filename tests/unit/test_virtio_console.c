@@ -405,6 +405,27 @@ static void case_19_receive_buffers_without_room_come_back_empty(void **state)
 	}
 }
 
+static void case_04_queues_full_of_empty_chains_are_answered(void **state)
+{
+	struct t *t = *state;
+
+	start(t);
+	assert_true(type(t, "x"));
+	for (unsigned q = RX; q <= TX; q++) {
+		struct vdrv_ring *r = &t->r.d.rings[q];
+
+		for (unsigned i = 0; i < CONSOLE_QUEUE_SIZE; i++)
+			vdrv_add(r, &(struct vdrv_buf){ .write = q == RX }, 1);
+		vdrv_kick(&t->r.d, q);
+		settle(t);
+		for (unsigned i = 0; i < CONSOLE_QUEUE_SIZE; i++)
+			assert_int_equal(vdrv_used(r, NULL), i);
+	}
+	assert_int_equal(t->host.out_len, 0);
+	offer(t, 1, 8);
+	assert_guest_got(t, 0, "x");
+}
+
 static void case_81_receive_buffer_outside_ram_needs_a_reset(void **state)
 {
 	struct t *t = *state;
@@ -521,6 +542,7 @@ int main(void)
 		T(case_97_guest_without_buffers_stops_the_host_and_nothing_is_lost),
 		T(input_outlives_a_reset),
 		T(case_19_receive_buffers_without_room_come_back_empty),
+		T(case_04_queues_full_of_empty_chains_are_answered),
 		T(case_81_receive_buffer_outside_ram_needs_a_reset),
 		T(without_a_window_there_is_no_size),
 		{ "window_size_is_told_and_its_changes (mmio)", window_size_is_told_and_its_changes,

@@ -266,6 +266,7 @@ static void case_35_vector_that_is_not_there_reads_back_as_none(void **state)
 	set(t, VIRTIO_PCI_COMMON_Q_MSIX, 2, 1);
 	assert_int_equal(get(t, VIRTIO_PCI_COMMON_Q_MSIX, 2), NO_VECTOR);
 	assert_int_equal(get(t, VIRTIO_PCI_COMMON_Q_NOFF, 2), 0);
+	assert_int_equal(get(t, VIRTIO_PCI_COMMON_Q_DESCLO, 4), 0);
 }
 
 static void reset_takes_the_vectors_back(void **state)
@@ -310,6 +311,26 @@ static void each_queue_interrupts_by_its_vector(void **state)
 	assert_int_equal(vdrv_raw_read(&t->r.d, t->r.d.isr - t->r.d.bar, 1), 2);
 	for (unsigned i = 0; i < PCI_BUS_INTX_LINES; i++)
 		assert_int_equal(t->r.irq[i].edges, 0);
+}
+
+static void masked_vector_is_pending_until_it_is_unmasked(void **state)
+{
+	struct t *t = *state;
+	struct vdrv *d = &t->r.d;
+	uint64_t control = d->msix_table + 16 * 1 + PCI_MSIX_ENTRY_VECTOR_CTRL;
+	unsigned pba = vdrv_pci_read(d, d->msix_cap + PCI_MSIX_PBA, 4) & PCI_MSIX_PBA_OFFSET;
+
+	vdrv_start(d, 0);
+	bus_write(d->bus, control, 4, PCI_MSIX_ENTRY_CTRL_MASKBIT);
+	serve_one(t, 0);
+	assert_int_equal(vdrv_raw_read(d, pba, 4), 1 << 1);
+	assert_int_equal(vdrv_raw_read(d, control - d->bar, 4), PCI_MSIX_ENTRY_CTRL_MASKBIT);
+	vdrv_raw_write(d, pba, 4, 0);
+	assert_int_equal(vdrv_raw_read(d, pba, 8), 1 << 1);
+	assert_false(vector_fired(t, 1));
+	bus_write(d->bus, control, 4, 0);
+	assert_true(vector_fired(t, 1));
+	assert_int_equal(vdrv_raw_read(d, pba, 4), 0);
 }
 
 static void queue_without_a_vector_is_silent(void **state)
@@ -479,6 +500,7 @@ int main(void)
 		T(case_35_vector_that_is_not_there_reads_back_as_none, intx),
 		T(reset_takes_the_vectors_back, msix),
 		T(each_queue_interrupts_by_its_vector, msix),
+		T(masked_vector_is_pending_until_it_is_unmasked, msix),
 		T(queue_without_a_vector_is_silent, msix),
 		T(reading_the_status_drops_the_line, intx),
 		T(window_reaches_every_structure, intx),
