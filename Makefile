@@ -53,8 +53,9 @@ FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
 obj = $(patsubst %.c,$(BUILD)/%.o,$(filter %.c,$(1)))
 
 .DEFAULT_GOAL := microvm
+.DELETE_ON_ERROR:
 microvm: build/release/microvm
-	@cp $< $@
+	@cp --remove-destination $< $@
 
 $(BUILD)/microvm: $(call obj,$(VM) $(CONFIG) $(PURE)) $(BUILD)/libdevices.a $(BUILD)/libcore.a
 	@echo "  LINK  $@"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arch/x86/boot_int.h"
+#include "devices/acpi_ged.h"
 #include "arch/x86/layout.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
@@ -28,6 +29,7 @@ static const struct boot_claim boot_fixed_claims[] = {
 	{ "the page tables", -1, X86_PAGE_TABLES_GPA, BOOT_PAGE_TABLES * BOOT_PAGE },
 	{ "the command line", -1, X86_CMDLINE_GPA, X86_CMDLINE_MAX },
 	{ "the ACPI tables", -1, X86_ACPI_GPA, X86_ACPI_MAX },
+	{ "the reset vector", -1, X86_RESET_VECTOR_GPA, 16 },
 	{ "the first MiB", -1, 0, X86_KERNEL_MIN_GPA },
 };
 
@@ -245,6 +247,25 @@ static int boot_write_page_tables(struct gmem *mem)
 	return ret;
 }
 
+/*
+ * What a jump to the firmware that is not there does: it resets the machine.
+ * Linux ends there when ACPI is hardware-reduced and there is no EFI to ask
+ * (arch/x86/kernel/reboot.c, BOOT_BIOS).
+ */
+static int boot_write_reset_vector(struct gmem *mem)
+{
+	static const uint8_t code[] = {
+		0xba, (X86_GED_PORT + ACPI_GED_RESET) & 0xff,	/* mov dx, port */
+		(X86_GED_PORT + ACPI_GED_RESET) >> 8,
+		0xb0, ACPI_GED_RESET_VALUE,			/* mov al, value */
+		0xee,						/* out dx, al */
+		0xf4,						/* hlt */
+		0xeb, 0xfd,					/* jmp to the hlt */
+	};
+
+	return gmem_write(mem, X86_RESET_VECTOR_GPA, code, sizeof(code));
+}
+
 int boot_write_zero_page(struct boot *boot, const struct setup_header *hdr)
 {
 	uint64_t initrd = boot->initrd_gpa, initrd_len = boot->initrd.size;
@@ -343,6 +364,8 @@ int x86_boot_load(struct gmem *mem, const struct x86_boot *cfg, struct x86_entry
 		ret = boot_write_gdt(mem);
 	if (ret == 0)
 		ret = boot_write_page_tables(mem);
+	if (ret == 0)
+		ret = boot_write_reset_vector(mem);
 	boot_file_close(&boot.initrd);
 	boot_file_close(&boot.kernel);
 	return ret;

@@ -225,11 +225,11 @@ static void x86_set_boot_sregs(struct kvm_sregs *s, enum x86_entry_mode mode)
 {
 	bool long_mode = mode == X86_ENTRY_LONG;
 
-	/* Selectors 0x10 and 0x18: __BOOT_CS and __BOOT_DS of the Linux boot protocol. */
-	s->cs = x86_flat_segment(0x10, true, long_mode);
-	s->ds = s->es = s->fs = s->gs = s->ss = x86_flat_segment(0x18, false, long_mode);
-	s->tr = (struct kvm_segment){ .limit = 0x67, .selector = 0x20, .type = 0xb, .present = 1 };
-	s->gdt = (struct kvm_dtable){ .base = X86_GDT_GPA, .limit = 5 * 8 - 1 };
+	s->cs = x86_flat_segment(long_mode ? X86_BOOT_CS64 : X86_BOOT_CS32, true, long_mode);
+	s->ds = s->es = s->fs = s->gs = s->ss = x86_flat_segment(X86_BOOT_DS, false, long_mode);
+	/* No task, but the CPU insists on a busy TSS to enter protected mode with. */
+	s->tr = (struct kvm_segment){ .limit = 0x67, .type = 0xb, .present = 1 };
+	s->gdt = (struct kvm_dtable){ .base = X86_GDT_GPA, .limit = X86_GDT_LIMIT };
 	s->idt = (struct kvm_dtable){ 0 };
 	if (long_mode) {
 		s->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_PG;

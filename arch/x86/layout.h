@@ -20,7 +20,8 @@
 #define X86_CMDLINE_MAX 0x10000ull	/* room; a kernel may take less */
 #define X86_EBDA_GPA 0x9fc00ull		/* end of conventional RAM */
 #define X86_ACPI_GPA 0xe0000ull		/* RSDP first */
-#define X86_ACPI_MAX 0x20000ull
+#define X86_ACPI_MAX 0x1fff0ull
+#define X86_RESET_VECTOR_GPA 0xffff0ull	/* where a PC's firmware starts */
 #define X86_KERNEL_MIN_GPA 0x100000ull	/* nothing of a kernel may load below */
 
 /* The PCI hole. */

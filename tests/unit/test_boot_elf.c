@@ -532,7 +532,8 @@ static void case_93_segments_over_what_the_loader_writes(void **state)
 		{ X86_ZERO_PAGE_GPA, "overlaps the boot parameters at 0x7000-0x7fff" },
 		{ X86_PAGE_TABLES_GPA, "overlaps the page tables at 0x9000-0xefff" },
 		{ X86_CMDLINE_GPA, "overlaps the command line at 0x20000-0x2ffff" },
-		{ X86_ACPI_GPA, "overlaps the ACPI tables at 0xe0000-0xfffff" },
+		{ X86_ACPI_GPA, "overlaps the ACPI tables at 0xe0000-0xfffef" },
+		{ X86_RESET_VECTOR_GPA, "overlaps the reset vector at 0xffff0-0xfffff" },
 		{ 0xa0000, "overlaps the first MiB" },
 	};
 
