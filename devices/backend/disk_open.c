@@ -48,7 +48,7 @@ static int open_file(struct disk_file *file, const struct disk_params *p)
 		log_error("disk %s: in use by the host (mounted?) or by another VM", p->path);
 	else
 		log_error("disk %s: %s%s", p->path, strerror(-ret),
-			  !p->readonly && access(p->path, R_OK) == 0 ? " (,ro opens it read-only)" : "");
+			  !p->readonly && eaccess(p->path, R_OK) == 0 ? " (,ro opens it read-only)" : "");
 	return ret;
 }
 
