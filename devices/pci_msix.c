@@ -45,6 +45,7 @@ void pci_msix_finish(struct pci_msix *msix)
 	for (unsigned i = 0; i < msix->n_vectors; i++) {
 		struct pci_msix_vector *v = &msix->vectors[i];
 
+		assert(!v->feeds);
 		if (v->route >= 0)
 			sink->ops->unroute(sink->ctx, v->route);
 		pthread_mutex_destroy(&v->lock);
@@ -96,13 +97,74 @@ static bool vector_open(struct pci_msix *msix, const struct pci_msix_vector *v)
 	       !(v->control & PCI_MSIX_ENTRY_CTRL_MASKBIT);
 }
 
-/* With the vector's lock held, after a mask may have gone. */
-static void vector_flush(struct pci_msix *msix, struct pci_msix_vector *v)
+static void vector_attach(struct pci_msix *msix, struct pci_msix_vector *v, bool on)
 {
+	const struct msi_sink *sink = &msix->dev->msi;
+
+	for (struct pci_msix_feed *f = v->feeds; f; f = f->next)
+		if (f->attached != on)
+			f->attached = sink->ops->attach(sink->ctx, v->route, f->fd, on) == 0 && on;
+}
+
+/* Has the kernel serve the feeds while it may, and only then. */
+static void vector_update_feeds(struct pci_msix *msix, struct pci_msix_vector *v)
+{
+	bool open = vector_open(msix, v);
+
+	if (!v->feeds || !msix->dev->msi.ops->attach)
+		return;
+	if (open)
+		vector_bind(msix, v);
+	vector_attach(msix, v, open && v->fd >= 0);
+}
+
+/* With the vector's lock held, after a mask or the message may have changed. */
+static void vector_update(struct pci_msix *msix, struct pci_msix_vector *v)
+{
+	vector_update_feeds(msix, v);
 	if (v->pending && vector_open(msix, v)) {
 		v->pending = false;
 		vector_deliver(msix, v);
 	}
+}
+
+static void vector_add_feed(struct pci_msix *msix, struct pci_msix_vector *v,
+			    struct pci_msix_feed *feed)
+{
+	pthread_mutex_lock(&v->lock);
+	feed->next = v->feeds;
+	v->feeds = feed;
+	vector_update(msix, v);
+	pthread_mutex_unlock(&v->lock);
+}
+
+static void vector_remove_feed(struct pci_msix *msix, struct pci_msix_vector *v,
+			       struct pci_msix_feed *feed)
+{
+	const struct msi_sink *sink = &msix->dev->msi;
+	struct pci_msix_feed **p = &v->feeds;
+
+	pthread_mutex_lock(&v->lock);
+	while (*p != feed)
+		p = &(*p)->next;
+	*p = feed->next;
+	if (feed->attached)
+		sink->ops->attach(sink->ctx, v->route, feed->fd, false);
+	feed->attached = false;
+	pthread_mutex_unlock(&v->lock);
+}
+
+void pci_msix_set_feed(struct pci_msix *msix, struct pci_msix_feed *feed, unsigned vector)
+{
+	if (vector >= msix->n_vectors)
+		vector = PCI_MSIX_NO_VECTOR;
+	if (vector == feed->vector)
+		return;
+	if (feed->vector != PCI_MSIX_NO_VECTOR)
+		vector_remove_feed(msix, &msix->vectors[feed->vector], feed);
+	feed->vector = vector;
+	if (vector != PCI_MSIX_NO_VECTOR)
+		vector_add_feed(msix, &msix->vectors[vector], feed);
 }
 
 void pci_msix_notify(struct pci_msix *msix, unsigned vector)
@@ -136,7 +198,7 @@ void pci_msix_config_written(struct pci_msix *msix)
 		struct pci_msix_vector *v = &msix->vectors[i];
 
 		pthread_mutex_lock(&v->lock);
-		vector_flush(msix, v);
+		vector_update(msix, v);
 		pthread_mutex_unlock(&v->lock);
 	}
 }
@@ -154,6 +216,7 @@ void pci_msix_reset(struct pci_msix *msix)
 		v->data = 0;
 		v->control = PCI_MSIX_ENTRY_CTRL_MASKBIT;
 		v->pending = false;
+		vector_update_feeds(msix, v);
 		pthread_mutex_unlock(&v->lock);
 	}
 }
@@ -213,7 +276,7 @@ void pci_msix_table_write(struct pci_msix *msix, uint64_t off, unsigned size, ui
 	vector_write(v, reg, value);
 	if (size == 8)
 		vector_write(v, reg + 4, value >> 32);
-	vector_flush(msix, v);
+	vector_update(msix, v);
 	pthread_mutex_unlock(&v->lock);
 }
 

@@ -13,6 +13,11 @@
  * first delivers, and again only when it delivers after its address or data
  * have changed, so mask/unmask storms cost no routes (case 34). A message that
  * the sink cannot bind is sent each time instead.
+ *
+ * A feed is an eventfd that somebody else writes to raise a vector. While the
+ * vector is open (MSI-X on, nothing masked, its message bound) the kernel
+ * delivers it; at any other time nobody does, and whoever watches the eventfd
+ * calls pci_msix_notify(), which keeps the pending bit.
  */
 #ifndef MICROVM_PCI_MSIX_H
 #define MICROVM_PCI_MSIX_H
@@ -25,8 +30,18 @@
 #define PCI_MSIX_ENTRY_SIZE 16
 #define PCI_MSIX_NO_VECTOR 0xffff	/* VIRTIO_MSI_NO_VECTOR */
 
+struct pci_msix_feed {
+	int fd;
+	unsigned vector;	/* PCI_MSIX_NO_VECTOR: none */
+
+	/* under the vector's lock */
+	bool attached;
+	struct pci_msix_feed *next;
+};
+
 struct pci_msix_vector {
 	pthread_mutex_t lock;
+	struct pci_msix_feed *feeds;
 	uint64_t addr;
 	uint32_t data;
 	uint32_t control;	/* bit 0: masked */
@@ -54,7 +69,7 @@ struct pci_msix {
  */
 void pci_msix_init(struct pci_msix *msix, struct pci_dev *dev, unsigned n_vectors, unsigned bar,
 		   uint32_t table_off, uint32_t pba_off);
-void pci_msix_finish(struct pci_msix *msix);	/* releases routes */
+void pci_msix_finish(struct pci_msix *msix);	/* releases routes; feeds are off all vectors */
 void pci_msix_reset(struct pci_msix *msix);
 
 /*
@@ -73,6 +88,11 @@ void pci_msix_config_written(struct pci_msix *msix);
  * dropped, as is any while the guest has MSI-X off.
  */
 void pci_msix_notify(struct pci_msix *msix, unsigned vector);
+/*
+ * Moves @feed to @vector (one out of range: to none). A new one has its fd and
+ * PCI_MSIX_NO_VECTOR. For one feed, one call at a time.
+ */
+void pci_msix_set_feed(struct pci_msix *msix, struct pci_msix_feed *feed, unsigned vector);
 /* Whether the guest has MSI-X on; else the function uses INTx. */
 bool pci_msix_enabled(struct pci_msix *msix);
 

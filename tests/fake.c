@@ -81,10 +81,39 @@ static void fake_msi_unroute(void *ctx, int route)
 	msi->routes--;
 }
 
+static int fake_msi_slot(const struct fake_msi *msi, int fd)
+{
+	for (int i = 0; i < FAKE_ATTACHED; i++)
+		if (msi->attached[i] == fd)
+			return i;
+	return -1;
+}
+
+int fake_msi_attached(const struct fake *f, int fd)
+{
+	int i = fake_msi_slot(&f->msi, fd);
+
+	return i < 0 ? -1 : f->msi.attached_to[i];
+}
+
+static int fake_msi_attach(void *ctx, int route, int fd, bool on)
+{
+	struct fake_msi *msi = ctx;
+	int i = fake_msi_slot(msi, on ? 0 : fd);
+
+	/* On twice, off when it was not on, or too many for this. */
+	if (i < 0 || route < 0 || (on ? fake_msi_slot(msi, fd) >= 0 : msi->attached_to[i] != route))
+		abort();
+	msi->attached[i] = on ? fd : 0;
+	msi->attached_to[i] = route;
+	return 0;
+}
+
 static const struct msi_ops fake_msi_ops = {
 	.send = fake_msi_send,
 	.route = fake_msi_route,
 	.unroute = fake_msi_unroute,
+	.attach = fake_msi_attach,
 };
 
 struct msi_sink fake_msi_sink(struct fake *f)

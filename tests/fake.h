@@ -25,11 +25,15 @@ struct fake_irq {
 	atomic_uint edges;	/* rising */
 };
 
+#define FAKE_ATTACHED 64
+
 struct fake_msi {
 	atomic_uint sent;
 	uint64_t last_addr;
 	uint32_t last_data;
 	atomic_uint routes;	/* handed out and not returned */
+	int attached[FAKE_ATTACHED];	/* eventfds of others, 0: none... */
+	int attached_to[FAKE_ATTACHED];	/* ...and the route of each */
 	int fail_routes;	/* route() answers -ENOSPC */
 };
 
@@ -48,6 +52,8 @@ struct fake {
 
 void fake_init(struct fake *f);
 void fake_finish(struct fake *f);
+/* The route that @fd is attached to, -1 none. Nothing is delivered for it: it is only noted. */
+int fake_msi_attached(const struct fake *f, int fd);
 struct irq_line fake_irq_line(struct fake_irq *irq);
 struct msi_sink fake_msi_sink(struct fake *f);
 struct power_sink fake_power_sink(struct fake *f);

@@ -52,6 +52,13 @@ struct msi_ops {
 	int (*route)(void *ctx, int *route, uint64_t addr, uint32_t data);
 	/* Releases a handle; -1 is legal. */
 	void (*unroute)(void *ctx, int route);
+	/*
+	 * Has eventfd @fd, which others own and write, deliver the message of @route
+	 * as well (@on), or no longer: after that nothing of it is under way. An fd
+	 * is attached to one route at a time. 0 or negative errno. May be NULL: the
+	 * owner of @fd watches it.
+	 */
+	int (*attach)(void *ctx, int route, int fd, bool on);
 };
 
 struct msi_sink {

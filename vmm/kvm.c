@@ -321,12 +321,28 @@ static void kvm_msi_unroute(void *ctx, int route)
 	pthread_mutex_unlock(&kvm->route_lock);
 }
 
+/* What others put into @fd before was seen by them; at worst the guest looks once in vain. */
+static int kvm_msi_attach(void *ctx, int route, int fd, bool on)
+{
+	struct kvm *kvm = ctx;
+	struct kvm_irqfd irqfd = {
+		.fd = fd,
+		.gsi = kvm->first_msi_gsi + route,
+		.flags = on ? 0 : KVM_IRQFD_FLAG_DEASSIGN,
+	};
+
+	if (kvm->vm_fd < 0)
+		return -ENODEV;
+	return ioctl(kvm->vm_fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;
+}
+
 struct msi_sink kvm_msi_sink(struct kvm *kvm)
 {
 	static const struct msi_ops ops = {
 		.send = kvm_msi_send,
 		.route = kvm_msi_route,
 		.unroute = kvm_msi_unroute,
+		.attach = kvm_msi_attach,
 	};
 
 	return (struct msi_sink){ .ops = &ops, .ctx = kvm };

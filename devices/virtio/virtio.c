@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,9 +45,23 @@ static void virtio_kicked(void *arg, uint32_t events)
 	virtio_unlock(v);
 }
 
+/*
+ * Who serves an external queue shares the eventfd: it can fill the counter and
+ * have a write wait for room.
+ */
+static bool virtio_kick_fits(const struct virtio_device *v, int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return !v->ops->external || poll(&p, 1, 0) > 0;
+}
+
 void virtio_kick(struct virtio_device *v, unsigned q)
 {
-	eventfd_write(v->queues[q].kick.fd, 1);
+	int fd = v->queues[q].kick.fd;
+
+	if (virtio_kick_fits(v, fd))
+		eventfd_write(fd, 1);
 }
 
 int virtio_kick_fd(const struct virtio_device *v, unsigned q)
@@ -54,26 +69,87 @@ int virtio_kick_fd(const struct virtio_device *v, unsigned q)
 	return v->queues[q].kick.fd;
 }
 
+int virtio_call_fd(const struct virtio_device *v, unsigned q)
+{
+	return v->ops->external ? v->queues[q].call.fd : -1;
+}
+
+/*
+ * The server of an external queue interrupts the driver. Each write is one
+ * edge, so nothing has to be read, which could wait: the server reads too.
+ */
+static void virtio_called(void *arg, uint32_t events)
+{
+	struct virtio_queue *q = arg;
+	struct virtio_device *v = q->v;
+
+	pthread_mutex_lock(&v->call_lock);
+	if (v->calls)
+		v->transport->queue_irq(v->transport_ctx, q->vq.index);
+	pthread_mutex_unlock(&v->call_lock);
+}
+
+/* With the lock held. Once off, nobody is interrupting any more. */
+static void virtio_set_calls(struct virtio_device *v, bool on)
+{
+	pthread_mutex_lock(&v->call_lock);
+	v->calls = on && v->ops->external;
+	pthread_mutex_unlock(&v->call_lock);
+}
+
 /* --- life ------------------------------------------------------------------ */
+
+/* A new eventfd in @src, on the loop if it has a callback. */
+static int virtio_add_eventfd(struct virtio_queue *q, struct loop_fd *src, uint32_t events,
+			      void (*cb)(void *arg, uint32_t events))
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), ret;
+
+	if (fd < 0) {
+		log_error("%s: eventfd: %m", q->v->ops->name);
+		return -errno;
+	}
+	src->fd = fd;
+	if (!cb)
+		return 0;
+	ret = loop_add(q->v->loop, src, fd, events, cb, q);
+	if (ret < 0) {
+		log_error("%s: cannot watch a queue: %s", q->v->ops->name, strerror(-ret));
+		close(fd);
+		src->fd = -1;
+	}
+	return ret;
+}
+
+static void virtio_drop_eventfd(struct virtio_device *v, struct loop_fd *src)
+{
+	loop_remove(v->loop, src);
+	if (src->fd >= 0)
+		close(src->fd);
+}
+
+static void virtio_queue_finish(struct virtio_device *v, struct virtio_queue *q)
+{
+	virtio_drop_eventfd(v, &q->kick);
+	virtio_drop_eventfd(v, &q->call);
+	virtq_finish(&q->vq);
+}
 
 static int virtio_queue_init(struct virtio_device *v, unsigned index, uint16_t size)
 {
 	struct virtio_queue *q = &v->queues[index];
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), ret;
+	bool external = v->ops->external;
+	int ret;
 
-	if (fd < 0) {
-		log_error("%s: eventfd: %m", v->ops->name);
-		return -errno;
-	}
-	ret = loop_add(v->loop, &q->kick, fd, EPOLLIN, virtio_kicked, q);
-	if (ret < 0) {
-		log_error("%s: cannot watch a queue: %s", v->ops->name, strerror(-ret));
-		close(fd);
-		return ret;
-	}
-	q->v = v;
+	*q = (struct virtio_queue){ .v = v, .kick.fd = -1, .call.fd = -1 };
 	virtq_init(&q->vq, v->mem, index, size);
-	return 0;
+	q->vq.external = external;
+	ret = virtio_add_eventfd(q, &q->kick, EPOLLIN, external ? NULL : virtio_kicked);
+	if (ret == 0 && external)
+		ret = virtio_add_eventfd(q, &q->call, EPOLLIN | EPOLLET, virtio_called);
+	if (ret < 0)
+		virtio_queue_finish(v, q);
+	return ret;
 }
 
 int virtio_init(struct virtio_device *v, const struct virtio_ops *ops, struct loop *loop,
@@ -85,13 +161,14 @@ int virtio_init(struct virtio_device *v, const struct virtio_ops *ops, struct lo
 		.ops = ops,
 		.loop = loop,
 		.mem = mem,
-		.offered = features | VIRTIO_COMMON_FEATURES,
+		.offered = features | (ops->external ? 0 : VIRTIO_COMMON_FEATURES),
 		.config_len = config_len,
 		.queues = calloc(n_queues, sizeof(v->queues[0])),
 	};
 	if (!v->queues)
 		return -ENOMEM;
 	pthread_mutex_init(&v->lock, NULL);
+	pthread_mutex_init(&v->call_lock, NULL);
 	/* n_queues counts those that are ready, for virtio_finish(). */
 	for (; v->n_queues < n_queues; v->n_queues++) {
 		int ret = virtio_queue_init(v, v->n_queues, queue_sizes[v->n_queues]);
@@ -106,13 +183,11 @@ int virtio_init(struct virtio_device *v, const struct virtio_ops *ops, struct lo
 
 void virtio_finish(struct virtio_device *v)
 {
-	for (unsigned i = 0; i < v->n_queues; i++) {
-		loop_remove(v->loop, &v->queues[i].kick);
-		close(v->queues[i].kick.fd);
-		virtq_finish(&v->queues[i].vq);
-	}
+	for (unsigned i = 0; i < v->n_queues; i++)
+		virtio_queue_finish(v, &v->queues[i]);
 	free(v->queues);
 	v->queues = NULL;
+	pthread_mutex_destroy(&v->call_lock);
 	pthread_mutex_destroy(&v->lock);
 }
 
@@ -181,6 +256,7 @@ static void virtio_reset(struct virtio_device *v)
 	v->status = 0;
 	v->features = 0;
 	v->config_irq_due = false;
+	virtio_set_calls(v, false);
 	for (unsigned i = 0; i < v->n_queues; i++)
 		virtq_reset(&v->queues[i].vq);
 	virtio_unlock(v);
@@ -201,14 +277,18 @@ static bool virtio_features_acceptable(struct virtio_device *v)
 
 static void virtio_activate(struct virtio_device *v)
 {
+	virtio_set_calls(v, true);
 	if (v->ops->activate)
 		v->ops->activate(v);
 	if (v->config_irq_due)
 		v->transport->config_irq(v->transport_ctx);
 	v->config_irq_due = false;
-	/* Chains made available, even kicked for, before DRIVER_OK are seen now. */
+	/*
+	 * Chains made available, even kicked for, before DRIVER_OK are seen now. An
+	 * external server gets the eventfd with the kicks that are in it.
+	 */
 	for (unsigned i = 0; i < v->n_queues; i++)
-		if (v->queues[i].vq.enabled)
+		if (v->queues[i].vq.enabled && !v->ops->external)
 			virtio_kick(v, i);
 }
 

@@ -27,6 +27,14 @@
  *     own, one register access at a time. Order: transport -> v->lock -> irq.
  *     No device takes a transport's lock.
  *
+ * Queues served elsewhere (ops->external): another process or the kernel pops
+ * them. The loop does not watch their kick eventfds, which the device hands on
+ * at activate() and takes back at quiesce() or reset(). Each queue also has a
+ * call eventfd, for its server to write when the driver is to be interrupted;
+ * the loop passes that on to the transport, unless this one has the kernel do
+ * it. A server may be hostile: on either descriptor nothing is read, and no
+ * write waits for room with a lock held.
+ *
  * Life: virtio_init() ... virtio_attach() by the transport ... driver
  * negotiates ... DRIVER_OK: activate(), kicks arrive ... status 0: queues off,
  * quiesce(), reset() ... virtio_finish(). Which queues are enabled does not
@@ -57,6 +65,7 @@ struct virtio_ops {
 	const char *name;		/* "virtio-rng" */
 	uint16_t id;			/* VIRTIO_ID_... */
 	uint32_t pci_class;		/* 24 bits */
+	bool external;			/* queues are served elsewhere: no notify() */
 	/*
 	 * Device configuration; [off, off + len) lies within v->config_len.
 	 * NULL config_read: zeros. NULL config_write: dropped.
@@ -78,15 +87,16 @@ struct virtio_ops {
 	void (*reset)(struct virtio_device *v);
 };
 
-/* How a device's interrupts leave it; supplied by the transport. v->lock held. */
+/* How a device's interrupts leave it; supplied by the transport. v->lock held... */
 struct virtio_transport_ops {
-	void (*queue_irq)(void *ctx, unsigned q);
+	void (*queue_irq)(void *ctx, unsigned q);	/* ...or v->call_lock */
 	void (*config_irq)(void *ctx);
 };
 
 struct virtio_queue {
 	struct virtq vq;
-	struct loop_fd kick;	/* an eventfd, on the loop since virtio_init() */
+	struct loop_fd kick;	/* an eventfd, on the loop since virtio_init() unless external */
+	struct loop_fd call;	/* external: an eventfd, on the loop since virtio_init() */
 	struct virtio_device *v;
 };
 
@@ -107,6 +117,8 @@ struct virtio_device {
 	bool config_changed;	/* since the driver last read it */
 	bool config_irq_due;	/* a change that DRIVER_OK has yet to tell of */
 	uint32_t config_generation;
+	pthread_mutex_t call_lock;	/* a leaf but for irq: the loop does not wait for v->lock */
+	bool calls;		/* external: call eventfds interrupt the driver */
 	const struct virtio_transport_ops *transport;
 	void *transport_ctx;
 };
@@ -114,8 +126,9 @@ struct virtio_device {
 /* --- for devices ------------------------------------------------------- */
 
 /*
- * Queue sizes: @n_queues powers of two. @features: the device's own bits.
- * Creates the kick eventfds and puts them on @loop. 0 or negative errno.
+ * Queue sizes: @n_queues powers of two. @features: the device's own bits; all
+ * bits, when its queues are external. Creates the eventfds and puts them on
+ * @loop. 0 or negative errno.
  */
 int virtio_init(struct virtio_device *v, const struct virtio_ops *ops, struct loop *loop,
 		const struct gmem *mem, const uint16_t *queue_sizes, unsigned n_queues,
@@ -159,6 +172,11 @@ void virtio_fail(struct virtio_device *v, const char *fmt, ...);
 void virtio_attach(struct virtio_device *v, const struct virtio_transport_ops *ops, void *ctx);
 /* The eventfd behind queue @q's doorbell, the same from init to finish. */
 int virtio_kick_fd(const struct virtio_device *v, unsigned q);
+/*
+ * External: the eventfd that interrupts the driver for queue @q, likewise; -1
+ * otherwise. A transport may have the kernel take it off the loop's hands.
+ */
+int virtio_call_fd(const struct virtio_device *v, unsigned q);
 
 uint8_t virtio_get_status(struct virtio_device *v);
 /*

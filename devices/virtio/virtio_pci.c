@@ -80,15 +80,21 @@ static atomic_ushort *queue_vector(struct virtio_pci *p)
 /* 4.1.5.1.2: a vector that cannot be had reads back as none (case 35). */
 static void vector_write(struct virtio_pci *p, atomic_ushort *vector, uint16_t value)
 {
-	if (vector)
-		atomic_store(vector, value < p->msix.n_vectors ? value : VIRTIO_MSI_NO_VECTOR);
+	atomic_store(vector, value < p->msix.n_vectors ? value : VIRTIO_MSI_NO_VECTOR);
+}
+
+static void queue_vector_write(struct virtio_pci *p, unsigned q, uint16_t value)
+{
+	vector_write(p, &p->queue_vectors[q], value);
+	if (p->v->ops->external)
+		pci_msix_set_feed(&p->msix, &p->feeds[q], value);
 }
 
 static void vectors_reset(struct virtio_pci *p)
 {
-	atomic_store(&p->config_vector, VIRTIO_MSI_NO_VECTOR);
+	vector_write(p, &p->config_vector, VIRTIO_MSI_NO_VECTOR);
 	for (unsigned i = 0; i < p->v->n_queues; i++)
-		atomic_store(&p->queue_vectors[i], VIRTIO_MSI_NO_VECTOR);
+		queue_vector_write(p, i, VIRTIO_MSI_NO_VECTOR);
 }
 
 static void status_write(struct virtio_pci *p, uint8_t status)
@@ -191,7 +197,8 @@ static void common_write(struct virtio_pci *p, uint64_t off, uint32_t value)
 		virtio_set_queue_size(v, p->queue_select, value);
 		break;
 	case VIRTIO_PCI_COMMON_Q_MSIX:
-		vector_write(p, queue_vector(p), value);
+		if (queue_vector(p))
+			queue_vector_write(p, p->queue_select, value);
 		break;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
 		if (value == 1)
@@ -428,6 +435,11 @@ int virtio_pci_init(struct virtio_pci *p, struct virtio_device *v, struct pci_bu
 	pci_dev_init(&p->pci, v->ops->name, &pci_ops, &id);
 	add_caps(p);
 	init_bar(p);
+	for (unsigned i = 0; i < v->n_queues; i++)
+		p->feeds[i] = (struct pci_msix_feed){
+			.fd = virtio_call_fd(v, i),
+			.vector = PCI_MSIX_NO_VECTOR,
+		};
 	vectors_reset(p);
 	virtio_attach(v, &pci_transport, p);
 	return pci_bus_add(bus, &p->pci);
@@ -436,6 +448,7 @@ int virtio_pci_init(struct virtio_pci *p, struct virtio_device *v, struct pci_bu
 void virtio_pci_finish(struct virtio_pci *p)
 {
 	pci_bus_remove(&p->pci);
+	vectors_reset(p);
 	pci_msix_finish(&p->msix);
 	pthread_mutex_destroy(&p->isr_lock);
 	pthread_mutex_destroy(&p->lock);

@@ -3,7 +3,8 @@
  * virtio over PCI (virtio 1.2, 4.1), modern only: one 64-bit memory BAR holds
  * the common, ISR, device and notify structures and MSI-X; each queue has a
  * doorbell of its own, an ioeventfd where the kernel serves it. INTx is used
- * while the driver has MSI-X off.
+ * while the driver has MSI-X off. A queue that is served elsewhere interrupts
+ * the guest without us while its vector is open.
  *
  * Register accesses come from vCPU threads; interrupts from any.
  */
@@ -28,6 +29,7 @@ struct virtio_pci {
 	/* written with the lock held, read by whoever interrupts */
 	atomic_ushort config_vector;
 	atomic_ushort queue_vectors[VIRTIO_MAX_QUEUES];
+	struct pci_msix_feed feeds[VIRTIO_MAX_QUEUES];	/* call eventfds of external queues */
 
 	pthread_mutex_t isr_lock;	/* leaf but for INTx: keeps isr and its level in step */
 	uint8_t isr;

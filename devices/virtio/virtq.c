@@ -51,7 +51,7 @@ void virtq_reset(struct virtq *q)
 
 static int virtq_make_slots(struct virtq *q)
 {
-	if (q->chains)
+	if (q->chains || q->external)
 		return 0;
 	q->chains = calloc(q->max_size, sizeof(q->chains[0]));
 	if (!q->chains)

@@ -59,6 +59,7 @@ struct virtq_chain {
 struct virtq {
 	const struct gmem *mem;
 	unsigned index;		/* in its device */
+	bool external;		/* never popped here: no slots */
 
 	/* the transport's registers; frozen once enabled (case 13) */
 	uint16_t max_size, size;
