@@ -21,6 +21,8 @@ struct virtio_env {
 	struct loop *loop;
 	const struct gmem *mem;
 	struct term *term;	/* for chardev_open() */
+	const char *guest;	/* its name */
+	unsigned index;		/* of the device among those of its model */
 };
 
 struct virtio_model {
@@ -29,7 +31,12 @@ struct virtio_model {
 	const char *help;	/* a line */
 	const struct opt_key *keys;	/* beside bus=, ended by a NULL name; NULL: none */
 	bool multiple;		/* the option may be given several times */
-	bool by_default;	/* there unless "off" */
+	bool by_default;	/* there, with the first word of arg, unless "off" */
+	/*
+	 * What can be said of the option before anything is there: 0, or -EINVAL
+	 * after one line in the log that begins with @label. May be NULL.
+	 */
+	int (*check)(const char *label, const struct opt_value *opts);
 	/* 0, or negative errno after one line in the log. */
 	int (*create)(struct virtio_device **out, const struct virtio_env *env,
 		      const struct opt_value *opts);

@@ -172,6 +172,8 @@ static int parse_value(struct config_device *dev, const char *label, const char 
 	ret = check_first(dev, label);
 	if (ret == 0)
 		ret = check_pairs(dev, label);
+	if (ret == 0 && dev->model->check)
+		ret = dev->model->check(label, &dev->opts);
 	if (ret < 0)
 		opt_value_finish(&dev->opts);
 	return ret;
@@ -199,8 +201,11 @@ int config_device_parse(struct config_device *dev, const struct opt_at *at, cons
 int config_device_default(struct config_device *dev)
 {
 	const char *arg = dev->model->arg;
+	char word[16] = "";
 
-	return parse_value(dev, dev->model->name, arg && opt_words_have(arg, "on") ? "on" : "");
+	if (arg && strchr(arg, '|'))
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(arg, "|"), arg);
+	return parse_value(dev, dev->model->name, word);
 }
 
 /* --- questions --------------------------------------------------------------- */

@@ -194,10 +194,17 @@ static int unknown_key(const char *option, const char *word, size_t len,
 	return -EINVAL;
 }
 
+static bool may_repeat(const struct opt_key *key)
+{
+	size_t len = key->arg ? strlen(key->arg) : 0;
+
+	return len > 3 && !strcmp(key->arg + len - 3, "...");
+}
+
 static int check_pair(const struct opt_value *v, const char *option, const struct opt_key *key,
 		      const char *value)
 {
-	if (opt_value_get(v, key->name)) {
+	if (!may_repeat(key) && opt_value_get(v, key->name)) {
 		log_error("%s: '%s' is given twice", option, key->name);
 		return -EINVAL;
 	}
