@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "devices/registry.h"
 
-extern const struct virtio_model virtio_rng_model, virtio_console_model, virtio_blk_model;
+extern const struct virtio_model virtio_rng_model, virtio_console_model, virtio_blk_model,
+	virtio_net_model;
 
 const struct virtio_model *const virtio_models[] = {
 	&virtio_rng_model,
 	&virtio_console_model,
 	&virtio_blk_model,
+	&virtio_net_model,
 	NULL,
 };

@@ -187,6 +187,11 @@ static uint64_t model_bit(const struct virtio_model *model)
 	return BIT(i);
 }
 
+static bool takes_none(const struct virtio_model *model)
+{
+	return model->arg && opt_words_have(model->arg, "none");
+}
+
 /* data: the model. */
 static int set_device(void *config, const struct opt_at *at, const char *value)
 {
@@ -201,7 +206,7 @@ static int set_device(void *config, const struct opt_at *at, const char *value)
 		return -ECANCELED;
 	}
 	p->models_seen |= model_bit(dev.model);
-	if (!strcmp(value, "off")) {
+	if (!strcmp(value, "off") || (!strcmp(value, "none") && takes_none(dev.model))) {
 		remove_devices(p->cfg, dev.model);
 		return 0;
 	}

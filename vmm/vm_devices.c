@@ -47,9 +47,25 @@ static int vm_place_on_pci(struct vm *vm, struct vm_virtio *dev)
 	return ret;
 }
 
+/* How many of its model come before @cfg. */
+static unsigned vm_device_index(const struct vm *vm, const struct config_device *cfg)
+{
+	unsigned n = 0;
+
+	for (const struct config_device *dev = vm->cfg->devices; dev < cfg; dev++)
+		n += dev->model == cfg->model;
+	return n;
+}
+
 static int vm_add_device(struct vm *vm, const struct config_device *cfg)
 {
-	struct virtio_env env = { .loop = vm->loop, .mem = &vm->mem, .term = vm->term };
+	struct virtio_env env = {
+		.loop = vm->loop,
+		.mem = &vm->mem,
+		.term = vm->term,
+		.guest = vm->cfg->name,
+		.index = vm_device_index(vm, cfg),
+	};
 	struct vm_virtio *dev = calloc(1, sizeof(*dev));
 	int ret;
 
