@@ -139,13 +139,12 @@ static void serial_rx_feed(struct serial16550 *s)
  */
 static void serial_tx_push(struct serial16550 *s, uint8_t data)
 {
-	bool was_full = s->tx_full;
-
 	if (s->tx_len == SERIAL16550_TX_BUFFER)
 		return;		/* sent without looking: lost as on any line */
 	s->tx[(s->tx_head + s->tx_len++) % SERIAL16550_TX_BUFFER] = data;
+	s->tx_burst++;
 	s->tx_full = s->tx_len > SERIAL16550_TX_BUFFER - SERIAL16550_TX_FIFO;
-	if (s->tx_len == 1 || s->tx_full != was_full)
+	if (s->tx_len == 1)
 		loop_post(s->loop, &s->flush);
 }
 
@@ -153,12 +152,25 @@ static void serial_tx_taken(struct serial16550 *s, unsigned n)
 {
 	s->tx_head = (s->tx_head + n) % SERIAL16550_TX_BUFFER;
 	s->tx_len -= n;
+	s->tx_burst = 0;
 	/* Half empty before the guest goes on, so that it does not go on for each character. */
-	if (s->tx_full && s->tx_len <= SERIAL16550_TX_BUFFER / 2) {
+	if (s->tx_len <= SERIAL16550_TX_BUFFER / 2)
 		s->tx_full = false;
+	if (s->thre_held && !s->tx_full) {
+		s->thre_held = false;
 		s->thre_pending = true;
 		serial_update_irq(s);
 	}
+}
+
+/*
+ * On a line that is infinitely fast each FIFO that an interrupt handler fills
+ * makes the next interrupt, and the handler would run until its system has
+ * nothing more to say: let it go now and then.
+ */
+static bool serial_thre_waits(const struct serial16550 *s)
+{
+	return s->tx_full || ((s->ier & UART_IER_THRI) && s->tx_burst >= SERIAL16550_TX_BURST);
 }
 
 static void serial_write_thr(struct serial16550 *s, uint8_t data)
@@ -168,7 +180,11 @@ static void serial_write_thr(struct serial16550 *s, uint8_t data)
 	else if (s->chr)
 		serial_tx_push(s, data);
 	/* Taken up by the shift register at once: empty again. */
-	s->thre_pending = !s->tx_full;
+	s->thre_pending = !serial_thre_waits(s);
+	if (!s->thre_pending && !s->thre_held) {
+		s->thre_held = true;
+		loop_post(s->loop, &s->flush);
+	}
 }
 
 /*
@@ -211,14 +227,14 @@ static void serial_flush(struct serial16550 *s)
 		loop_timer_arm(s->loop, &s->flush_timer, SERIAL_FLUSH_PAUSE_NS);
 }
 
-static bool serial_tx_is_full(struct serial16550 *s)
+static bool serial_guest_waits(struct serial16550 *s)
 {
-	bool full;
+	bool waits;
 
 	pthread_mutex_lock(&s->lock);
-	full = s->tx_full;
+	waits = s->thre_held;
 	pthread_mutex_unlock(&s->lock);
-	return full;
+	return waits;
 }
 
 static void serial_flush_work(void *arg)
@@ -226,7 +242,7 @@ static void serial_flush_work(void *arg)
 	struct serial16550 *s = arg;
 	uint64_t now = loop_now_ns();
 
-	if (now >= s->flush_due_ns || serial_tx_is_full(s))
+	if (now >= s->flush_due_ns || serial_guest_waits(s))
 		serial_flush(s);
 	else
 		loop_timer_arm(s->loop, &s->flush_timer, s->flush_due_ns - now);
@@ -485,7 +501,7 @@ static void serial_power_on(struct serial16550 *s)
 	s->ier = s->fcr = s->lcr = s->mcr = s->scr = s->errors = s->dlm = 0;
 	s->dll = SERIAL_DIVISOR_9600;
 	s->msr = UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS;
-	s->thre_pending = false;
+	s->thre_pending = s->thre_held = false;
 	s->polled = false;
 	s->starved = true;
 	serial_rx_clear(s);

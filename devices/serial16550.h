@@ -25,6 +25,8 @@
 #define SERIAL16550_RX_FIFO 16
 #define SERIAL16550_TX_FIFO 16
 #define SERIAL16550_TX_BUFFER 4096
+/* Characters after which the THRE interrupt waits until the host has taken them. */
+#define SERIAL16550_TX_BURST 256
 
 /* A received character and the LSR error bits that come with it. */
 struct serial16550_rx {
@@ -43,6 +45,7 @@ struct serial16550 {
 	uint8_t ier, fcr, lcr, mcr, msr, scr, dll, dlm;
 	uint8_t errors;		/* LSR bits 1-4 */
 	bool thre_pending;	/* the THRE interrupt is due */
+	bool thre_held;		/* it will be when the buffer has been flushed */
 	bool irq_level;
 	bool polled;		/* the guest has looked at LSR since reset */
 	bool starved;		/* the chardev was told that there is no room */
@@ -50,6 +53,7 @@ struct serial16550 {
 	struct serial16550_rx rx[SERIAL16550_RX_FIFO];
 	uint8_t tx[SERIAL16550_TX_BUFFER];
 	unsigned rx_head, rx_len, tx_head, tx_len;
+	unsigned tx_burst;	/* characters since the last flush */
 };
 
 void serial16550_init(struct serial16550 *s, struct loop *loop, struct chardev *chr,

@@ -199,6 +199,26 @@ static void thre_interrupt_after_each_character_sent(void **state)
 	assert_int_equal(t->irq.level, 0);
 }
 
+static void thre_interrupt_lets_its_handler_go_now_and_then(void **state)
+{
+	struct fixture *t = *state;
+	unsigned passes;
+
+	out(t, UART_IER, UART_IER_THRI);
+	for (passes = 0; in(t, UART_IIR) == UART_IIR_THRI; passes++) {
+		for (int i = 0; i < SERIAL16550_TX_FIFO; i++)
+			out(t, UART_TX, 'x');
+		assert_in_range(passes, 0, 1000);
+	}
+	assert_int_equal(passes, SERIAL16550_TX_BURST / SERIAL16550_TX_FIFO);
+	assert_int_equal(t->irq.level, 0);
+	/* A guest that polls need not wait. */
+	assert_true(in(t, UART_LSR) & UART_LSR_THRE);
+	fake_settle(&t->f);
+	assert_int_equal(t->irq.level, 1);
+	assert_int_equal(in(t, UART_IIR), UART_IIR_THRI);
+}
+
 /* Fills the buffer as a guest does that respects THRE; how many characters that took. */
 static unsigned fill(struct fixture *t)
 {
@@ -595,6 +615,7 @@ int main(void)
 		TEST(output_reaches_the_chardev_in_order),
 		TEST(a_batch_of_characters_is_one_write),
 		TEST(thre_interrupt_after_each_character_sent),
+		TEST(thre_interrupt_lets_its_handler_go_now_and_then),
 		TEST(case_97_a_full_buffer_makes_the_guest_wait_and_loses_nothing),
 		TEST(case_97_writing_without_looking_at_thre_stays_within_the_buffer),
 		TEST(enabling_thre_interrupt_while_full_waits_for_room),
