@@ -425,11 +425,14 @@ static void case_35_window_that_leads_nowhere_is_ignored(void **state)
 		}
 	}
 	assert_int_equal(t->e.v.status, status);
+	vdrv_window_write(d, d->config - d->bar + 1, 2, 0);
+	assert_int_equal(vdrv_window_read(d, d->config - d->bar + 1, 2), 0);
+	assert_memory_equal(t->e.config, "0123456789", ECHO_CONFIG_LEN);
 	/* What says where the window leads is open, its identity is not. */
 	vdrv_pci_write(d, d->cfg_cap, 4, 0);
 	assert_int_equal(vdrv_pci_read(d, d->cfg_cap, 1), PCI_CAP_ID_VNDR);
 	assert_int_equal(vdrv_pci_read(d, d->cfg_cap + 3, 1), VIRTIO_PCI_CAP_PCI_CFG);
-	assert_int_equal(vdrv_pci_read(d, d->cfg_cap + VIRTIO_PCI_CAP_LENGTH, 4), 4);
+	assert_int_equal(vdrv_pci_read(d, d->cfg_cap + VIRTIO_PCI_CAP_LENGTH, 4), 2);
 }
 
 /* --- life ------------------------------------------------------------------------------ */
