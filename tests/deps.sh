@@ -8,9 +8,9 @@ die() { echo "deps.sh: $*" >&2; exit 1; }
 
 packages() {
 	case $1 in
-	build) echo gcc libc6-dev make pkg-config libfdt-dev libslirp-dev liburing-dev ;;
+	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev ;;
 	lab) echo qemu-system-x86 busybox-static cpio kmod xz-utils gcc libc6-dev ;;
-	test) packages build; packages lab; echo libcmocka-dev clang libclang-rt-dev acpica-tools device-tree-compiler ;;
+	test) packages build; packages lab; echo libcmocka-dev clang libclang-rt-dev ;;
 	bench | demo) packages build; packages lab ;;
 	gl) packages lab; echo qemu-system-gui xvfb libgl1-mesa-dri ;;
 	all) packages test; packages gl ;;
