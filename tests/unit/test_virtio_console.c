@@ -490,7 +490,7 @@ static void model_makes_a_console_on_a_file(void **state)
 	assert_false(model->by_default);
 	snprintf(spec, sizeof(spec), "file:%s", path);
 	vrig_init(r, VRIG_MMIO);
-	assert_int_equal(model->create(&v, &(struct virtio_env){ r->fake.loop, &r->fake.mem, NULL },
+	assert_int_equal(model->create(&v, &(struct virtio_env){ .loop = r->fake.loop, .mem = &r->fake.mem },
 				       &opts), 0);
 	vrig_plug(r, v);
 	vdrv_start(&r->d, 0);
@@ -514,7 +514,7 @@ static void model_refuses_what_is_no_chardev(void **state)
 
 	fake_init(&f);
 	/* Its line in the log is chardev.c's, and tested there. */
-	assert_true(model->create(&v, &(struct virtio_env){ f.loop, &f.mem, NULL }, &opts) < 0);
+	assert_true(model->create(&v, &(struct virtio_env){ .loop = f.loop, .mem = &f.mem }, &opts) < 0);
 	fake_finish(&f);
 }
 
