@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* A connection's life, on the loop: made, watched, lost, made again. */
+#include <assert.h>
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "devices/virtio/vhost_user_impl.h"
+
+/* For the rest of a message on the back end's channel. */
+#define CHANNEL_TIMEOUT_NS 100000000ull
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void hang_up(struct vhost_user *u)
+{
+	bool was_open = u->conn.fd >= 0;
+
+	loop_remove(u->v.loop, &u->conn);
+	loop_remove(u->v.loop, &u->channel);
+	pthread_mutex_lock(&u->v.lock);
+	u->state = VHOST_USER_DOWN;
+	close_fd(&u->conn.fd);
+	close_fd(&u->channel.fd);
+	close_fd(&u->channel_peer);
+	pthread_mutex_unlock(&u->v.lock);
+	if (was_open && u->p.source->hung_up)
+		u->p.source->hung_up(u->p.source_ctx);
+}
+
+/* Whether @u->conn is of no use any more: lost, perhaps on another thread. */
+static bool is_lost(struct vhost_user *u)
+{
+	bool lost;
+
+	pthread_mutex_lock(&u->v.lock);
+	lost = u->state == VHOST_USER_DOWN;
+	pthread_mutex_unlock(&u->v.lock);
+	return lost;
+}
+
+static void redial(void *arg);
+
+static void conn_event(void *arg, uint32_t events)
+{
+	struct vhost_user *u = arg;
+
+	pthread_mutex_lock(&u->v.lock);
+	vhost_user_lose(u, vhost_user_reason(-ECONNRESET));
+	pthread_mutex_unlock(&u->v.lock);
+	redial(u);
+}
+
+static void ring_error(void *arg, uint32_t events)
+{
+	struct vhost_user *u = arg;
+
+	pthread_mutex_lock(&u->v.lock);
+	if (u->state == VHOST_USER_RUNNING)
+		vhost_user_lose(u, "the back end reports a broken ring");
+	pthread_mutex_unlock(&u->v.lock);
+}
+
+/* 0 when it was done, anything else when not: what the back end is answered. */
+static uint64_t channel_serve(struct vhost_user *u, const struct vhost_user_msg *msg)
+{
+	if (msg->h.request != VHOST_USER_BACKEND_CONFIG_CHANGE || u->p.config)
+		return 1;
+	u->config_stale = true;
+	virtio_config_changed(&u->v);
+	return 0;
+}
+
+static int channel_answer(struct vhost_user *u, const struct vhost_user_msg *msg)
+{
+	struct vhost_user_msg answer = {
+		.h = {
+			.request = msg->h.request,
+			.flags = VHOST_USER_VERSION | VHOST_USER_REPLY,
+			.size = sizeof(answer.u64),
+		},
+		.u64 = channel_serve(u, msg),
+	};
+
+	if (!(msg->h.flags & VHOST_USER_NEED_REPLY))
+		return 0;
+	/* There is room unless it does not read its answers. */
+	return vhost_user_send(u->channel.fd, &answer, NULL, 0, 0);
+}
+
+/* One message a turn, so that a flood of them leaves the loop to others. */
+static void channel_event(void *arg, uint32_t events)
+{
+	struct vhost_user *u = arg;
+	struct vhost_user_msg msg;
+	int ret = vhost_user_recv(u->channel.fd, &msg, loop_now_ns() + CHANNEL_TIMEOUT_NS);
+
+	if (ret == -ECONNRESET) {
+		/* It has nothing to say; whether it lives, the connection tells. */
+		loop_remove(u->v.loop, &u->channel);
+		return;
+	}
+	pthread_mutex_lock(&u->v.lock);
+	if (ret == 0 && u->state >= VHOST_USER_READY)
+		ret = channel_answer(u, &msg);
+	if (ret < 0 && ret != -EAGAIN)
+		vhost_user_lose(u, vhost_user_reason(ret));
+	pthread_mutex_unlock(&u->v.lock);
+}
+
+/* Takes over @fd and the back end's end of a channel. */
+static int take_connection(struct vhost_user *u, int fd)
+{
+	int pair[2] = { -1, -1 }, ret = 0;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		ret = -errno;
+	pthread_mutex_lock(&u->v.lock);
+	u->conn.fd = fd;
+	u->channel.fd = pair[0];
+	u->channel_peer = pair[1];
+	u->state = VHOST_USER_FRESH;
+	pthread_mutex_unlock(&u->v.lock);
+	if (ret == 0)
+		ret = loop_add(u->v.loop, &u->conn, fd, EPOLLRDHUP, conn_event, u);
+	if (ret == 0)
+		ret = loop_add(u->v.loop, &u->channel, pair[0], EPOLLIN, channel_event, u);
+	if (ret < 0) {
+		log_error("%s: cannot watch a connection: %s", u->p.name, strerror(-ret));
+		hang_up(u);
+	}
+	return ret;
+}
+
+static int dial(struct vhost_user *u)
+{
+	int fd;
+
+	u->dialled_ns = loop_now_ns();
+	fd = u->p.source->dial(u->p.source_ctx);
+	return fd < 0 ? fd : take_connection(u, fd);
+}
+
+/* Whether a connection is due: there is none, and no driver that has to reset the device first. */
+static bool is_due(struct vhost_user *u)
+{
+	bool due;
+
+	pthread_mutex_lock(&u->v.lock);
+	due = u->state == VHOST_USER_DOWN && !(u->v.status & VIRTIO_CONFIG_S_DRIVER_OK);
+	pthread_mutex_unlock(&u->v.lock);
+	return due;
+}
+
+/* Closes a lost connection and makes a new one, when it is due and not too soon. */
+static void redial(void *arg)
+{
+	struct vhost_user *u = arg;
+	uint64_t since = loop_now_ns() - u->dialled_ns;
+
+	if (u->conn.fd >= 0 && is_lost(u))
+		hang_up(u);
+	if (!is_due(u))
+		return;
+	loop_timer_disarm(u->v.loop, &u->timer);
+	if (since < u->p.redial_ns)
+		loop_timer_arm(u->v.loop, &u->timer, u->p.redial_ns - since);
+	else if (dial(u) < 0)
+		loop_timer_arm(u->v.loop, &u->timer, u->p.redial_ns);
+}
+
+void vhost_user_quiesce(struct virtio_device *v)
+{
+	struct vhost_user *u = vhost_user_of(v);
+	bool down, stopped;
+
+	pthread_mutex_lock(&v->lock);
+	stopped = u->state == VHOST_USER_RUNNING;
+	if (stopped)
+		vhost_user_stop(u);
+	down = u->state == VHOST_USER_DOWN;
+	/* The loop sees that and makes a new one, while the guest goes on. */
+	if (u->p.renew && u->state == VHOST_USER_READY && stopped)
+		vhost_user_drop(u);
+	pthread_mutex_unlock(&v->lock);
+	if (down)
+		loop_call(v->loop, redial, u);
+
+	pthread_mutex_lock(&v->lock);
+	if (u->state == VHOST_USER_FRESH)
+		vhost_user_negotiate(u);
+	pthread_mutex_unlock(&v->lock);
+}
+
+/* --- life ------------------------------------------------------------------------ */
+
+static int init_device(struct vhost_user *u, struct loop *loop, const struct gmem *mem)
+{
+	uint16_t sizes[VIRTIO_MAX_QUEUES];
+	int ret;
+
+	for (unsigned q = 0; q < u->p.n_queues; q++)
+		sizes[q] = u->p.queue_size;
+	ret = virtio_init(&u->v, u->p.ops, loop, mem, sizes, u->p.n_queues, 0, u->p.config_len);
+	if (ret < 0)
+		return ret;
+	u->err.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (u->err.fd < 0)
+		ret = -errno;
+	if (ret == 0)
+		ret = loop_add(loop, &u->err, u->err.fd, EPOLLIN | EPOLLET, ring_error, u);
+	if (ret < 0) {
+		log_error("%s: eventfd: %s", u->p.name, strerror(-ret));
+		vhost_user_finish(u);
+	}
+	return ret;
+}
+
+int vhost_user_init(struct vhost_user *u, const struct vhost_user_params *params,
+		    struct loop *loop, const struct gmem *mem)
+{
+	bool ready;
+	int ret;
+
+	assert(params->n_queues <= VIRTIO_MAX_QUEUES && params->config_len <= sizeof(u->config));
+	*u = (struct vhost_user){
+		.p = *params,
+		.conn.fd = -1,
+		.channel.fd = -1,
+		.channel_peer = -1,
+		.err.fd = -1,
+		.timer = { .cb = redial, .arg = u },
+	};
+	if (!u->p.timeout_ns)
+		u->p.timeout_ns = VHOST_USER_TIMEOUT_NS;
+	if (!u->p.redial_ns)
+		u->p.redial_ns = VHOST_USER_REDIAL_NS;
+	if (params->config)
+		memcpy(u->config, params->config, params->config_len);
+	ret = init_device(u, loop, mem);
+	if (ret < 0)
+		return ret;
+	ret = dial(u);
+	if (ret == 0) {
+		pthread_mutex_lock(&u->v.lock);
+		ready = vhost_user_negotiate(u);
+		u->v.offered = vhost_user_offered(u);
+		pthread_mutex_unlock(&u->v.lock);
+		if (ready)
+			return 0;
+		ret = -EPROTO;
+	}
+	vhost_user_finish(u);
+	return ret;
+}
+
+void vhost_user_finish(struct vhost_user *u)
+{
+	loop_timer_disarm(u->v.loop, &u->timer);
+	hang_up(u);
+	loop_remove(u->v.loop, &u->err);
+	if (u->err.fd >= 0)
+		close(u->err.fd);
+	virtio_finish(&u->v);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The messages of the vhost-user protocol (QEMU, docs/interop/vhost-user.rst)
+ * and how they travel: over a stream socket, with descriptors beside them. The
+ * other side may send anything and may never send anything.
+ *
+ * Any thread; for one socket, one call at a time. All waiting ends at a
+ * deadline (loop_now_ns()).
+ */
+#ifndef MICROVM_VHOST_USER_MSG_H
+#define MICROVM_VHOST_USER_MSG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum vhost_user_request {
+	VHOST_USER_GET_FEATURES = 1,
+	VHOST_USER_SET_FEATURES = 2,
+	VHOST_USER_SET_OWNER = 3,
+	VHOST_USER_SET_MEM_TABLE = 5,
+	VHOST_USER_SET_VRING_NUM = 8,
+	VHOST_USER_SET_VRING_ADDR = 9,
+	VHOST_USER_SET_VRING_BASE = 10,
+	VHOST_USER_GET_VRING_BASE = 11,
+	VHOST_USER_SET_VRING_KICK = 12,
+	VHOST_USER_SET_VRING_CALL = 13,
+	VHOST_USER_SET_VRING_ERR = 14,
+	VHOST_USER_GET_PROTOCOL_FEATURES = 15,
+	VHOST_USER_SET_PROTOCOL_FEATURES = 16,
+	VHOST_USER_GET_QUEUE_NUM = 17,
+	VHOST_USER_SET_VRING_ENABLE = 18,
+	VHOST_USER_SET_BACKEND_REQ_FD = 21,
+	VHOST_USER_GET_CONFIG = 24,
+	VHOST_USER_SET_CONFIG = 25,
+	VHOST_USER_RESET_DEVICE = 34,
+};
+
+/* Sent by the back end, on the channel of SET_BACKEND_REQ_FD. */
+#define VHOST_USER_BACKEND_CONFIG_CHANGE 2
+
+#define VHOST_USER_F_PROTOCOL_FEATURES 30	/* among the device's features */
+
+#define VHOST_USER_PROTOCOL_F_MQ 0
+#define VHOST_USER_PROTOCOL_F_REPLY_ACK 3
+#define VHOST_USER_PROTOCOL_F_BACKEND_REQ 5
+#define VHOST_USER_PROTOCOL_F_CONFIG 9
+#define VHOST_USER_PROTOCOL_F_RESET_DEVICE 13
+
+#define VHOST_USER_VERSION 1
+#define VHOST_USER_VERSION_MASK 3
+#define VHOST_USER_REPLY 4
+#define VHOST_USER_NEED_REPLY 8
+
+#define VHOST_USER_MAX_REGIONS 8
+#define VHOST_USER_MAX_FDS 8
+#define VHOST_USER_CONFIG_MAX 256
+
+struct vhost_user_header {
+	uint32_t request;
+	uint32_t flags;
+	uint32_t size;		/* of the payload */
+};
+
+struct vhost_user_state {
+	uint32_t index, num;
+};
+
+struct vhost_user_addr {
+	uint32_t index, flags;
+	uint64_t desc, used, avail, log;
+};
+
+struct vhost_user_region {
+	uint64_t gpa, len;
+	uint64_t user;		/* address by which rings are named */
+	uint64_t offset;	/* in the descriptor */
+};
+
+struct vhost_user_memory {
+	uint32_t n_regions, padding;
+	struct vhost_user_region regions[VHOST_USER_MAX_REGIONS];
+};
+
+struct vhost_user_config {
+	uint32_t offset, size, flags;
+	uint8_t data[VHOST_USER_CONFIG_MAX];
+};
+
+#define VHOST_USER_CONFIG_HEADER offsetof(struct vhost_user_config, data)
+
+struct vhost_user_msg {
+	uint32_t unused;	/* aligns the payload, which follows the header at once */
+	struct vhost_user_header h;
+	union {
+		uint64_t u64;
+		struct vhost_user_state state;
+		struct vhost_user_addr addr;
+		struct vhost_user_memory memory;
+		struct vhost_user_config config;
+	};
+};
+
+_Static_assert(offsetof(struct vhost_user_msg, u64) == offsetof(struct vhost_user_msg, h) + 12,
+	       "as on the wire");
+_Static_assert(sizeof(struct vhost_user_addr) == 40, "as on the wire");
+_Static_assert(sizeof(struct vhost_user_region) == 32, "as on the wire");
+
+#define VHOST_USER_PAYLOAD_MAX (sizeof(struct vhost_user_msg) - offsetof(struct vhost_user_msg, u64))
+
+/*
+ * Sends @msg with @n_fds descriptors. 0, -ETIMEDOUT, or negative errno (-EPIPE
+ * when the other side has gone); after an error the socket is of no use.
+ */
+int vhost_user_send(int fd, const struct vhost_user_msg *msg, const int *fds, unsigned n_fds,
+		    uint64_t deadline);
+/*
+ * Receives one message. 0; -EAGAIN when none has begun to arrive at the
+ * deadline, -ETIMEDOUT when one is incomplete then; -ECONNRESET at the end;
+ * -EPROTO for another version, more payload than there is room for, or
+ * descriptors, which no message that we ask for has. After any error but
+ * -EAGAIN the socket is of no use.
+ */
+int vhost_user_recv(int fd, struct vhost_user_msg *msg, uint64_t deadline);
+
+#endif
