@@ -49,7 +49,7 @@ static char *path_beside(const char *file, const char *prefix, const char *path)
 
 char *config_value_beside(const char *file, const char *arg, const char *value)
 {
-	if (arg && !strcmp(arg, "FILE"))
+	if (arg && (!strcmp(arg, "FILE") || !strcmp(arg, "DIR")))
 		return path_beside(file, "", value);
 	if (arg && !strncmp(arg, "CHARDEV", 7) && !strncmp(value, "file:", 5))
 		return path_beside(file, "file:", value + 5);

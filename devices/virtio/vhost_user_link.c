@@ -243,7 +243,7 @@ int vhost_user_init(struct vhost_user *u, const struct vhost_user_params *params
 	if (!u->p.redial_ns)
 		u->p.redial_ns = VHOST_USER_REDIAL_NS;
 	if (params->config)
-		memcpy(u->config, params->config, params->config_len);
+		u->p.config = memcpy(u->config, params->config, params->config_len);
 	ret = init_device(u, loop, mem);
 	if (ret < 0)
 		return ret;

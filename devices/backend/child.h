@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A helper program beside this one: started, listened to, and ended with us.
+ *
+ * Main thread, which is the loop's. The child is killed by the kernel when this
+ * thread ends, has its own session (no signals from the terminal), nothing open
+ * but standard input (/dev/null), output and error (lines in our log, behind
+ * its name), and one descriptor that it is given. Without privileges it runs as
+ * root of a user namespace of its own.
+ */
+#ifndef MICROVM_CHILD_H
+#define MICROVM_CHILD_H
+
+#include <stdbool.h>
+
+#include "vmm/loop.h"
+
+/* The descriptor that a child is given. */
+#define CHILD_FD 3
+
+struct child_spec {
+	const char *name;	/* in the log; outlives the child */
+	char *const *argv;	/* the program's absolute path first; ended by NULL */
+	int fd;			/* to be CHILD_FD; -1 none */
+	const char *read_only;	/* a directory that it shall see read-only; NULL none */
+};
+
+struct child;
+
+/* 0 or negative errno, after one line in the log. What fails later is in the log too. */
+int child_start(struct child **out, struct loop *loop, const struct child_spec *spec);
+/* Kills it if need be; its last words are logged. NULL is legal. */
+void child_end(struct child *child);
+
+#endif
