@@ -38,8 +38,11 @@ static void echo_serve(struct echo_dev *e)
 
 static void echo_return_all(struct echo_dev *e)
 {
-	while (e->n_parked)
-		virtq_push(virtio_queue(&e->v, 1), e->parked[--e->n_parked], 0);
+	while (e->n_parked) {
+		struct virtq_chain *chain = e->parked[--e->n_parked];
+
+		virtq_push(virtio_queue(&e->v, 1), chain, chain_zero(chain, 0, ECHO_MAX));
+	}
 }
 
 static void echo_park(struct echo_dev *e)
@@ -58,6 +61,14 @@ static void echo_park(struct echo_dev *e)
 		virtio_kick(&e->v, 1);
 }
 
+static void echo_look(struct echo_dev *e)
+{
+	struct virtq_chain *chain = virtio_pop(&e->v, 2);
+
+	if (chain)
+		virtq_unpop(virtio_queue(&e->v, 2), chain);
+}
+
 static void echo_notify(struct virtio_device *v, unsigned q)
 {
 	struct echo_dev *e = echo_of(v);
@@ -67,6 +78,8 @@ static void echo_notify(struct virtio_device *v, unsigned q)
 		echo_serve(e);
 	else if (q == 1)
 		echo_park(e);
+	else
+		echo_look(e);
 }
 
 static void echo_activate(struct virtio_device *v)

@@ -4,8 +4,8 @@
  * is beneath devices:
  *
  *     queue 0    copies each chain's readable bytes to its writable ones
- *     queue 1    keeps chains and gives all back, last one first, when 4 are there
- *     queue 2    holds one chain: never popped
+ *     queue 1    keeps chains and gives all back zeroed, last one first, when 4 are there
+ *     queue 2    looks at its chain and puts it back
  *     config     ECHO_CONFIG_LEN bytes of memory
  *     features   bits 0 and 40
  */

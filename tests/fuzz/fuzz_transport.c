@@ -123,6 +123,35 @@ static void driver_request(struct transport_fuzz *z, unsigned q, uint8_t flags)
 	vdrv_kick(d, q);
 }
 
+/* A queue set up anyhow; what the device says to that is its business. */
+static void driver_queue(struct transport_fuzz *z, struct input *in)
+{
+	struct vdrv *d = &z->r.d;
+
+	vdrv_set(d, VDRV_QUEUE_SEL, take(in) % 8);
+	vdrv_set(d, VDRV_QUEUE_SIZE, take(in));
+	for (unsigned reg = VDRV_QUEUE_DESC; reg <= VDRV_QUEUE_USED; reg++)
+		vdrv_set_addr(d, reg, take_le(in, 3) << (take(in) & 0x3f));
+	vdrv_set(d, VDRV_QUEUE_ENABLE, 1);
+}
+
+/* The window in PCI configuration space, at any place and of any length. */
+static void driver_window(struct transport_fuzz *z, struct input *in, uint8_t op)
+{
+	struct vdrv *d = &z->r.d;
+	unsigned data = d->cfg_cap + sizeof(struct virtio_pci_cap), size = 1 << (op >> 4 & 3);
+
+	if (!d->is_pci)
+		return;
+	vdrv_pci_write(d, d->cfg_cap + VIRTIO_PCI_CAP_BAR, 1, op & 0x80 ? take(in) : 0);
+	vdrv_pci_write(d, d->cfg_cap + VIRTIO_PCI_CAP_OFFSET, 4, take_le(in, 2));
+	vdrv_pci_write(d, d->cfg_cap + VIRTIO_PCI_CAP_LENGTH, 4, size);
+	if (op & 0x40)
+		vdrv_pci_write(d, data, 4, take_le(in, 4));
+	else
+		vdrv_pci_read(d, data, 4);
+}
+
 /* Where the guest may poke: offsets beyond the window find nothing on the bus. */
 static uint64_t window(struct transport_fuzz *z, uint8_t op)
 {
@@ -134,31 +163,34 @@ static uint64_t window(struct transport_fuzz *z, uint8_t op)
 }
 
 /*
- * A byte: the operation in the low 3 bits, the width of an access in the next
+ * A byte: the operation in the low 4 bits, the width of an access in the next
  * two, and bit 7 for PCI configuration space; the rest is up to it.
  */
 static void transport_op(struct transport_fuzz *z, struct input *in)
 {
 	uint8_t op = take(in);
-	unsigned size = 1 << (op >> 3 & 3);
+	unsigned size = 1 << (op >> 4 & 3);
 	uint64_t addr, value;
 
-	switch (op & 7) {
-	case 0:
-	case 1:
+	switch (op & 15) {
+	default:
 		addr = window(z, op) + take_le(in, 2);
 		bus_write(&z->r.fake.mmio, addr, size, take_le(in, size));
 		break;
-	case 2:
+	case 1:
 		addr = window(z, op) + take_le(in, 2);
 		bus_read(&z->r.fake.mmio, addr, size, &value);
 		check(!(value & ~all_ones(size)));
+		break;
+	case 2:
+		/* The registers by index, so that values get where they matter. */
+		vdrv_set(&z->r.d, take(in) % VDRV_N_REGS, take_le(in, size % 8));
 		break;
 	case 3:
 		driver_start(z, take(in));
 		break;
 	case 4:
-		driver_request(z, (op >> 3) % ECHO_QUEUES, take(in));
+		driver_request(z, (op >> 4) % ECHO_QUEUES, take(in));
 		break;
 	case 5:
 		loop_run_once(z->r.fake.loop, 0);
@@ -169,8 +201,10 @@ static void transport_op(struct transport_fuzz *z, struct input *in)
 		pthread_mutex_unlock(&z->e.v.lock);
 		break;
 	case 7:
-		/* The registers by index, so that values get where they matter. */
-		vdrv_set(&z->r.d, (op >> 3) % VDRV_N_REGS, take_le(in, 4));
+		driver_queue(z, in);
+		break;
+	case 8:
+		driver_window(z, in, op);
 		break;
 	}
 }
