@@ -2,6 +2,7 @@
 #include "devices/backend/netdev_user.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <stdlib.h>
@@ -301,8 +302,10 @@ int netdev_user_open(struct netdev **out, struct loop *loop,
 	};
 	u->loop = loop;
 	u->restricted = params->restricted;
+	assert(params->n_fwds <= NETDEV_USER_MAX_FWDS);
 	u->n_fwds = params->n_fwds;
-	memcpy(u->fwds, params->fwds, params->n_fwds * sizeof(u->fwds[0]));
+	for (unsigned i = 0; i < params->n_fwds; i++)
+		u->fwds[i] = params->fwds[i];
 	u->max_sockets = socket_limit();
 	u->tail = &u->head;
 	u->tell = (struct loop_work){ .cb = user_tell, .arg = u };
