@@ -3,6 +3,7 @@
 # initramfs.sh VARIANT KERNEL OUT: an initramfs for a guest with Debian's kernel, whose unpacked package is KERNEL.
 #   shell   guest/init.c, busybox and the modules of our devices: a shell on the console
 #   disk    the same with what a file system on a disk needs
+#   share   the same with the drivers of devices whose queues others serve
 #   smoke   guest/init.c and those modules: runs what smoke= on the kernel's command line names
 #   bench   guest/init.c alone: marks the time and ends
 set -eu
@@ -11,7 +12,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 version=$(basename "$kernel"/lib/modules/*)
 case $variant in
 bench) modules= ;;
-smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console button evdev pvpanic-mmio" ;;
+smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console virtio_net button evdev pvpanic-mmio" ;;
+share) modules="virtio_pci virtio_mmio virtiofs virtio_balloon vmw_vsock_virtio_transport virtio_blk button" ;;
 disk) modules="virtio_pci virtio_mmio virtio_blk ext4 button" ;;
 *) echo "initramfs.sh: unknown variant '$variant'" >&2; exit 2 ;;
 esac
@@ -29,7 +31,7 @@ for m in $modules; do
 		echo "$to"
 	done >"$dir/modules/$m"
 done
-if [ "$variant" = shell ] || [ "$variant" = disk ]; then
+if [ "$variant" = shell ] || [ "$variant" = disk ] || [ "$variant" = share ]; then
 	cp /bin/busybox "$dir/bin/"
 	/bin/busybox --list | while read -r applet; do [ "$applet" = busybox ] || ln -s busybox "$dir/bin/$applet"; done
 	depmod -b "$dir" "$version" 2>/dev/null
