@@ -353,7 +353,8 @@ static void pci_found_msix(struct vdrv *d, unsigned cap)
 	uint32_t table = vdrv_pci_read(d, cap + PCI_MSIX_TABLE, 4);
 
 	d->msix_cap = cap;
-	d->msix_table = pci_bar_addr(d, table & PCI_MSIX_TABLE_BIR) + (table & PCI_MSIX_TABLE_OFFSET);
+	d->msix_table = pci_bar_addr(d, table & PCI_MSIX_TABLE_BIR);
+	d->msix_table += table & PCI_MSIX_TABLE_OFFSET;
 	d->n_vectors = (vdrv_pci_read(d, cap + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1;
 }
 

@@ -276,7 +276,8 @@ static void bar_write(void *dev, uint64_t off, unsigned size, uint64_t value)
 		break;
 	case PAGE_NOTIFY:
 		/* The bus serves doorbells itself; this is for the PCI_CFG window. */
-		if (in_page % NOTIFY_MULTIPLIER == 0 && in_page / NOTIFY_MULTIPLIER < p->v->n_queues)
+		if (in_page % NOTIFY_MULTIPLIER == 0 &&
+		    in_page / NOTIFY_MULTIPLIER < p->v->n_queues)
 			virtio_kick(p->v, in_page / NOTIFY_MULTIPLIER);
 		break;
 	case PAGE_MSIX_TABLE:

@@ -25,7 +25,7 @@
 #define LIVE                                                                                       \
 	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK |      \
 	 VIRTIO_CONFIG_S_DRIVER_OK)
-#define RING_STRIDE 0x400u	/* a queue's parts: descriptors, then at 0x200 avail, at 0x300 used */
+#define RING_STRIDE 0x400u	/* descriptors, avail at 0x200, used at 0x300 */
 #define MAX_OPS 512
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

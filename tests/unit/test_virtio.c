@@ -148,7 +148,8 @@ static void driver_may_use_smaller_queues(void **state)
 static void case_23_steps_out_of_order_are_ignored(void **state)
 {
 	static const uint8_t early[] = {
-		DRIVER, FEATURES_OK, DRIVER_OK, DRIVER | FEATURES_OK, DRIVER | DRIVER_OK, 0x10, 0x20,
+		DRIVER, FEATURES_OK, DRIVER_OK, DRIVER | FEATURES_OK, DRIVER | DRIVER_OK,
+		0x10, 0x20,
 	};
 	struct t *t = *state;
 

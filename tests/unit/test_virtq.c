@@ -175,13 +175,14 @@ static void indexes_wrap(void **state)
 
 static void queue_of_one_and_full_queue_work(void **state)
 {
+	const struct vdrv_buf buf = VDRV_IN(BUF, 4);
 	struct t *t = *state;
 
 	for (uint16_t size = 1; size <= 64; size *= 2) {
 		start_sized(t, size, 0);
 		for (unsigned round = 0; round < 3; round++) {
 			for (unsigned i = 0; i < size; i++)
-				assert_true(vdrv_add(&t->r, &(struct vdrv_buf)VDRV_IN(BUF, 4), 1) >= 0);
+				assert_true(vdrv_add(&t->r, &buf, 1) >= 0);
 			for (unsigned i = 0; i < size; i++)
 				virtq_push(&t->q, virtq_pop(&t->q), 4);
 			assert_null(virtq_pop(&t->q));
@@ -507,7 +508,11 @@ static void ping_collect(struct ping *p, unsigned spins)
 static void no_notification_is_lost_between_threads(void **state)
 {
 	struct t *t = *state;
-	struct ping p = { .t = t, .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+	struct ping p = {
+		.t = t,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.cond = PTHREAD_COND_INITIALIZER,
+	};
 	pthread_t thread;
 
 	start(t);
@@ -797,7 +802,8 @@ static void case_07_buffer_outside_ram_breaks_the_queue(void **state)
 static void case_09_buffer_across_regions_is_taken_piecewise(void **state)
 {
 	struct t *t = *state;
-	const struct vdrv_buf bufs[] = { VDRV_OUT(RAM_B - 3, 6), VDRV_IN(RAM_B - 0x10000, 0x20000) };
+	const struct vdrv_buf bufs[] = { VDRV_OUT(RAM_B - 3, 6),
+					 VDRV_IN(RAM_B - 0x10000, 0x20000) };
 	struct virtq_chain *c;
 	struct iovec iov[4];
 	char got[8] = "";
@@ -821,7 +827,9 @@ static void case_09_buffer_across_regions_is_taken_piecewise(void **state)
 static void case_10_bad_indirect_table_breaks_the_queue(void **state)
 {
 	static const uint32_t lens[] = { 0, 1, 15, 17, 16 * SIZE + 16, UINT32_MAX, 0xfffffff0 };
-	static const uint64_t gpas[] = { HOLE, HOLE - 16, RAM_B - 16, RAM_END - 16, -16ull, 1ull << 50 };
+	static const uint64_t gpas[] = {
+		HOLE, HOLE - 16, RAM_B - 16, RAM_END - 16, -16ull, 1ull << 50,
+	};
 	struct t *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(lens); i++) {
