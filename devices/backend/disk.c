@@ -80,8 +80,6 @@ void disk_submit(struct disk *d, struct disk_request *req)
 		disk_refuse(d, req, -EINVAL);
 	else if (d->info.readonly && disk_op_writes(req->op))
 		disk_refuse(d, req, -EROFS);
-	else if (d->flush_error && req->op == DISK_FLUSH)
-		disk_refuse(d, req, d->flush_error);
 	else
 		d->ops->submit(d, req);
 }
@@ -123,7 +121,7 @@ static void disk_reap(struct disk *d)
 	for (req = batch; req; req = req->next) {
 		assert(d->n_in_flight > 0);
 		d->n_in_flight--;
-		/* The kernel tells of lost writes once, and several flushes may have run. */
+		/* The kernel tells of lost writes once. */
 		if (req->op == DISK_FLUSH && req->ret == 0)
 			req->ret = d->flush_error;
 		if (req->ret < 0)
