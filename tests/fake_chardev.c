@@ -26,6 +26,8 @@ static size_t fake_write(struct chardev *chr, const void *data, size_t len)
 	f->appetite -= n;
 	f->writes++;
 	f->was_short = n < len;
+	if (f->on_write)
+		f->on_write(f->on_write_arg);
 	return n;
 }
 

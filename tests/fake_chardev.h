@@ -18,6 +18,8 @@ struct fake_chardev {
 	unsigned writes, kicks, waits;
 	size_t wait_gives;	/* appetite after wait() */
 	bool was_short;		/* a write was; fake_chardev_drain() is due */
+	void (*on_write)(void *arg);	/* what happens meanwhile; may be NULL */
+	void *on_write_arg;
 };
 
 /* Takes everything. */

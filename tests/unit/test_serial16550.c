@@ -161,13 +161,13 @@ static void divisor_sits_behind_dlab_and_costs_no_character(void **state)
 static void output_reaches_the_chardev_in_order(void **state)
 {
 	struct fixture *t = *state;
-	char text[3000];
+	char text[3 * SERIAL16550_TX_BUFFER];
 
 	for (size_t i = 0; i < sizeof(text); i++) {
 		text[i] = 'a' + i % 26;
-		out(t, UART_TX, text[i]);
-		if (i % 700 == 0)
+		if (i % 700 == 0 || !(in(t, UART_LSR) & UART_LSR_THRE))
 			fake_settle(&t->f);
+		out(t, UART_TX, text[i]);
 	}
 	expect_output(t, text, sizeof(text));
 }
@@ -181,6 +181,51 @@ static void a_batch_of_characters_is_one_write(void **state)
 	fake_settle(&t->f);
 	assert_int_equal(t->chr.out_len, 1000);
 	assert_int_equal(t->chr.writes, 1);
+}
+
+static void a_flood_is_flushed_at_intervals(void **state)
+{
+	struct fixture *t = *state;
+	uint64_t start = loop_now_ns();
+
+	out(t, UART_TX, 'a');
+	fake_settle(&t->f);
+	assert_int_equal(t->chr.out_len, 1);
+	assert_true(t->uart.flush_due_ns >= start + 1000000);
+	/* as if the interval were a long one */
+	t->uart.flush_due_ns = UINT64_MAX;
+	out(t, UART_TX, 'b');
+	fake_settle(&t->f);
+	assert_int_equal(t->chr.out_len, 1);
+	assert_true(t->uart.flush_timer.armed);
+	t->uart.flush_due_ns = 0;
+	out(t, UART_IER, UART_IER_THRI);
+	for (int i = 0; i < SERIAL16550_TX_BURST; i++)
+		out(t, UART_TX, 'c');
+	/* The guest waits for this one. */
+	t->uart.flush_due_ns = UINT64_MAX;
+	fake_settle(&t->f);
+	assert_int_equal(t->chr.out_len, 2 + SERIAL16550_TX_BURST);
+}
+
+static void send_three(void *arg)
+{
+	for (int i = 0; i < 3; i++)
+		out(arg, UART_TX, 'x');
+}
+
+static void a_guest_that_sends_on_does_not_hold_up_the_loop(void **state)
+{
+	struct fixture *t = *state;
+
+	t->chr.on_write = send_three;
+	t->chr.on_write_arg = t;
+	out(t, UART_TX, 'x');
+	loop_run_once(t->f.loop, 0);
+	assert_int_equal(t->chr.writes, 2);
+	assert_true(t->uart.flush_timer.armed);
+	t->chr.on_write = NULL;
+	expect_output(t, "xxxxxxx", 7);
 }
 
 static void thre_interrupt_after_each_character_sent(void **state)
@@ -199,24 +244,35 @@ static void thre_interrupt_after_each_character_sent(void **state)
 	assert_int_equal(t->irq.level, 0);
 }
 
+/* Serves THRE interrupts as a handler does until there is none; how many characters that were. */
+static unsigned serve_thre(struct fixture *t)
+{
+	unsigned n = 0;
+
+	while (in(t, UART_IIR) == UART_IIR_THRI) {
+		for (int i = 0; i < SERIAL16550_TX_FIFO; i++)
+			out(t, UART_TX, 'x');
+		n += SERIAL16550_TX_FIFO;
+		assert_in_range(n, 1, SERIAL16550_TX_BUFFER);
+	}
+	return n;
+}
+
 static void thre_interrupt_lets_its_handler_go_now_and_then(void **state)
 {
 	struct fixture *t = *state;
-	unsigned passes;
 
 	out(t, UART_IER, UART_IER_THRI);
-	for (passes = 0; in(t, UART_IIR) == UART_IIR_THRI; passes++) {
-		for (int i = 0; i < SERIAL16550_TX_FIFO; i++)
-			out(t, UART_TX, 'x');
-		assert_in_range(passes, 0, 1000);
+	for (int i = 0; i < 40; i++) {
+		assert_int_equal(serve_thre(t), SERIAL16550_TX_BURST);
+		assert_int_equal(t->irq.level, 0);
+		/* A guest that polls need not wait. */
+		assert_true(in(t, UART_LSR) & UART_LSR_THRE);
+		fake_settle(&t->f);
+		assert_int_equal(t->irq.level, 1);
+		/* Nothing but a flush makes the next one. */
+		assert_int_equal(t->uart.tx_len, 0);
 	}
-	assert_int_equal(passes, SERIAL16550_TX_BURST / SERIAL16550_TX_FIFO);
-	assert_int_equal(t->irq.level, 0);
-	/* A guest that polls need not wait. */
-	assert_true(in(t, UART_LSR) & UART_LSR_THRE);
-	fake_settle(&t->f);
-	assert_int_equal(t->irq.level, 1);
-	assert_int_equal(in(t, UART_IIR), UART_IIR_THRI);
 }
 
 /* Fills the buffer as a guest does that respects THRE; how many characters that took. */
@@ -241,6 +297,7 @@ static void case_97_a_full_buffer_makes_the_guest_wait_and_loses_nothing(void **
 	t->chr.appetite = 0;
 	out(t, UART_IER, UART_IER_THRI);
 	n = fill(t);
+	assert_int_equal(n, SERIAL16550_TX_BUFFER);
 	assert_int_equal(in(t, UART_LSR) & (UART_LSR_THRE | UART_LSR_TEMT), 0);
 	assert_int_equal(in(t, UART_IIR) & 0x0f, UART_IIR_NO_INT);
 	fake_settle(&t->f);
@@ -308,6 +365,36 @@ static void output_survives_a_reset_of_the_guest(void **state)
 	assert_int_equal(t->irq.level, 0);
 	assert_int_equal(in(t, UART_IER), 0);
 	expect_output(t, "a", 1);
+}
+
+static void reset_is_power_on(void **state)
+{
+	struct fixture *t = *state;
+
+	open_port(t);
+	out(t, UART_IER, 0x0f);
+	fake_chardev_type(&t->chr, "abc", 3);
+	out(t, UART_LCR, UART_LCR_DLAB);
+	out(t, UART_DLL, 1);
+	in(t, UART_LSR);
+	serial16550_reset(&t->uart);
+	assert_int_equal(t->irq.level, 0);
+	for (unsigned reg = UART_IER; reg <= UART_SCR; reg++)
+		assert_int_equal(in(t, reg), reg == UART_IIR ? UART_IIR_NO_INT :
+				 reg == UART_LSR ? UART_LSR_THRE | UART_LSR_TEMT :
+				 reg == UART_MSR ? UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS : 0);
+	out(t, UART_LCR, UART_LCR_DLAB);
+	assert_int_equal(in(t, UART_DLL), 12);
+}
+
+static void reset_forgets_that_the_guest_was_ready(void **state)
+{
+	struct fixture *t = *state;
+
+	in(t, UART_LSR);
+	assert_int_equal(fake_chardev_type(&t->chr, "a", 1), 1);
+	serial16550_reset(&t->uart);
+	assert_int_equal(fake_chardev_type(&t->chr, "a", 1), 0);
 }
 
 static void last_words_are_written_when_the_machine_ends(void **state)
@@ -400,6 +487,12 @@ static void case_97_a_full_fifo_takes_no_input_and_asks_for_more_when_empty(void
 	assert_false(in(t, UART_LSR) & UART_LSR_OE);
 	fake_settle(&t->f);
 	assert_int_equal(t->chr.kicks, 1);
+	/* Once is enough. */
+	in(t, UART_LSR);
+	fake_settle(&t->f);
+	assert_int_equal(t->chr.kicks, 1);
+	assert_int_equal(fake_chardev_type(&t->chr, "0123456789", 10), 10);
+	assert_int_equal(fake_chardev_type(&t->chr, "0123456789", 10), 6);
 }
 
 static void without_fifo_one_character_at_a_time(void **state)
@@ -473,6 +566,13 @@ static void a_break_is_a_null_with_an_error_that_its_reader_sees_first(void **st
 	struct fixture *t = *state;
 
 	open_port(t);
+	fake_chardev_type(&t->chr, "a", 1);
+	assert_int_equal(in(t, UART_RX), 'a');
+	assert_int_equal(t->irq.level, 0);
+	t->chr.chr.front->brk(t->chr.chr.front_ctx);
+	assert_int_equal(t->irq.level, 1);
+	in(t, UART_LSR);
+	in(t, UART_RX);
 	fake_chardev_type(&t->chr, "a", 1);
 	t->chr.chr.front->brk(t->chr.chr.front_ctx);
 	fake_chardev_type(&t->chr, "b", 1);
@@ -548,6 +648,9 @@ static void modem_changes_interrupt_until_msr_is_read(void **state)
 	out(t, UART_MCR, UART_MCR_LOOP);
 	assert_int_equal(in(t, UART_MSR), UART_MSR_TERI);
 	assert_int_equal(in(t, UART_MSR), 0);
+	out(t, UART_MCR, 0);
+	assert_int_equal(in(t, UART_MSR), UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS |
+			 UART_MSR_DDCD | UART_MSR_DDSR | UART_MSR_DCTS);
 }
 
 static void interrupt_sources_by_priority(void **state)
@@ -569,6 +672,45 @@ static void interrupt_sources_by_priority(void **state)
 	in(t, UART_MSR);
 	assert_int_equal(in(t, UART_IIR) & 0x0f, UART_IIR_NO_INT);
 	assert_int_equal(t->irq.level, 0);
+}
+
+/* --- threads ----------------------------------------------------------------------- */
+
+#define RACE_LEN 20000
+
+static void *send_and_receive(void *arg)
+{
+	struct fixture *t = arg;
+
+	for (unsigned sent = 0; sent < RACE_LEN;) {
+		uint8_t lsr = in(t, UART_LSR);
+
+		if (lsr & UART_LSR_DR)
+			in(t, UART_RX);
+		for (int i = 0; i < SERIAL16550_TX_FIFO && (lsr & UART_LSR_THRE); i++)
+			out(t, UART_TX, sent++);
+		in(t, UART_IIR);
+	}
+	return NULL;
+}
+
+static void a_vcpu_and_the_loop_at_once(void **state)
+{
+	struct fixture *t = *state;
+	char text[RACE_LEN];
+	pthread_t vcpu;
+
+	for (unsigned i = 0; i < RACE_LEN; i++)
+		text[i] = i;
+	open_port(t);
+	pthread_create(&vcpu, NULL, send_and_receive, t);
+	while (t->chr.out_len < RACE_LEN / 2) {
+		fake_chardev_type(&t->chr, "typed", 5);
+		loop_run_once(t->f.loop, 10);
+		t->chr.chr.front->brk(t->chr.chr.front_ctx);
+	}
+	expect_output(t, text, RACE_LEN);
+	pthread_join(vcpu, NULL);
 }
 
 /* --- hostile ------------------------------------------------------------------------ */
@@ -614,6 +756,8 @@ int main(void)
 		TEST(divisor_sits_behind_dlab_and_costs_no_character),
 		TEST(output_reaches_the_chardev_in_order),
 		TEST(a_batch_of_characters_is_one_write),
+		TEST(a_flood_is_flushed_at_intervals),
+		TEST(a_guest_that_sends_on_does_not_hold_up_the_loop),
 		TEST(thre_interrupt_after_each_character_sent),
 		TEST(thre_interrupt_lets_its_handler_go_now_and_then),
 		TEST(case_97_a_full_buffer_makes_the_guest_wait_and_loses_nothing),
@@ -621,6 +765,8 @@ int main(void)
 		TEST(enabling_thre_interrupt_while_full_waits_for_room),
 		TEST(clearing_the_transmit_fifo_takes_nothing_back),
 		TEST(output_survives_a_reset_of_the_guest),
+		TEST(reset_is_power_on),
+		TEST(reset_forgets_that_the_guest_was_ready),
 		TEST(last_words_are_written_when_the_machine_ends),
 		TEST(without_a_chardev_output_is_dropped),
 		TEST(input_raises_the_interrupt_until_read),
@@ -637,6 +783,7 @@ int main(void)
 		TEST(loopback_receives_a_break),
 		TEST(modem_changes_interrupt_until_msr_is_read),
 		TEST(interrupt_sources_by_priority),
+		TEST(a_vcpu_and_the_loop_at_once),
 		TEST(case_24_wide_accesses_are_one_of_each_byte),
 		TEST(read_only_registers_ignore_writes),
 	};
