@@ -173,44 +173,58 @@ static void child_on_output(void *arg, uint32_t events)
 
 /* --- how it ends ----------------------------------------------------------------- */
 
-static void child_reap(struct child *c)
+/* Whether it has ended, waiting for that if told so. */
+static bool child_reap(struct child *c, bool wait)
 {
 	int status;
+	pid_t pid;
 
 	if (!c->pid)
-		return;
-	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
-		;
+		return true;
+	do
+		pid = waitpid(c->pid, &status, wait ? 0 : WNOHANG);
+	while (pid < 0 && errno == EINTR);
+	if (pid == 0)
+		return false;
 	c->pid = 0;
 	if (WIFSIGNALED(status))
 		log_info("%s: ended by signal %d", c->name, WTERMSIG(status));
 	else
 		log_info("%s: ended with status %d", c->name, WEXITSTATUS(status));
+	return true;
 }
 
 static void child_on_end(void *arg, uint32_t events)
 {
 	struct child *c = arg;
 
-	loop_remove(c->loop, &c->end);
-	child_reap(c);
+	if (child_reap(c, false))
+		loop_remove(c->loop, &c->end);
+}
+
+/* What it said before its end, of which that may be the reason. */
+static void child_last_words(struct child *c)
+{
+	/* A storm of words, or others that hold the pipe, shall not keep us. */
+	for (unsigned reads = 0; reads < 16; reads++)
+		if (child_read(c) <= 0)
+			break;
+	child_flush(c);
 }
 
 void child_end(struct child *c)
 {
-	/* A storm of words, or others that hold the pipe, shall not keep us. */
-	unsigned reads = 16;
-
 	if (!c)
 		return;
-	if (c->pid)
-		kill(c->pid, SIGKILL);
 	loop_remove(c->loop, &c->end);
 	loop_remove(c->loop, &c->output);
-	child_reap(c);
-	while (reads-- && child_read(c) > 0)
-		;
-	child_flush(c);
+	if (child_reap(c, false)) {
+		child_last_words(c);
+	} else {
+		/* It complains of being hung up on, no doubt. */
+		kill(c->pid, SIGKILL);
+		child_reap(c, true);
+	}
 	if (c->end.fd >= 0)
 		close(c->end.fd);
 	close(c->output.fd);

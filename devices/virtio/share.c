@@ -5,6 +5,7 @@
  * to one mount in its life.
  */
 #include <errno.h>
+#include <linux/fuse.h>
 #include <linux/virtio_fs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +69,8 @@ static int share_dial(void *ctx)
 	struct share *s = ctx;
 	/* The words of the C virtiofsd, which the one in Rust knows too. */
 	char *const argv[] = {
-		s->program, "--fd=3", "-o", s->source, "-o", s->sandbox, "-o", "log_level=warn",
+		s->program, "--fd=3", "-o", s->source, "-o", s->sandbox, "-o", "log_level=err",
+		"--thread-pool-size=0",
 		/* Only root may raise the limit. */
 		geteuid() ? "--rlimit-nofile=0" : NULL, NULL,
 	};
@@ -104,6 +106,17 @@ static const struct vhost_user_source_ops share_source = {
 	.dial = share_dial,
 	.hung_up = share_hung_up,
 };
+
+/* As a mount without its server answers (5.11.6). */
+static size_t share_refuse(const struct virtq_chain *chain)
+{
+	struct fuse_in_header in = { 0 };
+	struct fuse_out_header out = { .len = sizeof(out), .error = -ENOTCONN };
+
+	chain_read(chain, 0, &in, sizeof(in));
+	out.unique = in.unique;
+	return chain_write(chain, 0, &out, sizeof(out));
+}
 
 static const struct virtio_ops share_ops = {
 	.name = "virtio-fs",
@@ -220,6 +233,7 @@ static int share_create(struct virtio_device **out, const struct virtio_env *env
 		.config_len = sizeof(cfg),
 		.config = &cfg,
 		.renew = true,
+		.refuse = share_refuse,
 		.source = &share_source,
 		.source_ctx = s,
 	};

@@ -49,6 +49,12 @@ struct vhost_user_params {
 	/* A number of queues in the configuration, at most 4 bytes: kept to @max_count. */
 	uint32_t count_off, count_len, max_count;
 	bool renew;			/* a driver's reset is to find a new back end */
+	/*
+	 * Answers a request for a back end that has gone: the bytes written. NULL: it
+	 * waits for the reset. Only where hung_up() sees to it that the back end has
+	 * ended, and that takes requests in their order.
+	 */
+	size_t (*refuse)(const struct virtq_chain *chain);
 	uint64_t timeout_ns, redial_ns;	/* 0: as above */
 	const struct vhost_user_source_ops *source;
 	void *source_ctx;
@@ -90,11 +96,12 @@ void vhost_user_finish(struct vhost_user *u);
 void vhost_user_config_read(struct virtio_device *v, uint32_t off, void *buf, uint32_t len);
 void vhost_user_config_write(struct virtio_device *v, uint32_t off, const void *buf, uint32_t len);
 void vhost_user_activate(struct virtio_device *v);
+void vhost_user_notify(struct virtio_device *v, unsigned q);
 void vhost_user_quiesce(struct virtio_device *v);
 
 #define VHOST_USER_OPS                                                                             \
 	.external = true, .config_read = vhost_user_config_read,                                   \
 	.config_write = vhost_user_config_write, .activate = vhost_user_activate,                  \
-	.quiesce = vhost_user_quiesce
+	.notify = vhost_user_notify, .quiesce = vhost_user_quiesce
 
 #endif

@@ -159,6 +159,35 @@ static bool is_due(struct vhost_user *u)
 	return due;
 }
 
+/*
+ * The driver learns of the loss by a bit that many never look at, and waits for
+ * its requests for ever: these are answered with errors.
+ */
+static void stand_in(struct vhost_user *u)
+{
+	pthread_mutex_lock(&u->v.lock);
+	if (u->v.status & VIRTIO_CONFIG_S_DRIVER_OK && u->p.refuse)
+		virtio_adopt(&u->v);
+	else
+		virtio_disown(&u->v);
+	pthread_mutex_unlock(&u->v.lock);
+}
+
+void vhost_user_notify(struct virtio_device *v, unsigned q)
+{
+	struct vhost_user *u = vhost_user_of(v);
+	unsigned left = u->p.queue_size;
+	struct virtq_chain *chain;
+
+	while (left && (chain = virtio_pop(v, q))) {
+		virtq_push(virtio_queue(v, q), chain, u->p.refuse(chain));
+		left--;
+	}
+	virtio_signal(v, q);
+	if (!left)
+		virtio_kick(v, q);
+}
+
 /* Closes a lost connection and makes a new one, when it is due and not too soon. */
 static void redial(void *arg)
 {
@@ -167,6 +196,8 @@ static void redial(void *arg)
 
 	if (u->conn.fd >= 0 && is_lost(u))
 		hang_up(u);
+	if (u->conn.fd < 0)
+		stand_in(u);
 	if (!is_due(u))
 		return;
 	loop_timer_disarm(u->v.loop, &u->timer);

@@ -37,10 +37,10 @@ static void virtio_kicked(void *arg, uint32_t events)
 	struct virtio_device *v = q->v;
 	eventfd_t n;
 
-	/* First, so that a kick during notify() is not lost; always, or the loop spins (case 16). */
+	/* First, lest a kick during notify() is lost; always, or the loop spins (case 16). */
 	eventfd_read(q->kick.fd, &n);
 	virtio_lock(v);
-	if (virtio_running(v) && q->vq.enabled)
+	if ((virtio_running(v) || v->adopted) && q->vq.enabled)
 		v->ops->notify(v, q->vq.index);
 	virtio_unlock(v);
 }
@@ -247,6 +247,27 @@ void virtio_config_changed(struct virtio_device *v)
 		v->config_irq_due = true;
 }
 
+void virtio_adopt(struct virtio_device *v)
+{
+	if (v->adopted || !(v->status & VIRTIO_CONFIG_S_DRIVER_OK))
+		return;
+	v->adopted = true;
+	for (unsigned i = 0; i < v->n_queues; i++) {
+		struct virtio_queue *q = &v->queues[i];
+
+		if (!q->vq.enabled || virtq_adopt(&q->vq) < 0)
+			continue;
+		if (loop_add(v->loop, &q->kick, q->kick.fd, EPOLLIN, virtio_kicked, q) == 0)
+			virtio_kick(v, i);
+	}
+}
+
+void virtio_disown(struct virtio_device *v)
+{
+	for (unsigned i = 0; i < v->n_queues; i++)
+		loop_remove(v->loop, &v->queues[i].kick);
+}
+
 /* --- status (2.1, 3.1) ----------------------------------------------------- */
 
 /* Without the lock around quiesce(): what it waits for may need that. */
@@ -256,6 +277,7 @@ static void virtio_reset(struct virtio_device *v)
 	v->status = 0;
 	v->features = 0;
 	v->config_irq_due = false;
+	v->adopted = false;
 	virtio_set_calls(v, false);
 	for (unsigned i = 0; i < v->n_queues; i++)
 		virtq_reset(&v->queues[i].vq);

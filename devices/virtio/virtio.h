@@ -65,7 +65,7 @@ struct virtio_ops {
 	const char *name;		/* "virtio-rng" */
 	uint16_t id;			/* VIRTIO_ID_... */
 	uint32_t pci_class;		/* 24 bits */
-	bool external;			/* queues are served elsewhere: no notify() */
+	bool external;			/* queues are served elsewhere; notify() after virtio_adopt() */
 	/*
 	 * Device configuration; [off, off + len) lies within v->config_len.
 	 * NULL config_read: zeros. NULL config_write: dropped.
@@ -119,6 +119,7 @@ struct virtio_device {
 	uint32_t config_generation;
 	pthread_mutex_t call_lock;	/* a leaf but for irq: the loop does not wait for v->lock */
 	bool calls;		/* external: call eventfds interrupt the driver */
+	bool adopted;		/* external: served here nevertheless, until a reset */
 	const struct virtio_transport_ops *transport;
 	void *transport_ctx;
 };
@@ -166,6 +167,16 @@ void virtio_config_changed(struct virtio_device *v);
 /* The driver broke the rules: says why once, DEVICE_NEEDS_RESET, config interrupt. v->lock held. */
 __attribute__((format(printf, 2, 3)))
 void virtio_fail(struct virtio_device *v, const char *fmt, ...);
+
+/*
+ * The server of external queues has ended, and its driver waits: enabled queues
+ * are served by notify() from now on, though the device needs a reset, so that
+ * what is asked of it can be answered with errors. Once a reset has begun,
+ * virtio_disown() before somebody else serves them; else a no-op. Loop thread,
+ * v->lock held.
+ */
+void virtio_adopt(struct virtio_device *v);
+void virtio_disown(struct virtio_device *v);
 
 /* --- for transports ---------------------------------------------------- */
 

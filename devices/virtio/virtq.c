@@ -51,7 +51,7 @@ void virtq_reset(struct virtq *q)
 
 static int virtq_make_slots(struct virtq *q)
 {
-	if (q->chains || q->external)
+	if (q->chains)
 		return 0;
 	q->chains = calloc(q->max_size, sizeof(q->chains[0]));
 	if (!q->chains)
@@ -80,7 +80,7 @@ int virtq_enable(struct virtq *q, uint64_t features)
 	q->used = virtq_part(q, q->used_gpa, VRING_USED_ALIGN_SIZE, 6 + 8 * n);
 	if (!q->desc || !q->avail || !q->used)
 		return -EINVAL;
-	if (virtq_make_slots(q) < 0)
+	if (!q->external && virtq_make_slots(q) < 0)
 		return -ENOMEM;
 	q->indirect = features & BIT(VIRTIO_RING_F_INDIRECT_DESC);
 	q->event_idx = features & BIT(VIRTIO_RING_F_EVENT_IDX);
@@ -88,6 +88,15 @@ int virtq_enable(struct virtq *q, uint64_t features)
 	q->next_avail = q->avail_idx = 0;
 	q->next_used = q->used_idx = 0;
 	q->enabled = true;
+	return 0;
+}
+
+int virtq_adopt(struct virtq *q)
+{
+	if (virtq_make_slots(q) < 0)
+		return -ENOMEM;
+	q->used_idx = q->next_used = ring_load(&q->used->idx, ACQUIRE);
+	q->next_avail = q->avail_idx = q->used_idx;
 	return 0;
 }
 

@@ -100,6 +100,12 @@ void virtq_reset(struct virtq *q);
 int virtq_enable(struct virtq *q, uint64_t features);
 
 /*
+ * Takes an external queue over from a server that has ended, and that used
+ * chains in the order in which they came: those it had not used are popped
+ * next. 0, or -ENOMEM.
+ */
+int virtq_adopt(struct virtq *q);
+/*
  * Next available chain; NULL when there is none or the queue is broken or not
  * enabled. Devices call virtio_pop().
  */

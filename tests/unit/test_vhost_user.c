@@ -15,8 +15,9 @@
 
 #define NEEDS_RESET VIRTIO_CONFIG_S_NEEDS_RESET
 #define V1 BIT(VIRTIO_F_VERSION_1)
-/* Long for a back end that lives, on a busy machine; each one that stalls costs a test as much. */
-#define TIMEOUT_NS 250000000ull
+/* For a back end that lives, on a busy machine, and for one that is to stall. */
+#define PATIENCE_NS 20000000000ull
+#define IMPATIENCE_NS 200000000ull
 
 static const struct virtio_ops ops = {
 	.name = "virtio-echo",
@@ -47,7 +48,7 @@ static int setup(void **state)
 		.queue_size = 16,
 		.features = BIT(3) | BIT(4),
 		.config_len = VB_CONFIG_LEN,
-		.timeout_ns = TIMEOUT_NS,
+		.timeout_ns = PATIENCE_NS,
 		.redial_ns = 1000000,
 		.source = &vb_source,
 		.source_ctx = &t->b,
@@ -450,6 +451,41 @@ static void back_end_that_dies_unused_is_replaced_at_once(void **state)
 	assert_works(t);
 }
 
+static size_t refuse(const struct virtq_chain *chain)
+{
+	return chain_write(chain, 0, "gone", 5);
+}
+
+/* What the driver waits for, and what it still asks for, is answered until it resets the device. */
+static void case_71_requests_of_a_dead_back_end_are_answered(void **state)
+{
+	struct t *t = *state;
+	struct vdrv *d = &t->r.d;
+	uint64_t gpa;
+	uint32_t len;
+	int head;
+
+	t->p.refuse = refuse;
+	t->p.renew = true;
+	assert_int_equal(make(t), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_works(t);
+		vb_kill(&t->b);
+		until(t, status(t) & NEEDS_RESET);
+		for (unsigned k = 0; k < 3; k++) {
+			gpa = vdrv_alloc(d, 8, 8);
+			head = vdrv_add(&d->rings[k & 1], &(struct vdrv_buf)VDRV_IN(gpa, 8), 1);
+			vdrv_kick(d, k & 1);
+			until(t, vdrv_used(&d->rings[k & 1], &len) == head);
+			assert_int_equal(len, 5);
+			assert_string_equal(vdrv_ptr(d, gpa, 8), "gone");
+		}
+		vdrv_reset(d);
+		until(t, state_of(t) != VHOST_USER_DOWN);
+	}
+	assert_works(t);
+}
+
 static void driver_finds_nobody_then_somebody(void **state)
 {
 	struct t *t = *state;
@@ -508,6 +544,7 @@ static void run_bad(uint32_t request, enum vb_mode mode, enum vrig_kind kind)
 	t->b.bad_request = request;
 	t->b.mode = mode;
 	t->b.bad_connections = 1;
+	t->p.timeout_ns = IMPATIENCE_NS;
 	if (make(t) == 0) {
 		/* Death may be seen only by the next driver. */
 		for (unsigned i = 0; i < 2; i++) {
@@ -515,8 +552,11 @@ static void run_bad(uint32_t request, enum vb_mode mode, enum vrig_kind kind)
 			vdrv_reset(&t->r.d);
 			until(t, state_of(t) != VHOST_USER_DOWN);
 		}
+		t->u.p.timeout_ns = PATIENCE_NS;
+		vdrv_reset(&t->r.d);
+		until(t, state_of(t) != VHOST_USER_DOWN);
 		assert_works(t);
-		assert_int_equal(t->b.dials, 2);
+		assert_true(t->b.dials >= 2);
 	}
 	teardown(&state);
 }
@@ -561,11 +601,13 @@ static void case_72_silent_configuration(void **state)
 	start(t);
 	vrig_take_config_irq(&t->r);
 	t->b.bad_request = VHOST_USER_GET_CONFIG;
+	t->u.p.timeout_ns = IMPATIENCE_NS;
 	for (unsigned i = 0; i < 100; i++) {
 		vdrv_config_write(&t->r.d, 0, 1, 'x');
 		vdrv_config_read(&t->r.d, 0, 4);
 	}
 	assert_int_equal(t->b.seen[VHOST_USER_GET_CONFIG], 2);
+	t->u.p.timeout_ns = PATIENCE_NS;
 	assert_broke_and_heals(t);
 }
 
@@ -597,6 +639,7 @@ int main(void)
 		ON_ALL(case_71_back_end_dies_while_it_serves),
 		ON(MMIO, case_71_dead_back_end_is_not_replaced_under_a_driver),
 		ON(MMIO, back_end_that_dies_unused_is_replaced_at_once),
+		ON_ALL(case_71_requests_of_a_dead_back_end_are_answered),
 		ON(MMIO, driver_finds_nobody_then_somebody),
 		ON(MMIO, back_end_reports_a_broken_ring),
 		ON(MMIO, case_72_silent_configuration),

@@ -20,7 +20,7 @@
 struct t {
 	struct vrig r;
 	struct virtio_device v;
-	unsigned activations, resets;
+	unsigned activations, resets, refused;
 };
 
 static void t_activate(struct virtio_device *v)
@@ -33,12 +33,24 @@ static void t_reset(struct virtio_device *v)
 	container_of(v, struct t, v)->resets++;
 }
 
+static void t_notify(struct virtio_device *v, unsigned q)
+{
+	struct virtq_chain *chain;
+
+	while ((chain = virtio_pop(v, q))) {
+		virtq_push(virtio_queue(v, q), chain, chain_write(chain, 0, "no", 2));
+		container_of(v, struct t, v)->refused++;
+	}
+	virtio_signal(v, q);
+}
+
 static const struct virtio_ops t_ops = {
 	.name = "virtio-elsewhere",
 	.id = 0x3e,
 	.pci_class = 0xff0000,
 	.external = true,
 	.activate = t_activate,
+	.notify = t_notify,
 	.reset = t_reset,
 };
 
@@ -173,6 +185,119 @@ static void case_72_server_that_abuses_the_eventfds_holds_nobody_up(void **state
 	start(t);
 	call(t, 1);
 	assert_true(vrig_take_queue_irq(&t->r, 1));
+}
+
+/* --- the server ends, and the device stands in for it ----------------------------- */
+
+static void adopt(struct t *t)
+{
+	pthread_mutex_lock(&t->v.lock);
+	virtio_fail(&t->v, "the server has ended");
+	virtio_adopt(&t->v);
+	pthread_mutex_unlock(&t->v.lock);
+	fake_settle(&t->r.fake);
+}
+
+static void disown(struct t *t)
+{
+	pthread_mutex_lock(&t->v.lock);
+	virtio_disown(&t->v);
+	pthread_mutex_unlock(&t->v.lock);
+}
+
+static int add(struct t *t, unsigned q)
+{
+	struct vdrv_buf buf = VDRV_IN(vdrv_alloc(&t->r.d, 8, 8), 8);
+
+	return vdrv_add(&t->r.d.rings[q], &buf, 1);
+}
+
+static void assert_used(struct t *t, unsigned q, int head, uint32_t len)
+{
+	uint32_t used_len;
+
+	assert_int_equal(vdrv_used(&t->r.d.rings[q], &used_len), head);
+	assert_int_equal(used_len, len);
+}
+
+static void requests_of_a_server_that_ended_are_answered(void **state)
+{
+	struct t *t = *state;
+	struct vdrv_ring *ring = &t->r.d.rings[0];
+	int heads[4];
+
+	start(t);
+	for (unsigned i = 0; i < 3; i++)
+		heads[i] = add(t, 0);
+	vdrv_kick(&t->r.d, 0);
+	/* It had answered the first. */
+	ring->used->ring[0] = (struct vring_used_elem){ .id = heads[0], .len = 7 };
+	__atomic_store_n(&ring->used->idx, 1, __ATOMIC_RELEASE);
+	adopt(t);
+	assert_int_equal(t->refused, 2);
+	assert_true(vrig_take_queue_irq(&t->r, 0));
+	assert_used(t, 0, heads[0], 7);
+	assert_used(t, 0, heads[1], 2);
+	assert_used(t, 0, heads[2], 2);
+	/* And so it goes on. */
+	heads[3] = add(t, 0);
+	vdrv_kick(&t->r.d, 0);
+	fake_settle(&t->r.fake);
+	assert_true(vrig_take_queue_irq(&t->r, 0));
+	assert_used(t, 0, heads[3], 2);
+	assert_int_equal(vdrv_used(ring, NULL), -1);
+	assert_true(t->v.status & VIRTIO_CONFIG_S_NEEDS_RESET);
+	disown(t);
+}
+
+static void kicks_are_the_next_servers_after_a_reset(void **state)
+{
+	struct t *t = *state;
+
+	start(t);
+	adopt(t);
+	vdrv_reset(&t->r.d);
+	disown(t);
+	start(t);
+	kicks(t, 0);
+	add(t, 0);
+	vdrv_kick(&t->r.d, 0);
+	fake_settle(&t->r.fake);
+	assert_int_equal(t->refused, 0);
+	assert_int_equal(kicks(t, 0), 1);
+	adopt(t);
+	assert_int_equal(t->refused, 1);
+	disown(t);
+}
+
+static void device_without_a_driver_is_not_adopted(void **state)
+{
+	struct t *t = *state;
+
+	adopt(t);
+	assert_false(t->v.adopted);
+	vdrv_negotiate(&t->r.d, BIT(VIRTIO_F_VERSION_1));
+	vdrv_setup_queue(&t->r.d, 0, 0);
+	adopt(t);
+	assert_false(t->v.adopted);
+	disown(t);
+}
+
+/* The server leaves the rings as it likes. */
+static void case_72_adopted_rings_are_checked(void **state)
+{
+	struct t *t = *state;
+	struct vdrv_ring *ring = &t->r.d.rings[0];
+
+	for (unsigned used = 0; used < 0x10000; used += 0x1111) {
+		start(t);
+		add(t, 0);
+		__atomic_store_n(&ring->used->idx, used, __ATOMIC_RELEASE);
+		adopt(t);
+		assert_true(t->refused <= 16 * (used / 0x1111 + 1));
+		vdrv_reset(&t->r.d);
+		disown(t);
+	}
 }
 
 /* --- PCI with MSI-X: the kernel's way around the loop ----------------------------- */
@@ -346,6 +471,10 @@ int main(void)
 		ON_ALL(call_interrupts_the_driver_again_and_again),
 		ON_ALL(call_of_a_device_that_is_not_live_goes_nowhere),
 		ON_ALL(case_72_server_that_abuses_the_eventfds_holds_nobody_up),
+		ON_ALL(requests_of_a_server_that_ended_are_answered),
+		ON_ALL(kicks_are_the_next_servers_after_a_reset),
+		ON(MMIO, device_without_a_driver_is_not_adopted),
+		ON(MMIO, case_72_adopted_rings_are_checked),
 		ON(PCI_MSIX, msix_open_vectors_are_served_by_the_kernel),
 		ON(PCI_MSIX, msix_masked_vector_keeps_calls_pending),
 		ON(PCI_MSIX, msix_function_mask_holds_all_back),
