@@ -273,7 +273,8 @@ static int set_help(void *config, const struct opt_at *at, const char *value)
 	       "Runs one guest kernel in a virtual machine, on KVM.\n\n");
 	opts_print(p->opts, stdout);
 	printf("\n"
-	       "CHARDEV is stdio, null or file:PATH. A device's keys: microvm --rng help.\n"
+	       "CHARDEV is stdio, null, pty[:LINK], unix:PATH or file:PATH.\n"
+	       "A device's keys: microvm --rng help.\n"
 	       "Keys on a terminal: ctrl-a x ends, ctrl-a h lists the others.\n"
 	       "Exit status: 0 the guest or you ended it, 1 host failure, 2 bad option or input\n"
 	       "file, 3 guest panic, 4 triple fault, 5 KVM error, 6 timeout, 7 signal,\n"
@@ -418,7 +419,8 @@ static int decide_console(struct config *cfg, const struct config_device *consol
 
 	if (has_console(cfg->append))
 		return 0;
-	if (console && !strcmp(console->model->name, "console"))
+	if (console && !strcmp(console->model->name, "console") &&
+	    !strcmp(console->opts.first, "stdio"))
 		snprintf(tty, sizeof(tty), "hvc%u", console_index(cfg, console));
 	else if (!strcmp(cfg->serial, "null") || !strcmp(cfg->serial, "none"))
 		return 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/backend/chardev.h"
 #include "vmm/log.h"
 
 static const struct opt_key bus_key = { "bus", "pci|mmio", "where the guest finds it (pci)" };
@@ -36,39 +37,50 @@ static const char *model_key_arg(const struct virtio_model *model, const char *n
 
 /* --- paths ------------------------------------------------------------------- */
 
-static char *path_beside(const char *file, const char *prefix, const char *path)
+/* @value, whose path begins at @path, with that taken from the directory @file is in. */
+static char *path_beside(const char *file, const char *value, const char *path)
 {
 	const char *slash = file ? strrchr(file, '/') : NULL;
 	int dir = slash && path[0] != '/' ? slash - file + 1 : 0;
 	char *text;
 
-	if (asprintf(&text, "%s%.*s%s", prefix, dir, dir ? file : "", path) < 0)
+	if (asprintf(&text, "%.*s%.*s%s", (int)(path - value), value, dir, dir ? file : "",
+		     path) < 0)
 		return NULL;
 	return text;
 }
 
+static bool is_chardev(const char *arg)
+{
+	return arg && !strncmp(arg, "CHARDEV", 7);
+}
+
 char *config_value_beside(const char *file, const char *arg, const char *value)
 {
+	const char *path = NULL;
+
 	if (arg && (!strcmp(arg, "FILE") || !strcmp(arg, "DIR")))
-		return path_beside(file, "", value);
-	if (arg && !strncmp(arg, "CHARDEV", 7) && !strncmp(value, "file:", 5))
-		return path_beside(file, "file:", value + 5);
-	return strdup(value);
+		path = value;
+	else if (is_chardev(arg))
+		path = chardev_path(value);
+	return path ? path_beside(file, value, path) : strdup(value);
 }
 
 /* Says here, with the option's name, what chardev_open() would say too late for exit status 2. */
 int config_value_check(const char *label, const char *arg, const char *value)
 {
 	bool or_none;
+	const char *why;
 
-	if (!arg || strncmp(arg, "CHARDEV", 7))
+	if (!is_chardev(arg))
 		return 0;
 	or_none = strstr(arg, "|none");
-	if (opt_words_have(or_none ? "stdio|null|none" : "stdio|null", value) ||
-	    (!strncmp(value, "file:", 5) && value[5]))
+	if (or_none && !strcmp(value, "none"))
 		return 0;
-	log_error("%s %.60s: one of stdio, null%s and file:PATH", label, value,
-		  or_none ? ", none" : "");
+	why = chardev_check(value);
+	if (!why)
+		return 0;
+	log_error("%s %.60s: %s%s", label, value, or_none ? "none, or " : "", why);
 	return -EINVAL;
 }
 
@@ -212,7 +224,7 @@ int config_device_default(struct config_device *dev)
 
 static bool is_stdio(const char *arg, const char *value)
 {
-	return arg && value && !strcmp(arg, "CHARDEV") && !strcmp(value, "stdio");
+	return is_chardev(arg) && value && !strcmp(value, "stdio");
 }
 
 bool config_device_on_stdio(const struct config_device *dev)

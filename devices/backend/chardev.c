@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices/backend/chardev_stream.h"
+#include "devices/backend/chardev_kinds.h"
 #include "vmm/log.h"
 
 #define CHARDEV_LAST_MS 2000
@@ -33,7 +33,8 @@ static const struct chardev_ops chardev_null_ops = {
 	.close = chardev_null_close,
 };
 
-static int chardev_null_open(struct chardev **out)
+static int chardev_null_open(struct chardev **out, const char *path, struct loop *loop,
+			     struct term *term)
 {
 	struct chardev *chr = calloc(1, sizeof(*chr));
 
@@ -48,17 +49,27 @@ static int chardev_null_open(struct chardev **out)
 
 int chardev_open(struct chardev **out, const char *spec, struct loop *loop, struct term *term)
 {
-	static const char file[] = "file:";
-	const size_t n = sizeof(file) - 1;
+	static const struct {
+		const char *name;
+		int (*open)(struct chardev **out, const char *path, struct loop *loop,
+			    struct term *term);
+	} kinds[] = {
+		{ "stdio", chardev_stdio_open },
+		{ "null", chardev_null_open },
+		{ "file", chardev_file_open },
+		{ "pty", chardev_pty_open },
+		{ "unix", chardev_unix_open },
+	};
+	const char *why = chardev_check(spec);
+	unsigned i = 0;
 
-	if (strcmp(spec, "null") == 0)
-		return chardev_null_open(out);
-	if (strcmp(spec, "stdio") == 0)
-		return chardev_stream_open_stdio(out, loop, term);
-	if (strncmp(spec, file, n) == 0 && spec[n])
-		return chardev_stream_open_file(out, loop, spec + n);
-	log_error("'%s' is no character device: stdio, null or file:PATH", spec);
-	return -EINVAL;
+	if (why) {
+		log_error("character device %.200s: %s", spec, why);
+		return -EINVAL;
+	}
+	while (!chardev_is_kind(spec, kinds[i].name))
+		i++;
+	return kinds[i].open(out, chardev_path(spec), loop, term);
 }
 
 void chardev_close(struct chardev *chr)
@@ -106,4 +117,9 @@ void chardev_kick_input(struct chardev *chr)
 int chardev_size(struct chardev *chr, unsigned *cols, unsigned *rows)
 {
 	return chr->ops->size ? chr->ops->size(chr, cols, rows) : -ENOTTY;
+}
+
+bool chardev_connected(struct chardev *chr)
+{
+	return !chr->ops->connected || chr->ops->connected(chr);
 }

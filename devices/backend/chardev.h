@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The host's end of a character stream: what a serial port or a console port
- * is connected to. Kinds: "stdio" (the terminal, with its escape keys, see
- * term.h), "null", "file:PATH" (output only, truncated at start).
+ * is connected to. Kinds:
+ *
+ *     stdio           the terminal, with its escape keys, see term.h
+ *     null            nothing
+ *     file:PATH       output only; truncated at start
+ *     pty, pty:LINK   a terminal for another program to open, whose name the log
+ *                     tells; LINK becomes a symbolic link to it
+ *     unix:PATH       a socket at which one client at a time is served
+ *
+ * At the last two somebody comes and goes: without them output is dropped. LINK
+ * and PATH are removed at the end.
  *
  * Loop thread only, without the front end's lock held. Nothing blocks: a peer
  * that does not read makes chardev_write() accept less, and drained() says
@@ -13,6 +22,7 @@
 #ifndef MICROVM_CHARDEV_H
 #define MICROVM_CHARDEV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +38,7 @@ struct chardev_front_ops {
 	void (*drained)(void *ctx);	/* after a short chardev_write(): try again */
 	void (*brk)(void *ctx);		/* a line break from the terminal; may be NULL */
 	void (*resized)(void *ctx);	/* chardev_size() may have changed; may be NULL */
+	void (*connected)(void *ctx);	/* chardev_connected() may have; may be NULL */
 };
 
 /* The host's end; what chardev_open() makes, and tests/fake_chardev.h. */
@@ -38,6 +49,7 @@ struct chardev_ops {
 	/* Waits until write() takes more, @timeout_ms at most; NULL: it always does. */
 	void (*wait)(struct chardev *chr, int timeout_ms);
 	int (*size)(struct chardev *chr, unsigned *cols, unsigned *rows);	/* may be NULL */
+	bool (*connected)(struct chardev *chr);	/* NULL: always */
 	void (*close)(struct chardev *chr);
 };
 
@@ -46,6 +58,11 @@ struct chardev {
 	const struct chardev_front_ops *front;	/* NULL: nobody is attached */
 	void *front_ctx;
 };
+
+/* What is right instead, in a few words, when @spec is none of the kinds above; NULL: it is one. */
+const char *chardev_check(const char *spec);
+/* Where the path in @spec begins; NULL when there is none in it. */
+const char *chardev_path(const char *spec);
 
 /*
  * @spec as above; @term is what "stdio" stands for and outlives the chardev; it
@@ -65,6 +82,8 @@ size_t chardev_write(struct chardev *chr, const void *data, size_t len);
 void chardev_write_last(struct chardev *chr, const void *data, size_t len);
 /* The front end has room again after it had none. */
 void chardev_kick_input(struct chardev *chr);
+/* Whether somebody is at the other end. */
+bool chardev_connected(struct chardev *chr);
 /* Of a terminal's window. 0, or -ENOTTY when there is none. */
 int chardev_size(struct chardev *chr, unsigned *cols, unsigned *rows);
 

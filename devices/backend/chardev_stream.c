@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "devices/backend/chardev_stream.h"
-
+/* "stdio" and "file:PATH": ends that are there from the start. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "devices/backend/chardev_kinds.h"
 #include "devices/backend/hostfd.h"
 #include "devices/backend/term.h"
 #include "vmm/log.h"
@@ -275,7 +275,8 @@ static struct chardev_stream *stream_new(struct loop *loop)
 	return s;
 }
 
-int chardev_stream_open_stdio(struct chardev **out, struct loop *loop, struct term *term)
+int chardev_stdio_open(struct chardev **out, const char *path, struct loop *loop,
+		       struct term *term)
 {
 	struct chardev_stream *s = stream_new(loop);
 	int ret;
@@ -297,7 +298,8 @@ int chardev_stream_open_stdio(struct chardev **out, struct loop *loop, struct te
 	return 0;
 }
 
-int chardev_stream_open_file(struct chardev **out, struct loop *loop, const char *path)
+int chardev_file_open(struct chardev **out, const char *path, struct loop *loop,
+		      struct term *term)
 {
 	struct chardev_stream *s = stream_new(loop);
 	int ret;

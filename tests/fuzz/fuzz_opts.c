@@ -19,7 +19,7 @@
 static const struct opt_key keys[] = {
 	{ "ro", NULL, "flag" },
 	{ "file", "FILE", "path" },
-	{ "log", "CHARDEV", "character device" },
+	{ "log", "CHARDEV...", "character devices" },
 	{ "serial", "TEXT", "text" },
 	{ 0 },
 };

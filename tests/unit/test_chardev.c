@@ -163,15 +163,31 @@ static char *refusal(struct fixture *t, const char *spec, int error)
 
 static void unknown_kinds_are_refused_with_the_known_ones(void **state)
 {
-	static const char *const specs[] = { "", "pipe", "stdio2", "file:", "nul", "file" };
+	static const char *const specs[] = {
+		"", ":", "pipe", "stdio2", "stdio:", "stdio:x", "null:", "file:", "nul", "file",
+		"pty:", "ptyx", "unix", "unix:", "pty2:x",
+	};
 	struct fixture *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(specs); i++) {
 		char *text = refusal(t, specs[i], -EINVAL);
 
-		assert_non_null(strstr(text, "stdio, null or file:PATH"));
+		assert_non_null(strstr(text, "stdio, null, pty[:LINK], unix:PATH and file:PATH"));
 		free(text);
 	}
+}
+
+static void specifications_have_a_path_or_not(void **state)
+{
+	assert_null(chardev_path("stdio"));
+	assert_null(chardev_path("pty"));
+	assert_null(chardev_path("pty:"));
+	assert_null(chardev_path("disk:x"));
+	assert_string_equal(chardev_path("pty:a:b"), "a:b");
+	assert_string_equal(chardev_path("unix:/s"), "/s");
+	assert_string_equal(chardev_path("file:x"), "x");
+	assert_null(chardev_check("pty"));
+	assert_non_null(chardev_check("pty:"));
 }
 
 static void files_that_cannot_be_opened_are_refused_by_name(void **state)
@@ -674,6 +690,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(unknown_kinds_are_refused_with_the_known_ones),
+		TEST(specifications_have_a_path_or_not),
 		TEST(files_that_cannot_be_opened_are_refused_by_name),
 		TEST(case_96_a_fifo_that_nobody_reads_is_refused_at_once),
 		TEST(stdio_can_be_had_once_at_a_time),

@@ -21,6 +21,7 @@
 static const struct opt_key port_keys[] = {
 	{ "name", "TEXT", "of the port" },
 	{ "log", "CHARDEV", "a copy of the output" },
+	{ "more", "CHARDEV...", "further ports" },
 	{ 0 },
 };
 
@@ -316,9 +317,9 @@ static void append_follows_the_terminal(void **state)
 	assert_append("console=hvc0", &cfg);
 	assert_runs(&cfg, "--kernel=k", "--console", "null", "--rng=bus=pci", "--console=stdio");
 	assert_append("console=hvc1", &cfg);
-	/* The terminal shows what the port says, by its copy. */
-	assert_runs(&cfg, "--kernel=k", "--console", "null,log=stdio");
-	assert_append("console=hvc0", &cfg);
+	/* The terminal has what a further port says, and that is no console. */
+	assert_runs(&cfg, "--kernel=k", "--console", "null,more=pty,more=stdio");
+	assert_append("", &cfg);
 }
 
 /* --- who uses the terminal ------------------------------------------------------------- */
@@ -350,17 +351,27 @@ static void two_users_of_stdio_are_refused(void **state)
 		       "--serial=stdio");
 	assert_refused("--console and --console both use stdio", "--kernel=k", "--console=stdio",
 		       "--console=null,log=stdio");
+	assert_refused("--console and --console both use stdio", "--kernel=k",
+		       "--console=null,more=pty,more=stdio", "--console=stdio");
 }
 
 static void character_devices_are_known_kinds(void **state)
 {
-	static const char kinds[] = "one of stdio, null, none and file:PATH";
+	static const char kinds[] = "one of stdio, null, pty[:LINK], unix:PATH and file:PATH";
+	char longest[] = "unix:/23456789/123456789/123456789/123456789/123456789/123456789"
+			 "/123456789/123456789/123456789/123456789/1234567x";
+	struct config cfg;
 
-	assert_refused("--serial stdoi: one of stdio, null, none and file:PATH", "--serial", "stdoi");
+	assert_refused("--serial stdoi: none, or one of stdio, null, pty", "--serial", "stdoi");
 	assert_refused(kinds, "--serial", "file:");
 	assert_refused(kinds, "--serial", "help");
-	assert_refused("--console pty: one of stdio, null and file:PATH", "--console", "pty");
-	assert_refused("one of stdio, null and file:PATH", "--console", "null,log=x");
+	assert_refused("--console ptty: one of stdio", "--console", "ptty");
+	assert_refused(kinds, "--console", "null,log=x");
+	assert_refused(kinds, "--console", "null,more=null,more=x");
+	assert_refused("a socket's path has 107 bytes at most", "--console", longest);
+	longest[5 + 107] = '\0';
+	assert_runs(&cfg, "--kernel=k", "--serial=pty", "--console", longest, "--console=pty:l");
+	config_finish(&cfg);
 }
 
 /* --- devices ---------------------------------------------------------------------------- */
@@ -505,7 +516,7 @@ static void paths_in_a_file_are_relative_to_it(void **state)
 	char path[100];
 
 	write_file(d->file, "kernel = k\ninitrd = ../i\nstats = /s\nserial = file:log\n"
-			    "console = file:con,,sole,log=null\ndisk = d,over=o,ro\nname = n\n");
+			    "console = file:con,,sole,log=null,more=unix:s,more=pty,more=pty:l\ndisk = d,over=o,ro\nname = n\n");
 	assert_runs(&cfg, "--config", d->file);
 	snprintf(path, sizeof(path), "%s/k", d->path);
 	assert_string_equal(cfg.kernel, path);
@@ -518,6 +529,11 @@ static void paths_in_a_file_are_relative_to_it(void **state)
 	snprintf(path, sizeof(path), "file:%s/con,sole", d->path);
 	assert_string_equal(find_device(&cfg, &console)->opts.first, path);
 	assert_string_equal(opt_value_get(&find_device(&cfg, &console)->opts, "log"), "null");
+	snprintf(path, sizeof(path), "unix:%s/s", d->path);
+	assert_string_equal(find_device(&cfg, &console)->opts.pairs[1].value, path);
+	assert_string_equal(find_device(&cfg, &console)->opts.pairs[2].value, "pty");
+	snprintf(path, sizeof(path), "pty:%s/l", d->path);
+	assert_string_equal(find_device(&cfg, &console)->opts.pairs[3].value, path);
 	snprintf(path, sizeof(path), "%s/d", d->path);
 	assert_string_equal(find_device(&cfg, &disk)->opts.first, path);
 	snprintf(path, sizeof(path), "%s/o", d->path);
@@ -557,7 +573,7 @@ static void file_errors_name_file_and_line(void **state)
 	assert_text_refused("disk = a,rw\n", "d/t.conf:1: disk: unknown key 'rw'");
 	assert_text_refused("gadget = bus=pci\ngadget = bus=pci\n",
 			    "d/t.conf:2: gadget: given before, in line 1");
-	assert_text_refused("serial = tcp:7\n", "d/t.conf:1: serial tcp:7: one of stdio, null");
+	assert_text_refused("serial = tcp:7\n", "d/t.conf:1: serial tcp:7: none, or one of");
 }
 
 static void some_options_are_for_the_command_line_only(void **state)
