@@ -14,6 +14,8 @@
 /* In the kernel at once. The rest waits here, in order. */
 #define URING_ENTRIES 128
 #define URING_RETRY_NS 1000000
+/* From here on a copy from the page cache is not made while the loop waits for it. */
+#define URING_ASYNC_BYTES (256u << 10)
 
 struct disk_uring {
 	struct io_uring ring;
@@ -53,6 +55,8 @@ static void uring_prepare(const struct disk *d, struct io_uring_sqe *sqe,
 		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
 		break;
 	}
+	if (!d->file.direct && req->len >= URING_ASYNC_BYTES)
+		sqe->flags |= IOSQE_ASYNC;
 	io_uring_sqe_set_data(sqe, req);
 }
 
