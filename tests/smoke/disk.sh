@@ -41,7 +41,7 @@ test_disk_kinds() {
 	does '[ $(md5sum </dev/vdb | cut -c1-32) = '"$(md5sum <ro.img | cut -c1-32) ]" read
 	# deleted and trimmed, the room is the host's again
 	does 'mkdir /m; mount -t ext4 /dev/vda /m; dd if=/dev/zero bs=1M count=24 of=/m/f conv=fsync' filled
-	local full
+	local full other
 	full=$(du -k disk.img | cut -f1)
 	does 'rm /m/f; sync; fstrim /m' trimmed
 	[ "$(du -k disk.img | cut -f1)" -lt $((full - 20000)) ] || fail "trimming gave nothing back of $full KiB"
@@ -50,6 +50,13 @@ test_disk_kinds() {
 	# nobody else writes what this one has
 	"$MICROVM" --kernel "$VMLINUX" --disk disk.img </dev/null >second 2>&1 && fail 'a second one could open the disk'
 	grep -q 'disk.img: in use by another VM' second || fail "the second one said: $(cat second)"
+	if type -P qemu-system-x86_64 >/dev/null; then
+		qemu-system-x86_64 -M microvm -nodefaults -display none -S -drive file=disk.img,format=raw,if=none,id=d \
+			-device virtio-blk-device,drive=d </dev/null >second 2>&1 & other=$!
+		for _ in {1..100}; do ! kill -0 "$other" 2>/dev/null || nap 0.3; done
+		! kill "$other" 2>/dev/null || fail 'QEMU could open the disk'
+		grep -q 'Failed to get "write" lock' second || fail "QEMU said: $(cat second)"
+	fi
 	does 'umount /m' unmounted
 	send $'poweroff -f\n'
 	ended 0
