@@ -44,6 +44,11 @@ static void fake_wait(struct chardev *chr, int timeout_ms)
 	f->appetite = f->wait_gives;
 }
 
+static bool fake_connected(struct chardev *chr)
+{
+	return !fake_of(chr)->away;
+}
+
 static void fake_close(struct chardev *chr)
 {
 }
@@ -53,6 +58,7 @@ static const struct chardev_ops fake_ops = {
 	.write = fake_write,
 	.kick_input = fake_kick_input,
 	.wait = fake_wait,
+	.connected = fake_connected,
 	.close = fake_close,
 };
 
@@ -78,4 +84,11 @@ void fake_chardev_drain(struct fake_chardev *f, size_t n)
 		f->was_short = false;
 		f->chr.front->drained(f->chr.front_ctx);
 	}
+}
+
+void fake_chardev_connect(struct fake_chardev *f, bool here)
+{
+	f->away = !here;
+	if (f->chr.front->connected)
+		f->chr.front->connected(f->chr.front_ctx);
 }

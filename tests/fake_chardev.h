@@ -18,6 +18,7 @@ struct fake_chardev {
 	unsigned writes, kicks, waits;
 	size_t wait_gives;	/* appetite after wait() */
 	bool was_short;		/* a write was; fake_chardev_drain() is due */
+	bool away;		/* nobody is at its other end */
 	void (*on_write)(void *arg);	/* what happens meanwhile; may be NULL */
 	void *on_write_arg;
 };
@@ -28,5 +29,7 @@ void fake_chardev_init(struct fake_chardev *f);
 size_t fake_chardev_type(struct fake_chardev *f, const void *data, size_t len);
 /* Takes @n more bytes and says so if somebody waits for it. */
 void fake_chardev_drain(struct fake_chardev *f, size_t n);
+/* Somebody comes or leaves, and the front end is told. */
+void fake_chardev_connect(struct fake_chardev *f, bool here);
 
 #endif

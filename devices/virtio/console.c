@@ -1,48 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Console (virtio 1.2, 5.3): a byte stream each way between a guest's port and
- * a chardev. One port for now, as the driver has it without
- * VIRTIO_CONSOLE_F_MULTIPORT; what concerns a port hangs off console_port.
+ * a chardev. What concerns a port hangs off console_port; with several ports
+ * driver and device talk about them too, see console_control.c.
  *
  * Both ways have a small buffer, since a chardev is not called with the
  * device's lock held. The buffers belong to the loop's thread and outlive a
  * reset: what was taken from the guest or from the host arrives. When the
  * host's peer does not read, the guest's chains stay in its queue; when the
- * guest has no buffers, the peer's bytes stay with the peer (case 97).
+ * guest has no buffers, or nobody there has the port open, the peer's bytes
+ * stay with the peer (case 97).
  */
-#include "devices/virtio/console.h"
-
+#include <assert.h>
 #include <errno.h>
-#include <linux/virtio_console.h>
 #include <stdlib.h>
 
-#include "devices/registry.h"
+#include "devices/virtio/console_impl.h"
 
 /* Buffers' worth of output between two looks at the loop's other sources. */
 #define CONSOLE_FLUSH_ROUNDS 16
-
-struct console_port {
-	struct virtio_device *v;
-	unsigned rxq, txq;
-	struct chardev *chr;
-	struct loop_work flush;		/* to write tx out */
-	struct loop_work refill;	/* to tell chr of room in rx */
-
-	/* under v->lock */
-	struct virtq_chain *tx_chain;	/* taken, but not yet all of it */
-	size_t tx_chain_off;		/* how much of it */
-
-	/* the loop's thread's */
-	uint8_t tx[CONSOLE_TX_BYTES], rx[CONSOLE_RX_BYTES];
-	size_t tx_start, tx_end;	/* tx: from the guest, not yet written */
-	size_t rx_len;			/* rx: from the host, not yet delivered */
-};
-
-struct console {
-	struct virtio_device v;
-	struct console_port port;
-	uint16_t cols, rows;	/* under v.lock; with VIRTIO_CONSOLE_F_SIZE */
-};
 
 /* --- guest to host --------------------------------------------------------- */
 
@@ -125,6 +101,9 @@ static void port_deliver(struct console_port *port)
 	unsigned left = CONSOLE_QUEUE_SIZE;
 	struct virtq_chain *chain;
 
+	/* A driver drops what comes for a port that nobody has open. */
+	if (console_is_multiport(v) && !port->open)
+		return;
 	while (left && port->rx_len && (chain = virtio_pop(v, port->rxq))) {
 		size_t n = chain_write(chain, 0, port->rx, port->rx_len);
 
@@ -157,12 +136,17 @@ static void port_refill(void *arg)
 	chardev_kick_input(port->chr);
 }
 
-/* --- the window's size (5.3.4) --------------------------------------------- */
-
-static struct console *console_of(struct virtio_device *v)
+static void port_connected(void *arg)
 {
-	return container_of(v, struct console, v);
+	struct console_port *port = arg;
+	bool connected = chardev_connected(port->chr);
+
+	pthread_mutex_lock(&port->v->lock);
+	console_control_connected(port, connected);
+	pthread_mutex_unlock(&port->v->lock);
 }
+
+/* --- the window's size (5.3.4) --------------------------------------------- */
 
 static void port_resized(void *arg)
 {
@@ -170,43 +154,67 @@ static void port_resized(void *arg)
 	struct console *c = console_of(port->v);
 	unsigned cols, rows;
 
-	if (chardev_size(port->chr, &cols, &rows) < 0)
+	if (port->id != 0 || !c->sized || chardev_size(port->chr, &cols, &rows) < 0)
 		return;
 	pthread_mutex_lock(&c->v.lock);
 	c->cols = cols;
 	c->rows = rows;
 	virtio_config_changed(&c->v);
+	console_control_resized(c);
 	pthread_mutex_unlock(&c->v.lock);
 }
 
 static void console_config_read(struct virtio_device *v, uint32_t off, void *buf, uint32_t len)
 {
 	struct console *c = console_of(v);
-	struct virtio_console_config config = { .cols = c->cols, .rows = c->rows };
+	struct virtio_console_config config = {
+		.cols = c->cols,
+		.rows = c->rows,
+		.max_nr_ports = c->n_ports,
+	};
 
 	memcpy(buf, (uint8_t *)&config + off, len);
 }
 
 /* --- the device ------------------------------------------------------------ */
 
-static void console_notify(struct virtio_device *v, unsigned q)
+static void port_notify(struct console_port *port, unsigned q)
 {
-	struct console_port *port = &console_of(v)->port;
 	bool was_full = !port_room(port);
 
 	if (q == port->txq) {
 		port_take(port);
-		loop_post(v->loop, &port->flush);
+		loop_post(port->v->loop, &port->flush);
 		return;
 	}
 	port_deliver(port);
 	if (was_full && port_room(port))
-		loop_post(v->loop, &port->refill);
+		loop_post(port->v->loop, &port->refill);
+}
+
+static void console_notify(struct virtio_device *v, unsigned q)
+{
+	struct console *c = console_of(v);
+
+	if (q < CONSOLE_CONTROL_RXQ)
+		port_notify(&c->ports[0], q);
+	else if (!console_is_multiport(v))
+		return;		/* to this driver there is no such queue */
+	else if (q == CONSOLE_CONTROL_RXQ)
+		console_control_send(c);
+	else if (q == CONSOLE_CONTROL_TXQ)
+		console_control_receive(c);
+	else
+		port_notify(&c->ports[q / 2 - 1], q);
 }
 
 static void console_reset(struct virtio_device *v)
 {
-	console_of(v)->port.tx_chain = NULL;
+	struct console *c = console_of(v);
+
+	for (unsigned i = 0; i < c->n_ports; i++)
+		c->ports[i].tx_chain = NULL;
+	console_control_reset(c);
 }
 
 static const struct virtio_ops console_ops = {
@@ -223,18 +231,25 @@ static const struct chardev_front_ops port_ops = {
 	.input = port_input,
 	.drained = port_flush,
 	.resized = port_resized,
+	.connected = port_connected,
 };
 
-static void port_init(struct console_port *port, struct virtio_device *v, unsigned rxq,
-		      unsigned txq, struct chardev *chr)
+static void port_init(struct console_port *port, struct virtio_device *v, unsigned id,
+		      const struct console_port_params *params)
 {
 	port->v = v;
-	port->rxq = rxq;
-	port->txq = txq;
-	port->chr = chr;
+	port->id = id;
+	port->rxq = id ? 2 * id + 2 : 0;
+	port->txq = port->rxq + 1;
+	port->chr = params->chr;
+	if (params->name) {
+		assert(strlen(params->name) <= CONSOLE_NAME_MAX);
+		strcpy(port->name, params->name);
+	}
 	port->flush = (struct loop_work){ .cb = port_flush, .arg = port };
 	port->refill = (struct loop_work){ .cb = port_refill, .arg = port };
-	chardev_attach(chr, &port_ops, port);
+	port->connected = chardev_connected(port->chr);
+	chardev_attach(port->chr, &port_ops, port);
 }
 
 static void port_finish(struct console_port *port)
@@ -246,29 +261,50 @@ static void port_finish(struct console_port *port)
 	chardev_close(port->chr);
 }
 
-int virtio_console_create(struct virtio_device **out, struct loop *loop, const struct gmem *mem,
-			  struct chardev *chr)
+static int console_init(struct console *c, struct loop *loop, const struct gmem *mem,
+			bool multiport)
 {
-	/* 5.3.2: port 0's receiveq and transmitq. */
-	static const uint16_t sizes[] = { CONSOLE_QUEUE_SIZE, CONSOLE_QUEUE_SIZE };
-	struct console *c = calloc(1, sizeof(*c));
+	uint16_t sizes[2 * CONSOLE_MAX_PORTS + 2];
+	unsigned n_queues = multiport ? 2 * c->n_ports + 2 : 2;
+	uint64_t features = 0;
+	uint32_t config_len = 0;
+
+	for (unsigned q = 0; q < n_queues; q++)
+		sizes[q] = CONSOLE_QUEUE_SIZE;
+	if (c->sized) {
+		features |= BIT(VIRTIO_CONSOLE_F_SIZE);
+		config_len = offsetof(struct virtio_console_config, max_nr_ports);
+	}
+	if (multiport) {
+		features |= BIT(VIRTIO_CONSOLE_F_MULTIPORT);
+		config_len = offsetof(struct virtio_console_config, emerg_wr);
+		sizes[CONSOLE_CONTROL_RXQ] = CONSOLE_CONTROL_QUEUE_SIZE;
+		sizes[CONSOLE_CONTROL_TXQ] = CONSOLE_CONTROL_QUEUE_SIZE;
+	}
+	return virtio_init(&c->v, &console_ops, loop, mem, sizes, n_queues, features, config_len);
+}
+
+int virtio_console_create(struct virtio_device **out, struct loop *loop, const struct gmem *mem,
+			  const struct console_port_params *ports, unsigned n_ports)
+{
+	struct console *c = calloc(1, sizeof(*c) + n_ports * sizeof(c->ports[0]));
 	unsigned cols = 0, rows = 0;
-	bool sized;
 	int ret;
 
+	assert(n_ports >= 1 && n_ports <= CONSOLE_MAX_PORTS);
 	if (!c)
 		return -ENOMEM;
-	sized = chardev_size(chr, &cols, &rows) == 0;
-	ret = virtio_init(&c->v, &console_ops, loop, mem, sizes, ARRAY_SIZE(sizes),
-			  sized ? BIT(VIRTIO_CONSOLE_F_SIZE) : 0,
-			  sized ? offsetof(struct virtio_console_config, max_nr_ports) : 0);
+	c->n_ports = n_ports;
+	c->sized = chardev_size(ports[0].chr, &cols, &rows) == 0;
+	c->cols = cols;
+	c->rows = rows;
+	ret = console_init(c, loop, mem, n_ports > 1 || ports[0].name);
 	if (ret < 0) {
 		free(c);
 		return ret;
 	}
-	c->cols = cols;
-	c->rows = rows;
-	port_init(&c->port, &c->v, 0, 1, chr);
+	for (unsigned i = 0; i < n_ports; i++)
+		port_init(&c->ports[i], &c->v, i, &ports[i]);
 	*out = &c->v;
 	return 0;
 }
@@ -277,30 +313,8 @@ void virtio_console_destroy(struct virtio_device *v)
 {
 	struct console *c = console_of(v);
 
-	port_finish(&c->port);
+	for (unsigned i = 0; i < c->n_ports; i++)
+		port_finish(&c->ports[i]);
 	virtio_finish(v);
 	free(c);
 }
-
-static int console_create(struct virtio_device **out, const struct virtio_env *env,
-			  const struct opt_value *opts)
-{
-	struct chardev *chr;
-	int ret = chardev_open(&chr, opts->first, env->loop, env->term);
-
-	if (ret < 0)
-		return ret;
-	ret = virtio_console_create(out, env->loop, env->mem, chr);
-	if (ret < 0)
-		chardev_close(chr);
-	return ret;
-}
-
-const struct virtio_model virtio_console_model = {
-	.name = "console",
-	.arg = "CHARDEV",
-	.help = "console port: stdio, file:PATH or null",
-	.multiple = true,
-	.create = console_create,
-	.destroy = virtio_console_destroy,
-};

@@ -49,7 +49,8 @@ static int setup_sized(void **state, bool sized)
 	t->sized_ops.size = fake_size;
 	if (sized)
 		t->host.chr.ops = &t->sized_ops;
-	if (virtio_console_create(&t->v, t->r.fake.loop, &t->r.fake.mem, &t->host.chr) < 0)
+	if (virtio_console_create(&t->v, t->r.fake.loop, &t->r.fake.mem,
+				  &(struct console_port_params){ .chr = &t->host.chr }, 1) < 0)
 		return -1;
 	vrig_plug(&t->r, t->v);
 	*state = t;
@@ -232,6 +233,7 @@ static void output_of_before_a_reset_still_arrives(void **state)
 static void output_still_held_at_the_end_is_written_last(void **state)
 {
 	struct t *t = *state;
+	const struct console_port_params params = { .chr = &t->host.chr };
 	struct virtio_device *v;
 
 	start(t);
@@ -245,8 +247,7 @@ static void output_still_held_at_the_end_is_written_last(void **state)
 	assert_int_equal(t->host.waits, 1);
 	/* For teardown. */
 	fake_chardev_init(&t->host);
-	assert_int_equal(virtio_console_create(&v, t->r.fake.loop, &t->r.fake.mem,
-					       &t->host.chr), 0);
+	assert_int_equal(virtio_console_create(&v, t->r.fake.loop, &t->r.fake.mem, &params, 1), 0);
 	t->v = v;
 	vrig_plug(&t->r, v);
 }
@@ -450,6 +451,8 @@ static void without_a_window_there_is_no_size(void **state)
 
 	assert_true(vdrv_device_features(&t->r.d) == VIRTIO_COMMON_FEATURES);
 	assert_int_equal(t->v->config_len, 0);
+	/* Nor are there other ports. */
+	assert_int_equal(t->r.d.n_queues, 2);
 }
 
 static void window_size_is_told_and_its_changes(void **state)
