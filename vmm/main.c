@@ -34,6 +34,8 @@ static void init_signals(void)
 		sigaction(fatal[i], &crash, NULL);
 	/* A reader of our output that goes away shows as EPIPE where we write. */
 	signal(SIGPIPE, SIG_IGN);
+	/* A disk image at the limit of a file's size shows as EFBIG, an I/O error of the guest's. */
+	signal(SIGXFSZ, SIG_IGN);
 	/* vm.c takes these from a signalfd; blocked before the first thread. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
@@ -46,9 +48,12 @@ static void init_signals(void)
 static int run_vm(const struct config *cfg, uint64_t t_start_ns, FILE *stats)
 {
 	struct vm *vm = malloc(sizeof(*vm));
-	int status = 1;
+	int status;
 
-	if (!vm || vm_create(vm, cfg, t_start_ns) < 0) {
+	if (!vm)
+		return 1;
+	if (vm_create(vm, cfg, t_start_ns) < 0) {
+		status = vm_exit_status(vm);
 		free(vm);
 		return status;
 	}

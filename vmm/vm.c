@@ -323,7 +323,10 @@ static int vm_create_parts(struct vm *vm)
 	    (ret = term_create(&vm->term, vm->loop, vm_on_key, vm)) < 0 ||
 	    (ret = arch_machine_create(vm)) < 0)
 		return ret;
-	return vm_add_devices(vm);
+	ret = vm_add_devices(vm);
+	if (ret < 0)
+		vm->end = VM_END_BAD_INPUT;
+	return ret;
 }
 
 int vm_create(struct vm *vm, const struct config *cfg, uint64_t t_start_ns)
@@ -348,9 +351,12 @@ int vm_create(struct vm *vm, const struct config *cfg, uint64_t t_start_ns)
 		return -ENOMEM;
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		vm->vcpus[i].fd = -1;
+	vm->end = VM_END_FAILURE;
 	ret = vm_create_parts(vm);
 	if (ret < 0)
 		vm_destroy(vm);
+	else
+		vm->end = VM_END_NONE;
 	return ret;
 }
 

@@ -38,7 +38,7 @@ enum vm_end {
 	VM_END_TIMEOUT,
 	VM_END_SIGNAL,		/* hard stop */
 	VM_END_RESULT,		/* testdev, with a code */
-	VM_END_BAD_INPUT,	/* the kernel or initrd cannot be booted */
+	VM_END_BAD_INPUT,	/* a kernel, an initrd or what a device was given is no good */
 	VM_END_FAILURE,		/* the host failed us */
 };
 
@@ -95,7 +95,8 @@ struct vm {
 
 /*
  * @t_start_ns: when the program started, for statistics. 0, or negative errno
- * after one line in the log. Signals SIGINT, SIGTERM and SIGHUP must be
+ * after one line in the log; vm_exit_status() then says whether the host or the
+ * user is to blame, and vm_destroy() is not called. Signals SIGINT, SIGTERM and SIGHUP must be
  * blocked: the VM takes them from a signalfd.
  */
 int vm_create(struct vm *vm, const struct config *cfg, uint64_t t_start_ns);
