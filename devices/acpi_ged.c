@@ -7,7 +7,6 @@
 /* ACPI 6.4, 4.8.3.7 */
 #define SLEEP_CONTROL_SLP_TYP(v) (((v) >> 2) & 7)
 #define SLEEP_CONTROL_SLP_EN BIT(5)
-#define SLEEP_STATUS_WAK_STS BIT(7)
 
 static uint8_t acpi_ged_take_events(struct acpi_ged *dev)
 {
@@ -22,14 +21,7 @@ static uint8_t acpi_ged_read_byte(void *arg, unsigned off)
 {
 	struct acpi_ged *dev = arg;
 
-	switch (off) {
-	case ACPI_GED_SLEEP_STATUS:
-		return dev->sleep_status;
-	case ACPI_GED_EVENTS:
-		return acpi_ged_take_events(dev);
-	default:
-		return 0;
-	}
+	return off == ACPI_GED_EVENTS ? acpi_ged_take_events(dev) : 0;
 }
 
 static void acpi_ged_write_byte(void *arg, unsigned off, uint8_t value)
@@ -42,9 +34,6 @@ static void acpi_ged_write_byte(void *arg, unsigned off, uint8_t value)
 		if ((value & SLEEP_CONTROL_SLP_EN) &&
 		    SLEEP_CONTROL_SLP_TYP(value) == ACPI_GED_SLP_TYP_S5)
 			power_event(&dev->power, POWER_OFF, 0);
-		break;
-	case ACPI_GED_SLEEP_STATUS:
-		dev->sleep_status &= ~(value & SLEEP_STATUS_WAK_STS);
 		break;
 	case ACPI_GED_RESET:
 		if (value == ACPI_GED_RESET_VALUE)
@@ -93,7 +82,6 @@ void acpi_ged_reset(struct acpi_ged *dev)
 {
 	pthread_mutex_lock(&dev->lock);
 	acpi_ged_take_events(dev);
-	dev->sleep_status = 0;
 	pthread_mutex_unlock(&dev->lock);
 }
 

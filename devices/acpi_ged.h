@@ -5,7 +5,7 @@
  * that a Generic Event Device (5.6.9) tells the guest: the power button.
  *
  *     +0  W   sleep control: SLP_TYPx in bits 2-4, SLP_EN bit 5
- *     +1  RW  sleep status: WAK_STS bit 7, write 1 to clear
+ *     +1  RW  sleep status: always 0, since nothing wakes up from S5
  *     +2  W   reset: ACPI_GED_RESET_VALUE resets
  *     +4  R   events pending, reading clears them and drops the interrupt
  *
@@ -32,7 +32,7 @@ struct acpi_ged {
 	struct io_region region;
 	struct irq_line irq;
 	struct power_sink power;
-	uint8_t events, sleep_status;
+	uint8_t events;
 };
 
 void acpi_ged_init(struct acpi_ged *dev, struct irq_line irq, struct power_sink power);

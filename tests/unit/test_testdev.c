@@ -4,7 +4,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "devices/testdev.h"
@@ -176,6 +179,7 @@ static void case_24_other_offsets_and_sizes_do_nothing(void **state)
 			assert_int_equal(in(t, off, size), 0);
 		}
 	fake_settle(&t->f);
+	assert_int_equal(t->dev.line_len, 0);
 	assert_int_equal(in(t, TESTDEV_SCRATCH, 8), 0);
 	assert_int_equal(in(t, TESTDEV_DOORBELL, 4), 0);
 	assert_int_equal(t->irq.edges, 0);
@@ -189,11 +193,58 @@ static void reset_clears_all(void **state)
 	out(t, TESTDEV_SCRATCH, 8, UINT64_MAX);
 	out(t, TESTDEV_IRQ, 4, 1);
 	out(t, TESTDEV_DOORBELL, 4, 0);
+	fake_settle(&t->f);
+	out(t, TESTDEV_DOORBELL, 4, 0);
 	testdev_reset(&t->dev);
 	fake_settle(&t->f);
 	assert_int_equal(in(t, TESTDEV_SCRATCH, 8), 0);
 	assert_int_equal(in(t, TESTDEV_DOORBELL, 4), 0);
 	assert_int_equal(t->irq.level, 0);
+}
+
+static unsigned open_fds(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void finishing_says_the_last_line_and_leaves_nothing_open(void **state)
+{
+	struct fixture *t = *state;
+	unsigned fds = open_fds();
+	struct testdev dev;
+	struct capture c;
+	char *text;
+
+	assert_int_equal(testdev_init(&dev, t->f.loop, (struct irq_line){ 0 },
+				      fake_power_sink(&t->f)), 0);
+	assert_int_equal(bus_add(&t->f.pio, &dev.pio, 0xe00), 0);
+	assert_true(bus_write(&t->f.pio, 0xe00 + TESTDEV_PUTC, 1, 'x'));
+	bus_remove(&t->f.pio, &dev.pio);
+	capture_begin(&c, STDERR_FILENO);
+	testdev_finish(&dev);
+	text = capture_end(&c);
+	assert_string_equal(text, "microvm: guest: x\n");
+	free(text);
+	assert_int_equal(open_fds(), fds);
+}
+
+static void a_host_without_descriptors_is_an_error(void **state)
+{
+	struct fixture *t = *state;
+	struct rlimit old, none;
+	struct testdev dev;
+	int ret;
+
+	getrlimit(RLIMIT_NOFILE, &old);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = old.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+	ret = testdev_init(&dev, t->f.loop, (struct irq_line){ 0 }, fake_power_sink(&t->f));
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_int_equal(ret, -EMFILE);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -211,6 +262,8 @@ int main(void)
 		TEST(case_97_a_line_without_end_is_cut),
 		TEST(case_24_other_offsets_and_sizes_do_nothing),
 		TEST(reset_clears_all),
+		TEST(finishing_says_the_last_line_and_leaves_nothing_open),
+		TEST(a_host_without_descriptors_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
