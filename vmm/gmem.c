@@ -143,8 +143,7 @@ void *gmem_ptr(const struct gmem *mem, uint64_t gpa, uint64_t len)
 	return host;
 }
 
-/* Whether all of [gpa, gpa + len) is RAM. */
-static bool gmem_contains(const struct gmem *mem, uint64_t gpa, uint64_t len)
+bool gmem_contains(const struct gmem *mem, uint64_t gpa, uint64_t len)
 {
 	while (len) {
 		void *host;

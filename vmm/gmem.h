@@ -68,6 +68,9 @@ void *gmem_ptr(const struct gmem *mem, uint64_t gpa, uint64_t len);
  */
 uint64_t gmem_piece(const struct gmem *mem, uint64_t gpa, uint64_t len, void **host);
 
+/* Whether all of [gpa, gpa + len) is RAM, in one region or several; true for no bytes. */
+bool gmem_contains(const struct gmem *mem, uint64_t gpa, uint64_t len);
+
 /*
  * Copies that may span regions. 0, or -EFAULT when any byte lies outside RAM;
  * then nothing was copied.

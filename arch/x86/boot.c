@@ -38,20 +38,6 @@ uint64_t boot_mib(uint64_t bytes)
 	return bytes / MiB + (bytes % MiB != 0);
 }
 
-bool boot_is_ram(const struct gmem *mem, uint64_t gpa, uint64_t len)
-{
-	while (len) {
-		void *host;
-		uint64_t piece = gmem_piece(mem, gpa, len, &host);
-
-		if (piece == 0)
-			return false;
-		gpa += piece;
-		len -= piece;
-	}
-	return true;
-}
-
 /* --- claims --------------------------------------------------------------- */
 
 static void boot_claim_name(const struct boot_claim *c, char *name, size_t size)
@@ -91,7 +77,7 @@ int boot_claim(struct boot *boot, const char *what, int index, uint64_t gpa, uin
 			  old->gpa + old->len - 1);
 		return -EINVAL;
 	}
-	if (!boot_is_ram(boot->mem, gpa, len)) {
+	if (!gmem_contains(boot->mem, gpa, len)) {
 		log_error("%s: %s at %#" PRIx64 "-%#" PRIx64 " is not in the guest's %" PRIu64
 			  " MiB of RAM", boot->kernel.path, name, gpa, end - 1,
 			  boot_mib(gmem_size(boot->mem)));
@@ -340,7 +326,7 @@ static int boot_load_kernel(struct boot *boot, struct x86_entry *entry)
 
 static int boot_prepare(struct boot *boot)
 {
-	if (!boot_is_ram(boot->mem, 0, X86_KERNEL_MIN_GPA)) {
+	if (!gmem_contains(boot->mem, 0, X86_KERNEL_MIN_GPA)) {
 		log_error("%s: a guest needs more than 1 MiB of RAM", boot->cfg->kernel);
 		return -ENOMEM;
 	}

@@ -55,8 +55,6 @@ struct boot {
 
 /* For messages: rounded up. */
 uint64_t boot_mib(uint64_t bytes);
-/* Whether all of [gpa, gpa + len) is RAM, be it of several regions. */
-bool boot_is_ram(const struct gmem *mem, uint64_t gpa, uint64_t len);
 /* Reserves RAM. -EINVAL with a line in the log if there is none, or another has it. */
 int boot_claim(struct boot *boot, const char *what, int index, uint64_t gpa, uint64_t len);
 /* As high as possible below @low_end; or, if @may_be_high, anywhere. No-op without an initrd. */
