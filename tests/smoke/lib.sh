@@ -27,7 +27,7 @@ send() { printf '%s' "$1" >&"$in"; }
 running() { kill -0 "$vm" 2>/dev/null; }
 
 expect() {
-	local text before last='' limit=$((SECONDS + ${2:-90}))
+	local text before last='' limit=$((SECONDS + ${2:-180}))
 	while :; do
 		text=$(tr -d '\000' <console)
 		text=${text:seen}
@@ -35,16 +35,16 @@ expect() {
 		[ "$before" = "$text" ] || break
 		[ -z "$last" ] || { code=0; wait "$vm" || code=$?; fail "ended with status $code before it said '$1'"; }
 		running || last=1 # it may have said it in its last breath: look once more
-		[ "$SECONDS" -lt "$limit" ] || fail "did not say '$1' within ${2:-90} s"
+		[ "$SECONDS" -lt "$limit" ] || fail "did not say '$1' within ${2:-180} s"
 		nap 0.1
 	done
 	seen=$((seen + ${#before} + ${#1}))
 }
 
 ended() {
-	local code=0 limit=$((SECONDS + ${2:-60}))
+	local code=0 limit=$((SECONDS + ${2:-120}))
 	while running; do
-		[ "$SECONDS" -lt "$limit" ] || fail "still running after ${2:-60} s, expected to end with status $1"
+		[ "$SECONDS" -lt "$limit" ] || fail "still running after ${2:-120} s, expected to end with status $1"
 		nap 0.05
 	done
 	wait "$vm" || code=$?
