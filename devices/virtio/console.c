@@ -22,6 +22,17 @@
 
 /* --- guest to host --------------------------------------------------------- */
 
+/*
+ * Linux looks at the size only when it changes, and then only once its console
+ * is there: as it is when there is output. With several ports a message does it.
+ */
+static void console_tell_size(struct console *c)
+{
+	if (!c->size_told && c->sized && !console_is_multiport(&c->v))
+		virtio_config_changed(&c->v);
+	c->size_told = true;
+}
+
 /* Moves as much of the next chain into tx as there is room for; false when there is none. */
 static bool port_take_chain(struct console_port *port)
 {
@@ -34,6 +45,8 @@ static bool port_take_chain(struct console_port *port)
 	}
 	if (!port->tx_chain)
 		return false;
+	if (port->id == 0)
+		console_tell_size(console_of(v));
 	n = chain_read(port->tx_chain, port->tx_chain_off, port->tx + port->tx_end,
 		       sizeof(port->tx) - port->tx_end);
 	port->tx_end += n;
@@ -214,6 +227,7 @@ static void console_reset(struct virtio_device *v)
 
 	for (unsigned i = 0; i < c->n_ports; i++)
 		c->ports[i].tx_chain = NULL;
+	c->size_told = false;
 	console_control_reset(c);
 }
 

@@ -45,7 +45,11 @@ struct console_port {
 struct console {
 	struct virtio_device v;
 	bool sized;		/* port 0's chardev is a terminal */
-	uint16_t cols, rows;	/* under v.lock; with VIRTIO_CONSOLE_F_SIZE */
+
+	/* under v.lock; with VIRTIO_CONSOLE_F_SIZE */
+	uint16_t cols, rows;
+	bool size_told;		/* to this driver */
+
 	unsigned n_ports;
 	struct console_port ports[];
 };

@@ -465,6 +465,15 @@ static void window_size_is_told_and_its_changes(void **state)
 	assert_int_equal(vdrv_config_read(d, 0, 2), 80);
 	assert_int_equal(vdrv_config_read(d, 2, 2), 24);
 	assert_int_equal(vdrv_config_read(d, 4, 4), 0);
+	/* Linux asks when it is told, and that once there is output. */
+	assert_false(vrig_take_config_irq(&t->r));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(vrig_request(&t->r, TX, "x", 1, NULL, 0), 0);
+		assert_int_equal(vrig_take_config_irq(&t->r), i == 0);
+	}
+	start(t);
+	assert_int_equal(vrig_request(&t->r, TX, "x", 1, NULL, 0), 0);
+	assert_true(vrig_take_config_irq(&t->r));
 	t->cols = 132;
 	t->rows = 50;
 	t->host.chr.front->resized(t->host.chr.front_ctx);

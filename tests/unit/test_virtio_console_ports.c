@@ -306,6 +306,10 @@ static void window_size_is_told_by_message_too(void **state)
 	assert_told_plain(t, 0, VIRTIO_CONSOLE_CONSOLE_PORT, 1);
 	assert_told(t, 0, VIRTIO_CONSOLE_RESIZE, 0, size, sizeof(size));
 	assert_told_plain(t, 0, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	/* That is all: output changes nothing. */
+	vrig_take_config_irq(&t->r);
+	assert_int_equal(vrig_request(&t->r, 1, "x", 1, NULL, 0), 0);
+	assert_false(vrig_take_config_irq(&t->r));
 	size[0] = t->cols = 132;
 	size[1] = t->rows = 50;
 	t->host[0].chr.front->resized(t->host[0].chr.front_ctx);
