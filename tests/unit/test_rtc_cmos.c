@@ -11,6 +11,7 @@
 #include "vmm/util.h"
 
 #define BASE 0x70
+#define NS 1000000000ll
 #define SECONDS 0
 #define SECONDS_ALARM 1
 #define MINUTES 2
@@ -153,6 +154,21 @@ static void starts_at_the_hosts_time(void **state)
 	assert_int_equal(in(t, B), B_24H);
 }
 
+/* Nanoseconds of the host's clock, small enough to add to. */
+static __int128 host_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (__int128)now.tv_sec * NS + now.tv_nsec;
+}
+
+static __int128 offset_ns(const struct fixture *t)
+{
+	assert_in_range(t->rtc.offset_ns, 0, NS - 1);
+	return (__int128)t->rtc.offset_s * NS + t->rtc.offset_ns;
+}
+
 static void keeps_the_time_that_was_set(void **state)
 {
 	struct fixture *t = *state;
@@ -162,13 +178,81 @@ static void keeps_the_time_that_was_set(void **state)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(when); i++) {
-		time_t start = time(NULL), seen;
+		__int128 before = host_ns(), set = (__int128)when[i] * NS + NS / 2;
 
 		set_time(t, when[i]);
-		/* What ten thousand years end with has no successor in two digits of century. */
-		seen = i == ARRAY_SIZE(when) - 1 ? when[i] : read_time(t);
-		assert_in_range(seen - when[i], 0, time(NULL) - start + 1);
+		/* At some moment of the call it was this, half a second into it. */
+		assert_true(before + offset_ns(t) <= set);
+		assert_true(host_ns() + offset_ns(t) >= set);
+		assert_true(t->rtc.seen_second == when[i]);
 	}
+}
+
+/* Without the divider's reset only whole seconds change. */
+static void setting_keeps_the_fraction_of_the_second(void **state)
+{
+	struct fixture *t = *state;
+	const time_t when = 1000000000;
+
+	for (int i = 0; i < 100; i++) {
+		__int128 before, fraction;
+
+		set_time(t, when);
+		t->rtc.offset_ns = i * (NS / 100);
+		out(t, B, B_24H | B_SET);
+		out(t, HOURS, 0x02);
+		fraction = offset_ns(t) % NS;
+		before = host_ns();
+		out(t, B, B_24H);
+		/* 01:46:40 became 02:46:40 or, for a slow host, some seconds more */
+		assert_true((before + offset_ns(t)) / NS <= when + 3600 + 10);
+		assert_true((host_ns() + offset_ns(t)) / NS >= when + 3600 - 1);
+		fraction = (fraction - offset_ns(t) % NS + NS) % NS;
+		assert_true(fraction <= host_ns() - before);
+	}
+}
+
+static void each_register_follows_the_clock(void **state)
+{
+	struct fixture *t = *state;
+	static const struct { uint8_t reg, value; } after[] = {
+		{ SECONDS, 0x10 }, { MINUTES, 0x32 }, { HOURS, 0x05 }, { WDAY, 6 },
+		{ MDAY, 0x09 }, { MONTH, 0x11 }, { YEAR, 0x01 }, { RTC_CMOS_CENTURY, 0x20 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(after); i++) {
+		set_time(t, 0);
+		read_time(t);
+		jump(t, 1005280322);	/* to 2001-11-09 04:32:02, Friday, */
+		jump(t, 3608);		/* and ten seconds past five */
+		assert_int_equal(in(t, after[i].reg), after[i].value);
+	}
+}
+
+static void each_register_can_be_written_while_the_clock_runs(void **state)
+{
+	struct fixture *t = *state;
+	static const struct { uint8_t reg, value; time_t change; } writes[] = {
+		{ SECONDS, 0x30, 30 }, { MINUTES, 0x20, 1200 }, { HOURS, 0x07, 7 * 3600 },
+		{ MDAY, 0x11, 10 * 86400 }, { MONTH, 0x02, 31 * 86400 },
+		{ YEAR, 0x71, 365 * 86400 },
+		{ RTC_CMOS_CENTURY, 0x20, 36525ll * 86400 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++) {
+		time_t start = time(NULL), seen;
+
+		set_time(t, 0);
+		jump(t, 5);
+		out(t, writes[i].reg, writes[i].value);
+		jump(t, writes[i].reg == SECONDS ? 0 : -5);
+		seen = read_time(t) - writes[i].change;
+		assert_in_range(seen, 0, time(NULL) - start + 1);
+	}
+	/* The day of the week is the date's. */
+	set_time(t, 0);
+	out(t, WDAY, 1);
+	assert_int_equal(in(t, WDAY), 5);
 }
 
 static void weekday_follows_the_date(void **state)
@@ -310,6 +394,33 @@ static void update_ended_interrupt_until_register_c_is_read(void **state)
 	assert_int_equal(t->irq.edges, 2);
 }
 
+static void update_and_alarm_timers_are_due_when_the_second_ends(void **state)
+{
+	struct fixture *t = *state;
+
+	set_time(t, 86400);
+	out(t, SECONDS_ALARM, 0x20);
+	out(t, MINUTES_ALARM, 0);
+	out(t, HOURS_ALARM, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		__int128 guest, wait, slack;
+		uint64_t start;
+
+		out(t, B, B_24H);
+		in(t, C);
+		out(t, B, B_24H | (i ? B_AIE : B_UIE));
+		start = loop_now_ns();
+		guest = host_ns() + offset_ns(t);
+		fake_settle(&t->f);
+		slack = loop_now_ns() - start;
+		wait = i ? (86420 * NS) - guest : NS - guest % NS;
+		if (!t->rtc.timer.armed)
+			continue;	/* over already, on a slow host */
+		assert_true(t->rtc.timer.due_ns + slack >= start + wait);
+		assert_true(t->rtc.timer.due_ns <= start + wait + slack + NS / 1000);
+	}
+}
+
 static void flags_show_without_their_interrupt_being_enabled(void **state)
 {
 	struct fixture *t = *state;
@@ -331,6 +442,41 @@ static void periodic_interrupt_at_the_rate_asked_for(void **state)
 		out(t, B, B_24H | B_PIE);
 		wait_for_irq(t);
 		assert_int_equal(in(t, C) & 0xc0, 0xc0);
+	}
+}
+
+static uint64_t periods(unsigned shift)
+{
+	uint64_t now = loop_now_ns();
+
+	return (uint64_t)((unsigned __int128)now * 32768 / NS) >> shift;
+}
+
+static void periods_by_rate(void **state)
+{
+	/* 256 and 128 Hz, then 8192 Hz and each half the one before */
+	static const uint8_t shifts[] = { 0, 7, 8, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 };
+	struct fixture *t = *state;
+
+	for (unsigned rate = 1; rate < 16; rate++) {
+		uint64_t before, start, due;
+
+		out(t, A, 0x20 | rate);
+		before = periods(shifts[rate]);
+		in(t, C);
+		assert_in_range(t->rtc.seen_period, before, periods(shifts[rate]));
+		out(t, B, B_24H);
+		in(t, C);
+		out(t, B, B_24H | B_PIE);
+		start = loop_now_ns();
+		loop_run_once(t->f.loop, 0);
+		if (!t->rtc.timer.armed)
+			continue;	/* due already, on a slow host */
+		/* The end of the period that was seen; what was late in arming comes on top. */
+		due = (uint64_t)((unsigned __int128)(t->rtc.seen_period + 1) * NS *
+				 (1u << shifts[rate]) / 32768);
+		due = MAX(due, start);
+		assert_in_range(t->rtc.timer.due_ns, due, due + (loop_now_ns() - start) + 1);
 	}
 }
 
@@ -387,6 +533,81 @@ static void alarm_with_any_hour_comes_each_hour(void **state)
 		jump(t, 1200);
 		assert_int_equal(in(t, C) & 0x20, 0);
 	}
+}
+
+static bool alarm_is(uint8_t alarm, unsigned value)
+{
+	return alarm >= 0xc0 || alarm == value;
+}
+
+/* Seconds from @when to the alarm, by trying each. */
+static unsigned seconds_to_alarm(time_t when, const uint8_t alarm[3])
+{
+	for (unsigned d = 1; d <= 86400; d++) {
+		unsigned s = (when + d) % 86400;
+
+		if (alarm_is(alarm[0], s / 3600) && alarm_is(alarm[1], s / 60 % 60) &&
+		    alarm_is(alarm[2], s % 60))
+			return d;
+	}
+	return 0;
+}
+
+/* Whether the alarm flag rises after @seconds, from @when on. */
+static bool alarm_within(struct fixture *t, time_t when, int64_t seconds)
+{
+	uint64_t start;
+	bool flag;
+
+	/* Again where a slow host spent the half second that there is to the next update. */
+	do {
+		start = loop_now_ns();
+		set_time(t, when);
+		in(t, C);
+		jump(t, seconds);
+		flag = in(t, C) & 0x20;
+	} while (loop_now_ns() - start >= 400000000);
+	return flag;
+}
+
+static void alarms_of_every_kind_to_the_second(void **state)
+{
+	struct fixture *t = *state;
+	unsigned seed = 7;
+
+	for (unsigned i = 0; i < 300; i++) {
+		static const uint8_t range[3] = { 24, 60, 60 };
+		static const uint8_t regs[3] = { HOURS_ALARM, MINUTES_ALARM, SECONDS_ALARM };
+		uint8_t alarm[3];
+		time_t when;
+		unsigned d;
+
+		for (unsigned k = 0; k < 3; k++) {
+			seed = seed * 1664525 + 1013904223;
+			alarm[k] = seed >> 28 < 5 ? 0xc0 | (seed >> 8) : (seed >> 8) % range[k];
+		}
+		seed = seed * 1664525 + 1013904223;
+		when = 86400 + (seed >> 8) % 86400;
+		out(t, B, B_24H);
+		d = seconds_to_alarm(when, alarm);
+		for (unsigned k = 0; k < 3; k++)
+			out(t, regs[k], alarm[k] >= 0xc0 ? alarm[k] :
+			    (alarm[k] / 10) << 4 | alarm[k] % 10);
+		assert_true(alarm_within(t, when, d));
+		if (d > 1)
+			assert_false(alarm_within(t, when, d - 1));
+	}
+}
+
+static void alarms_before_1970(void **state)
+{
+	struct fixture *t = *state;
+
+	out(t, HOURS_ALARM, 0x23);
+	out(t, MINUTES_ALARM, 0x59);
+	out(t, SECONDS_ALARM, 0x50);
+	assert_true(alarm_within(t, -86400 * 10ll - 15, 5));
+	assert_false(alarm_within(t, -86400 * 10ll - 15, 4));
 }
 
 static void case_25_alarm_that_never_matches_arms_nothing(void **state)
@@ -517,6 +738,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(starts_at_the_hosts_time),
 		TEST(keeps_the_time_that_was_set),
+		TEST(setting_keeps_the_fraction_of_the_second),
+		TEST(each_register_follows_the_clock),
+		TEST(each_register_can_be_written_while_the_clock_runs),
 		TEST(weekday_follows_the_date),
 		TEST(century_turns),
 		TEST(binary_and_twelve_hour_codes),
@@ -525,11 +749,15 @@ int main(void)
 		TEST(update_in_progress_just_before_the_second_ends),
 		TEST(idle_clock_arms_no_timer),
 		TEST(update_ended_interrupt_until_register_c_is_read),
+		TEST(update_and_alarm_timers_are_due_when_the_second_ends),
 		TEST(flags_show_without_their_interrupt_being_enabled),
 		TEST(periodic_interrupt_at_the_rate_asked_for),
+		TEST(periods_by_rate),
 		TEST(no_periodic_interrupt_at_rate_zero_or_without_divider),
 		TEST(alarm_interrupts_at_its_time),
 		TEST(alarm_with_any_hour_comes_each_hour),
+		TEST(alarms_of_every_kind_to_the_second),
+		TEST(alarms_before_1970),
 		TEST(case_25_alarm_that_never_matches_arms_nothing),
 		TEST(setting_the_clock_disables_update_ended_interrupts),
 		TEST(steps_of_the_hosts_clock_do_no_harm),

@@ -272,6 +272,7 @@ static void thre_interrupt_lets_its_handler_go_now_and_then(void **state)
 		assert_int_equal(t->irq.level, 1);
 		/* Nothing but a flush makes the next one. */
 		assert_int_equal(t->uart.tx_len, 0);
+		assert_false(t->uart.thre_held);
 	}
 }
 
