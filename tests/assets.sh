@@ -89,7 +89,8 @@ built() {
 	if [ ! -e "$out" ]; then
 		say "making $name-$arch"
 		"make_${name%%-*}" "$arch" "$cache/tmp.$$" "${name#*-}"
-		rm -f "$cache/$name-$arch"-*
+		# what an older recipe made may be in use this moment
+		find "$cache" -maxdepth 1 -name "$name-$arch-*" -mtime +7 -delete
 		mv "$cache/tmp.$$" "$out"
 	fi
 	echo "$out"

@@ -35,7 +35,8 @@ tests/deps.sh demo
 assets=$(tests/assets.sh kernel-amd64 initramfs-amd64 kernel-amd64-version) || exit 1
 { read -r kernel; read -r initrd; read -r version; } <<<"$assets"
 run=("$MICROVM")
-[ -t 0 ] && [ -t 1 ] && tty=--tty || { tty=; run=(tests/demo.sh play); }
+tty=
+if [ -t 0 ] && [ -t 1 ]; then tty=--tty; else run=(tests/demo.sh play); fi
 run+=(--kernel "$kernel" --initrd "$initrd" --append "panic=-1")
 
 case $(tests/where) in
