@@ -25,9 +25,10 @@
 #include "devices/virtio/vhost_user_msg.h"
 #include "devices/virtio/virtio.h"
 
-/* For an answer, and between two attempts to connect. */
-#define VHOST_USER_TIMEOUT_NS (5 * 1000000000ull)
-#define VHOST_USER_REDIAL_NS 250000000ull
+#define VHOST_USER_TIMEOUT_NS (5 * 1000000000ull)	/* for an answer */
+/* Between two attempts to connect in the long run, and how many may go ahead of that. */
+#define VHOST_USER_REDIAL_NS 1000000000ull
+#define VHOST_USER_REDIAL_BURST 8
 
 /* On the loop's thread, without a lock held. */
 struct vhost_user_source_ops {
@@ -82,7 +83,7 @@ struct vhost_user {
 
 	/* the loop's */
 	struct loop_timer timer;	/* the next attempt to connect */
-	uint64_t dialled_ns;
+	uint64_t dials_paid_ns;	/* the time by which those so far would have been due */
 };
 
 /*

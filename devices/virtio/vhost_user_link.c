@@ -143,7 +143,7 @@ static int dial(struct vhost_user *u)
 {
 	int fd;
 
-	u->dialled_ns = loop_now_ns();
+	u->dials_paid_ns = MAX(u->dials_paid_ns, loop_now_ns()) + u->p.redial_ns;
 	fd = u->p.source->dial(u->p.source_ctx);
 	return fd < 0 ? fd : take_connection(u, fd);
 }
@@ -192,7 +192,7 @@ void vhost_user_notify(struct virtio_device *v, unsigned q)
 static void redial(void *arg)
 {
 	struct vhost_user *u = arg;
-	uint64_t since = loop_now_ns() - u->dialled_ns;
+	uint64_t due_ns = loop_now_ns() + VHOST_USER_REDIAL_BURST * u->p.redial_ns;
 
 	if (u->conn.fd >= 0 && is_lost(u))
 		hang_up(u);
@@ -201,8 +201,8 @@ static void redial(void *arg)
 	if (!is_due(u))
 		return;
 	loop_timer_disarm(u->v.loop, &u->timer);
-	if (since < u->p.redial_ns)
-		loop_timer_arm(u->v.loop, &u->timer, u->p.redial_ns - since);
+	if (u->dials_paid_ns > due_ns)
+		loop_timer_arm(u->v.loop, &u->timer, u->dials_paid_ns - due_ns);
 	else if (dial(u) < 0)
 		loop_timer_arm(u->v.loop, &u->timer, u->p.redial_ns);
 }
@@ -216,10 +216,9 @@ void vhost_user_quiesce(struct virtio_device *v)
 	stopped = u->state == VHOST_USER_RUNNING;
 	if (stopped)
 		vhost_user_stop(u);
-	down = u->state == VHOST_USER_DOWN;
-	/* The loop sees that and makes a new one, while the guest goes on. */
-	if (u->p.renew && u->state == VHOST_USER_READY && stopped)
+	if (stopped && u->p.renew && u->state == VHOST_USER_READY)
 		vhost_user_drop(u);
+	down = u->state == VHOST_USER_DOWN;
 	pthread_mutex_unlock(&v->lock);
 	if (down)
 		loop_call(v->loop, redial, u);
