@@ -158,6 +158,52 @@ bool gmem_contains(const struct gmem *mem, uint64_t gpa, uint64_t len)
 	return true;
 }
 
+bool gmem_gpa(const struct gmem *mem, const void *host, uint64_t *gpa)
+{
+	for (unsigned i = 0; i < mem->n_regions; i++) {
+		const struct gmem_region *r = &mem->regions[i];
+		uint64_t off = (uintptr_t)host - (uintptr_t)r->host;
+
+		if (off < r->len) {
+			*gpa = r->gpa + off;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The whole pages of [off, off + len) of the memfd. */
+static int gmem_punch(const struct gmem *mem, uint64_t off, uint64_t len)
+{
+	uint64_t start = align_up(off, GMEM_PAGE), end = align_down(off + len, GMEM_PAGE);
+
+	if (start >= end)
+		return 0;
+	if (fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, end - start) < 0)
+		return -errno;
+	return 0;
+}
+
+int gmem_discard_range(const struct gmem *mem, uint64_t gpa, uint64_t len)
+{
+	int ret = 0;
+
+	if (!gmem_contains(mem, gpa, len))
+		return -EFAULT;
+	for (unsigned i = 0; i < mem->n_regions && len && ret == 0; i++) {
+		const struct gmem_region *r = &mem->regions[i];
+		uint64_t piece;
+
+		if (gpa < r->gpa || gpa - r->gpa >= r->len)
+			continue;
+		piece = MIN(len, r->len - (gpa - r->gpa));
+		ret = gmem_punch(mem, r->offset + (gpa - r->gpa), piece);
+		gpa += piece;
+		len -= piece;
+	}
+	return ret;
+}
+
 int gmem_read(const struct gmem *mem, uint64_t gpa, void *dst, uint64_t len)
 {
 	uint8_t *p = dst;

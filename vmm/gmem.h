@@ -52,6 +52,13 @@ void gmem_finish(struct gmem *mem);
 /* Gives all pages back to the host: RAM reads as zeros again. No vCPU may run. */
 int gmem_discard(struct gmem *mem);
 
+/*
+ * Gives the pages that lie wholly in [gpa, gpa + len) back to the host while
+ * the guest runs: they read as zeros until written. 0; -EFAULT when any of it
+ * is not RAM, and nothing happened; or the errno of fallocate(2).
+ */
+int gmem_discard_range(const struct gmem *mem, uint64_t gpa, uint64_t len);
+
 /* Sum of all regions in bytes. */
 uint64_t gmem_size(const struct gmem *mem);
 
@@ -70,6 +77,9 @@ uint64_t gmem_piece(const struct gmem *mem, uint64_t gpa, uint64_t len, void **h
 
 /* Whether all of [gpa, gpa + len) is RAM, in one region or several; true for no bytes. */
 bool gmem_contains(const struct gmem *mem, uint64_t gpa, uint64_t len);
+
+/* The reverse of gmem_ptr(); false when @host is not in RAM. */
+bool gmem_gpa(const struct gmem *mem, const void *host, uint64_t *gpa);
 
 /*
  * Copies that may span regions. 0, or -EFAULT when any byte lies outside RAM;
