@@ -62,7 +62,7 @@ run_one() { # NAME: prints the verdict, leaves it in $work/NAME/verdict
 	took=$(((${EPOCHREALTIME/./} - ${start/./}) / 100000))
 	text=$(cat "$dir/why" 2>/dev/null || tail -n 1 "$dir/noise")
 	case $code in
-	0) echo ok >"$dir/verdict"; text="ok $name (${took%?}.${took: -1} s)" ;;
+	0) echo ok >"$dir/verdict"; text="ok $name ($((took / 10)).$((took % 10)) s)" ;;
 	77) echo skip >"$dir/verdict"; text="SKIP $name: $text" ;;
 	*)
 		echo fail >"$dir/verdict"
