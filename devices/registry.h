@@ -32,6 +32,7 @@ struct virtio_model {
 	const struct opt_key *keys;	/* beside bus=, ended by a NULL name; NULL: none */
 	bool multiple;		/* the option may be given several times */
 	bool by_default;	/* there, with the first word of arg, unless "off" */
+	bool shares_ram;	/* another process serves it and maps guest memory */
 	/*
 	 * What can be said of the option before anything is there: 0, or -EINVAL
 	 * after one line in the log that begins with @label. May be NULL.

@@ -11,6 +11,7 @@
 #include "vmm/util.h"
 
 #define GMEM_PAGE 4096ull
+#define GMEM_HUGE_PAGE (2 * MiB)
 
 static bool gmem_ranges_valid(const struct gmem_range *ranges, unsigned n)
 {
@@ -48,28 +49,47 @@ static int gmem_create_fd(uint64_t size)
 	return fd;
 }
 
+/*
+ * Address space of @len bytes from a multiple of GMEM_HUGE_PAGE on: guest and
+ * host addresses then agree below that, without which nothing can be mapped by
+ * huge pages. MAP_FAILED when there is none.
+ */
+static void *gmem_reserve(uint64_t len)
+{
+	uint64_t size = len + GMEM_HUGE_PAGE, head;
+	char *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return p;
+	head = -(uintptr_t)p & (GMEM_HUGE_PAGE - 1);
+	if (head)
+		munmap(p, head);
+	munmap(p + head + len, size - head - len);
+	return p + head;
+}
+
 static int gmem_map(struct gmem *mem, const struct gmem_range *range, uint64_t offset)
 {
 	struct gmem_region *r = &mem->regions[mem->n_regions];
-	void *host = mmap(NULL, range->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-			  mem->fd, offset);
+	int kind = mem->fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+	void *host = gmem_reserve(range->len);
 
+	if (host != MAP_FAILED)
+		host = mmap(host, range->len, PROT_READ | PROT_WRITE,
+			    kind | MAP_FIXED | MAP_NORESERVE, mem->fd, mem->fd >= 0 ? offset : 0);
 	if (host == MAP_FAILED) {
 		log_error("mmap of %llu MiB of guest memory: %m",
 			  (unsigned long long)(range->len / MiB));
 		return -errno;
 	}
-	/*
-	 * One fault instead of 512 where the host's shmem_enabled is "advise"; it
-	 * stays as it is where that is "never".
-	 */
+	/* One fault instead of 512 where the host grants it. */
 	madvise(host, range->len, MADV_HUGEPAGE);
 	*r = (struct gmem_region){ range->gpa, range->len, offset, host };
 	mem->n_regions++;
 	return 0;
 }
 
-int gmem_init(struct gmem *mem, const struct gmem_range *ranges, unsigned n)
+static int gmem_init_as(struct gmem *mem, const struct gmem_range *ranges, unsigned n, bool shared)
 {
 	uint64_t size = 0, offset = 0;
 
@@ -79,8 +99,9 @@ int gmem_init(struct gmem *mem, const struct gmem_range *ranges, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		if (__builtin_add_overflow(size, ranges[i].len, &size) || size > INT64_MAX)
 			return -EINVAL;
-	mem->fd = gmem_create_fd(size);
-	if (mem->fd < 0)
+	if (shared)
+		mem->fd = gmem_create_fd(size);
+	if (shared && mem->fd < 0)
 		return mem->fd;
 	for (unsigned i = 0; i < n; i++) {
 		int ret = gmem_map(mem, &ranges[i], offset);
@@ -92,6 +113,16 @@ int gmem_init(struct gmem *mem, const struct gmem_range *ranges, unsigned n)
 		offset += ranges[i].len;
 	}
 	return 0;
+}
+
+int gmem_init(struct gmem *mem, const struct gmem_range *ranges, unsigned n)
+{
+	return gmem_init_as(mem, ranges, n, true);
+}
+
+int gmem_init_private(struct gmem *mem, const struct gmem_range *ranges, unsigned n)
+{
+	return gmem_init_as(mem, ranges, n, false);
 }
 
 void gmem_finish(struct gmem *mem)
@@ -112,11 +143,26 @@ uint64_t gmem_size(const struct gmem *mem)
 	return size;
 }
 
+/* Whole pages of a region. */
+static int gmem_punch(const struct gmem *mem, const struct gmem_region *r, uint64_t off,
+		      uint64_t len)
+{
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, ret;
+
+	if (mem->fd >= 0)
+		ret = fallocate(mem->fd, mode, r->offset + off, len);
+	else
+		ret = madvise(r->host + off, len, MADV_DONTNEED);
+	return ret < 0 ? -errno : 0;
+}
+
 int gmem_discard(struct gmem *mem)
 {
-	if (fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, gmem_size(mem)) < 0)
-		return -errno;
-	return 0;
+	int ret = 0;
+
+	for (unsigned i = 0; i < mem->n_regions && ret == 0; i++)
+		ret = gmem_punch(mem, &mem->regions[i], 0, mem->regions[i].len);
+	return ret;
 }
 
 uint64_t gmem_piece(const struct gmem *mem, uint64_t gpa, uint64_t len, void **host)
@@ -172,16 +218,12 @@ bool gmem_gpa(const struct gmem *mem, const void *host, uint64_t *gpa)
 	return false;
 }
 
-/* The whole pages of [off, off + len) of the memfd. */
-static int gmem_punch(const struct gmem *mem, uint64_t off, uint64_t len)
+static int gmem_punch_inner(const struct gmem *mem, const struct gmem_region *r, uint64_t off,
+			    uint64_t len)
 {
 	uint64_t start = align_up(off, GMEM_PAGE), end = align_down(off + len, GMEM_PAGE);
 
-	if (start >= end)
-		return 0;
-	if (fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, end - start) < 0)
-		return -errno;
-	return 0;
+	return start < end ? gmem_punch(mem, r, start, end - start) : 0;
 }
 
 int gmem_discard_range(const struct gmem *mem, uint64_t gpa, uint64_t len)
@@ -197,7 +239,7 @@ int gmem_discard_range(const struct gmem *mem, uint64_t gpa, uint64_t len)
 		if (gpa < r->gpa || gpa - r->gpa >= r->len)
 			continue;
 		piece = MIN(len, r->len - (gpa - r->gpa));
-		ret = gmem_punch(mem, r->offset + (gpa - r->gpa), piece);
+		ret = gmem_punch_inner(mem, r, gpa - r->gpa, piece);
 		gpa += piece;
 		len -= piece;
 	}
@@ -240,18 +282,30 @@ int gmem_write(const struct gmem *mem, uint64_t gpa, const void *src, uint64_t l
 	return 0;
 }
 
-/* Appends to the memfd at its file position, which only this file uses. */
-static int gmem_send_file(const struct gmem *mem, uint64_t to, int fd, off_t off, uint64_t len)
+/* One call's worth of a file to @off of a region: bytes, 0 at the end of the file, -1. */
+static ssize_t gmem_read_some(const struct gmem *mem, const struct gmem_region *r, uint64_t to,
+			      int fd, off_t off, uint64_t len)
 {
-	if (lseek(mem->fd, to, SEEK_SET) < 0)
-		return -errno;
+	if (mem->fd < 0)
+		return pread(fd, r->host + to, len, off);
+	/* Into the page cache of the memfd, whose file position only this function uses. */
+	if (lseek(mem->fd, r->offset + to, SEEK_SET) < 0)
+		return -1;
+	return sendfile(mem->fd, fd, &off, len);
+}
+
+static int gmem_read_piece(const struct gmem *mem, const struct gmem_region *r, uint64_t to, int fd,
+			   off_t off, uint64_t len)
+{
 	while (len) {
-		ssize_t n = sendfile(mem->fd, fd, &off, len);
+		ssize_t n = gmem_read_some(mem, r, to, fd, off, len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -ENODATA;
+		to += n;
+		off += n;
 		len -= n;
 	}
 	return 0;
@@ -269,7 +323,7 @@ int gmem_read_file(const struct gmem *mem, uint64_t gpa, int fd, uint64_t off, u
 		if (gpa < r->gpa || gpa - r->gpa >= r->len)
 			continue;
 		piece = MIN(len, r->len - (gpa - r->gpa));
-		ret = gmem_send_file(mem, r->offset + (gpa - r->gpa), fd, off, piece);
+		ret = gmem_read_piece(mem, r, gpa - r->gpa, fd, off, piece);
 		if (ret < 0)
 			return ret;
 		gpa += piece;

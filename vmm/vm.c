@@ -310,14 +310,23 @@ enum vm_end vm_run(struct vm *vm)
 
 /* --- life ------------------------------------------------------------------------ */
 
-static int vm_create_parts(struct vm *vm)
+static int vm_create_ram(struct vm *vm)
 {
 	struct gmem_range ranges[GMEM_MAX_REGIONS];
 	unsigned n = arch_layout(vm->cfg, ranges);
+
+	for (unsigned i = 0; i < vm->cfg->n_devices; i++)
+		if (vm->cfg->devices[i].model->shares_ram)
+			return gmem_init(&vm->mem, ranges, n);
+	return gmem_init_private(&vm->mem, ranges, n);
+}
+
+static int vm_create_parts(struct vm *vm)
+{
 	int ret;
 
 	if ((ret = kvm_open(&vm->kvm)) < 0 ||
-	    (ret = gmem_init(&vm->mem, ranges, n)) < 0 ||
+	    (ret = vm_create_ram(vm)) < 0 ||
 	    (ret = loop_create(&vm->loop)) < 0 ||
 	    (ret = vm_watch_signals(vm)) < 0 ||
 	    (ret = term_create(&vm->term, vm->loop, vm_on_key, vm)) < 0 ||

@@ -258,6 +258,7 @@ static void share_destroy(struct virtio_device *v)
 }
 
 const struct virtio_model virtio_share_model = {
+	.shares_ram = true,
 	.name = "share",
 	.arg = "DIR",
 	.help = "directory for the guest to mount, by virtiofsd",

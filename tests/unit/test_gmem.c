@@ -267,6 +267,73 @@ static void a_copy_of_nothing_succeeds_anywhere(void **state)
 	assert_int_equal(gmem_write(mem, UINT64_MAX, NULL, 0), 0);
 }
 
+/* --- without a file ------------------------------------------------------------- */
+
+static void private_memory_has_no_file_and_the_same_rules(void **state)
+{
+	static const struct gmem_range ranges[] = { { 0, 0x400000 }, { 0x100000000, 0x200000 } };
+	static const struct gmem_range bad = { 1, 0x1000 };
+	struct gmem mem;
+	uint32_t value = 7;
+
+	assert_int_equal(gmem_init_private(&mem, &bad, 1), -EINVAL);
+	assert_int_equal(gmem_init_private(&mem, ranges, 2), 0);
+	assert_int_equal(mem.fd, -1);
+	/* Where guest and host addresses agree, huge pages can be used. */
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal((uintptr_t)mem.regions[i].host % 0x200000, 0);
+	assert_null(gmem_ptr(&mem, 0x400000 - 2, 4));
+	assert_int_equal(gmem_write(&mem, 0x100000000, &value, 4), 0);
+	value = 0;
+	assert_int_equal(gmem_read(&mem, 0x100000000, &value, 4), 0);
+	assert_int_equal(value, 7);
+	gmem_finish(&mem);
+}
+
+static void private_memory_is_given_back(void **state)
+{
+	static const struct gmem_range range = { 0, 0x400000 };
+	struct gmem mem;
+	uint32_t *p, *q;
+
+	assert_int_equal(gmem_init_private(&mem, &range, 1), 0);
+	p = gmem_ptr(&mem, 0x1000, 4);
+	q = gmem_ptr(&mem, 0x3000, 4);
+	*p = *q = 1;
+	assert_int_equal(gmem_discard_range(&mem, 0x1000, 0x1000), 0);
+	assert_int_equal(*p, 0);
+	assert_int_equal(*q, 1);
+	assert_int_equal(gmem_discard_range(&mem, 0x3ff000, 0x2000), -EFAULT);
+	assert_int_equal(gmem_discard(&mem), 0);
+	assert_int_equal(*q, 0);
+	gmem_finish(&mem);
+}
+
+static void files_are_read_into_either(void **state)
+{
+	static const struct gmem_range ranges[] = { { 0, 0x2000 }, { 0x2000, 0x2000 } };
+	char text[0x1800], back[sizeof(text)];
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	for (unsigned i = 0; i < sizeof(text); i++)
+		text[i] = i % 251;
+	assert_int_equal(pwrite(fd, text, sizeof(text), 0), sizeof(text));
+	for (unsigned shared = 0; shared < 2; shared++) {
+		struct gmem mem;
+
+		assert_int_equal(shared ? gmem_init(&mem, ranges, 2)
+					: gmem_init_private(&mem, ranges, 2), 0);
+		assert_int_equal(gmem_read_file(&mem, 0x1001, fd, 1, sizeof(text) - 1), 0);
+		assert_int_equal(gmem_read(&mem, 0x1001, back, sizeof(text) - 1), 0);
+		assert_memory_equal(back, text + 1, sizeof(text) - 1);
+		assert_int_equal(gmem_read_file(&mem, 0, fd, 1, sizeof(text)), -ENODATA);
+		assert_int_equal(gmem_read_file(&mem, 0x3000, fd, 0, sizeof(text)), -EFAULT);
+		assert_int_equal(gmem_read_file(&mem, 0, -1, 0, 1), -EBADF);
+		gmem_finish(&mem);
+	}
+	close(fd);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -275,6 +342,9 @@ int main(void)
 		T(regions_lie_one_after_the_other_in_the_file),
 		T(what_a_region_holds_is_at_its_offset_of_the_file),
 		cmocka_unit_test(bad_ranges_are_refused),
+		cmocka_unit_test(private_memory_has_no_file_and_the_same_rules),
+		cmocka_unit_test(private_memory_is_given_back),
+		cmocka_unit_test(files_are_read_into_either),
 		cmocka_unit_test(most_regions_work),
 		cmocka_unit_test(more_than_an_address_space_fails_clean),
 		T(case_77_the_file_can_neither_shrink_nor_grow),
