@@ -2,6 +2,7 @@
 # Smoke tests of devices whose queues others serve; part of tests/smoke/x86: shared folders (virtiofsd), disks of
 # qemu-storage-daemon, sockets to the host (vhost-vsock).
 # shellcheck shell=bash disable=SC2016,SC2154,SC2034
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 share() { # ARG...: a guest with a shell and the drivers
 	modprobe -q fuse 2>/dev/null || true
 	vm --kernel "$VMLINUX" --initrd "$SHARE_RD" --append "$quiet" "$@"
@@ -111,4 +112,50 @@ test_vhost_user_blk() {
 	ended 0
 	kill $daemon
 }
-all_share="share-pci share-mmio share-ro share-killed share-user vhost-user-blk" # and share-killed-parent
+
+test_vsock() { # connections from either side, and again with another driver
+	find_virtiofsd
+	modprobe -q vhost_vsock 2>/dev/null || true
+	[ -w /dev/vhost-vsock ] || skip 'no vhost_vsock here'
+	mkdir dir
+	gcc -static -O2 -o dir/peer "$tests/vsock_peer.c" || fail 'gcc'
+	share --share dir --vsock cid=42 --cpus 2
+	does 'mkdir /m; mount -t virtiofs dir /m' mounted
+	for i in 1 2; do
+		./dir/peer listen 1234 >host &
+		while ! grep -q listening host; do nap 0.1; done
+		does '/m/peer connect 2 1234 300000' from-guest-$i
+		wait $!
+		send $'/m/peer listen 4321 &\n'
+		expect 'listening'
+		[ "$(./dir/peer connect 42 4321 300000)" = same ] || fail 'something else came back'
+		does 'cd /sys/bus/virtio/drivers/vmw_vsock_virtio_transport; n=$(echo virtio*); echo $n >unbind; echo $n >bind; cd /' again-$i
+	done
+	"$MICROVM" --kernel "$VMLINUX" --vsock cid=42 </dev/null >second 2>&1 && fail 'a second one could have the cid'
+	grep -q 'another VM has cid=42' second || fail "the second one said: $(cat second)"
+	send $'poweroff -f\n'
+	ended 0
+}
+
+shmem() { sed -n 's/^RssShmem:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$vm/status"; }
+shrinks() { # KiB: waits until so much less than $before is held
+	for i in $(seq 60); do
+		[ $((before - $(shmem))) -ge "$1" ] && return
+		nap 0.5
+	done
+	fail "holds $(shmem) KiB, after $before"
+}
+test_balloon() { # what the guest has no use for is the host's again: free pages, and those it is asked for
+	local before
+	share --balloon on,take=32M --memory 384M
+	does 'mount -t tmpfs t /tmp; dd if=/dev/zero of=/tmp/f bs=1M count=110 2>/dev/null' filled
+	before=$(shmem)
+	[ "$before" -gt 110000 ] || fail "only $before KiB are held"
+	does 'rm /tmp/f' freed
+	shrinks 90000
+	does 'dd if=/dev/zero of=/tmp/f bs=1M count=110 2>/dev/null' used-again
+	does 'grep -q "balloon_inflate 8192" /proc/vmstat' inflated
+	send $'poweroff -f\n'
+	ended 0
+}
+all_share="share-pci share-mmio share-ro share-killed share-user vhost-user-blk vsock balloon" # and share-killed-parent
