@@ -137,19 +137,19 @@ test_vsock() { # connections from either side, and again with another driver
 	ended 0
 }
 
-shmem() { sed -n 's/^RssShmem:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$vm/status"; }
+rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$vm/status"; }
 shrinks() { # KiB: waits until so much less than $before is held
 	for i in $(seq 60); do
-		[ $((before - $(shmem))) -ge "$1" ] && return
+		[ $((before - $(rss))) -ge "$1" ] && return
 		nap 0.5
 	done
-	fail "holds $(shmem) KiB, after $before"
+	fail "holds $(rss) KiB, after $before"
 }
 test_balloon() { # what the guest has no use for is the host's again: free pages, and those it is asked for
 	local before
 	share --balloon on,take=32M --memory 384M
 	does 'mount -t tmpfs t /tmp; dd if=/dev/zero of=/tmp/f bs=1M count=110 2>/dev/null' filled
-	before=$(shmem)
+	before=$(rss)
 	[ "$before" -gt 110000 ] || fail "only $before KiB are held"
 	does 'rm /tmp/f' freed
 	shrinks 90000
