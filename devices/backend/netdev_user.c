@@ -11,11 +11,9 @@
 
 #include "devices/backend/netdns.h"
 #include "devices/backend/netframe.h"
-#include "devices/backend/usernet.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
 
-#define FRAME_MAX (14 + 4 + USERNET_MTU)
 /* Frames that wait for the guest: from HOLD on sockets are not read, from MAX on they are lost. */
 #define QUEUE_HOLD_BYTES (256 * KiB)
 #define QUEUE_MAX_BYTES (1 * MiB)
@@ -47,7 +45,7 @@ struct netdev_user {
 	size_t queued_bytes;
 	bool listening;
 	struct loop_work tell;	/* the front end, of frames */
-	uint8_t tx[NETDEV_HDR_LEN + FRAME_MAX];
+	uint8_t tx[NETDEV_HDR_LEN + 14 + USERNET_MTU_MAX];
 };
 
 static struct netdev_user *user_of(struct netdev *dev)
@@ -72,6 +70,11 @@ static void user_tell(void *arg)
 	user_tell_soon(u);
 }
 
+static size_t frame_max(const struct netdev_user *u)
+{
+	return 14 + u->dev.mtu;
+}
+
 /* Queues a frame, with room for @spare bytes more; NULL when it is lost. */
 static struct queued_frame *user_queue(struct netdev_user *u, const uint8_t *frame, size_t len,
 				       size_t spare)
@@ -79,7 +82,7 @@ static struct queued_frame *user_queue(struct netdev_user *u, const uint8_t *fra
 	size_t cost = sizeof(struct queued_frame) + len + spare;
 	struct queued_frame *f;
 
-	if (len > FRAME_MAX || u->queued_bytes + cost > QUEUE_MAX_BYTES)
+	if (len > frame_max(u) || u->queued_bytes + cost > QUEUE_MAX_BYTES)
 		return NULL;
 	f = malloc(cost);
 	if (!f)
@@ -205,6 +208,7 @@ static bool user_start(struct netdev_user *u)
 {
 	struct usernet_params params = {
 		.restricted = u->restricted,
+		.mtu = u->dev.mtu,
 		.fwds = u->fwds,
 		.n_fwds = u->n_fwds,
 	};
@@ -230,7 +234,7 @@ static int user_send(struct netdev *dev, unsigned queue, const struct iovec *iov
 {
 	struct netdev_user *u = user_of(dev);
 	/* A copy, so that the guest cannot change what was looked at. */
-	size_t len = gather(u->tx, sizeof(u->tx), iov, n);
+	size_t len = gather(u->tx, NETDEV_HDR_LEN + frame_max(u), iov, n);
 	const uint8_t *frame = u->tx + NETDEV_HDR_LEN;
 	struct netframe f;
 
@@ -297,7 +301,7 @@ int netdev_user_open(struct netdev **out, struct loop *loop,
 	u->dev = (struct netdev){
 		.ops = &user_ops,
 		.n_queues = 1,
-		.mtu = USERNET_MTU,
+		.mtu = params->mtu ? params->mtu : USERNET_MTU,
 		.kind = "user",
 	};
 	u->loop = loop;
@@ -312,7 +316,7 @@ int netdev_user_open(struct netdev **out, struct loop *loop,
 	inet_pton(AF_INET, USERNET_DNS4, &u->dns4.in.sin_addr);
 	inet_pton(AF_INET6, USERNET_DNS6, &u->dns6.in6.sin6_addr);
 	netdns_init(&u->dns, loop, resolv_conf, params->dns_port ? params->dns_port : DNS_PORT,
-		    14 + USERNET_MTU, user_dns_answer, u);
+		    ETH_FRAME_LEN, user_dns_answer, u);
 	if (u->n_fwds && !user_start(u)) {
 		user_close(&u->dev);
 		return -EADDRINUSE;

@@ -9,6 +9,7 @@
 
 #include "devices/backend/netaddr.h"
 #include "devices/backend/netdev.h"
+#include "devices/backend/usernet.h"
 #include "vmm/loop.h"
 
 #define NETDEV_USER_MAX_FWDS 16
@@ -17,6 +18,7 @@ struct netdev_user_params {
 	bool restricted;	/* nothing leads out, but for forwarded ports */
 	const struct net_fwd *fwds;	/* copied */
 	unsigned n_fwds;
+	unsigned mtu;		/* USERNET_MTU_MIN to USERNET_MTU_MAX; 0: USERNET_MTU */
 	const char *resolv_conf;	/* for tests; NULL: the host's */
 	uint16_t dns_port;		/* for tests; 0: 53 */
 };

@@ -368,11 +368,11 @@ static int add_fwd(struct usernet *net, const struct net_fwd *fwd)
 	return errno ? -errno : -EIO;
 }
 
-static int make_slirp(struct usernet *net, bool restricted)
+static int make_slirp(struct usernet *net, const struct usernet_params *params)
 {
 	SlirpConfig cfg = {
 		.version = 4,
-		.restricted = restricted,
+		.restricted = params->restricted,
 		.in_enabled = true,
 		.vnetwork.s_addr = inet_addr("10.0.2.0"),
 		.vnetmask.s_addr = inet_addr("255.255.255.0"),
@@ -381,8 +381,8 @@ static int make_slirp(struct usernet *net, bool restricted)
 		.vprefix_len = 64,
 		.vdhcp_start.s_addr = inet_addr("10.0.2.15"),
 		.vnameserver.s_addr = inet_addr(USERNET_DNS4),
-		.if_mtu = USERNET_MTU,
-		.if_mru = USERNET_MTU,
+		.if_mtu = params->mtu,
+		.if_mru = params->mtu,
 	};
 
 	inet_pton(AF_INET6, "fec0::", &cfg.vprefix_addr6);
@@ -412,7 +412,7 @@ int usernet_create(struct usernet **out, struct loop *loop, const struct usernet
 	net->active_ns = loop_now_ns();
 	ret = slirp_lib_load(&net->lib);
 	if (ret == 0)
-		ret = make_slirp(net, params->restricted);
+		ret = make_slirp(net, params);
 	for (unsigned i = 0; ret == 0 && i < params->n_fwds; i++)
 		ret = add_fwd(net, &params->fwds[i]);
 	if (ret < 0) {

@@ -17,7 +17,14 @@
 #include "devices/backend/netaddr.h"
 #include "vmm/loop.h"
 
-#define USERNET_MTU 1500
+/*
+ * What a packet may have. libslirp has TCP windows of 64 KiB: four packets fill
+ * one, so that there is always one to be acknowledged. Fewer, larger packets
+ * cost several times less than those of a real Ethernet.
+ */
+#define USERNET_MTU 16384
+#define USERNET_MTU_MIN 1280	/* of IPv6 */
+#define USERNET_MTU_MAX 65520
 #define USERNET_DNS4 "10.0.2.3"
 #define USERNET_DNS6 "fec0::3"
 
@@ -25,6 +32,7 @@ struct usernet;
 
 struct usernet_params {
 	bool restricted;	/* nothing leads out, but for forwarded ports */
+	unsigned mtu;
 	const struct net_fwd *fwds;
 	unsigned n_fwds;
 };

@@ -9,7 +9,7 @@
 
 struct net_options {
 	const char *tap;	/* the interface; NULL: user networking */
-	unsigned queues;
+	unsigned queues, mtu;
 	bool has_mac, restricted;
 	uint8_t mac[NETADDR_MAC_LEN];
 	struct net_fwd fwds[NETDEV_USER_MAX_FWDS];
@@ -31,11 +31,25 @@ static int parse_tap(struct net_options *o, const char *label, const struct opt_
 		return refuse(label, "tap", o->tap, "not together with user");
 	if (!netaddr_is_ifname(o->tap))
 		return refuse(label, "tap", o->tap, "not a name that an interface can have");
-	if (o->n_fwds || o->restricted)
-		return refuse(label, o->n_fwds ? "fwd" : "restrict", "", "only with user");
+	if (o->n_fwds || o->restricted || opt_value_get(opts, "mtu"))
+		return refuse(label, o->n_fwds ? "fwd" : o->restricted ? "restrict" : "mtu", "",
+			      "only with user");
 	if (queues && opt_parse_number(queues, 1, NETDEV_TAP_MAX_QUEUES, &n) < 0)
 		return refuse(label, "queues", queues, "not a number from 1 to 8");
 	o->queues = queues ? n : 1;
+	return 0;
+}
+
+static int parse_user(struct net_options *o, const char *label, const struct opt_value *opts)
+{
+	const char *mtu = opt_value_get(opts, "mtu");
+	uint64_t n = 0;
+
+	if (opt_value_get(opts, "queues"))
+		return refuse(label, "queues", "", "only with tap=");
+	if (mtu && opt_parse_number(mtu, USERNET_MTU_MIN, USERNET_MTU_MAX, &n) < 0)
+		return refuse(label, "mtu", mtu, "not a number from 1280 to 65520");
+	o->mtu = n;
 	return 0;
 }
 
@@ -55,6 +69,8 @@ static int parse_fwds(struct net_options *o, const char *label, const struct opt
 }
 
 _Static_assert(NETDEV_USER_MAX_FWDS >= OPT_MAX_PAIRS, "all that an option can name");
+_Static_assert(USERNET_MTU == 16384 && USERNET_MTU_MIN == 1280 && USERNET_MTU_MAX == 65520,
+	       "what the messages say");
 _Static_assert(NETDEV_TAP_MAX_QUEUES == 8 && NETDEV_TAP_MAX_QUEUES <= NET_MAX_PAIRS,
 	       "what parse_tap() says");
 
@@ -78,11 +94,7 @@ static int net_parse(struct net_options *o, const char *label, const struct opt_
 	ret = parse_fwds(o, label, opts);
 	if (ret < 0)
 		return ret;
-	if (o->tap)
-		return parse_tap(o, label, opts);
-	if (opt_value_get(opts, "queues"))
-		return refuse(label, "queues", "", "only with tap=");
-	return 0;
+	return (o->tap ? parse_tap : parse_user)(o, label, opts);
 }
 
 static int net_check(const char *label, const struct opt_value *opts)
@@ -98,6 +110,7 @@ static int net_open(struct netdev **out, const struct net_options *o, struct loo
 		.restricted = o->restricted,
 		.fwds = o->fwds,
 		.n_fwds = o->n_fwds,
+		.mtu = o->mtu,
 	};
 
 	return o->tap ? netdev_tap_open(out, loop, o->tap, o->queues)
@@ -134,6 +147,7 @@ const struct virtio_model virtio_net_model = {
 		  "lead a port of the host into the guest, as in tcp:127.0.0.1:2222:22" },
 		{ "restrict", NULL, "leave the guest nothing but forwarded ports" },
 		{ "mac", "ADDRESS", "of the card (made from the guest's name)" },
+		{ "mtu", "N", "bytes of a packet; user only (16384)" },
 		{ "queues", "N", "pairs of queues, for several CPUs; tap only (1)" },
 		{ NULL, NULL, NULL }
 	},

@@ -503,7 +503,6 @@ static void case_16_interface_that_is_deleted_does_not_make_the_loop_spin(void *
 
 	netdev_listen(t->dev, 0, true);
 	turn(t, 20);
-	log_set_level(LOG_ERROR - 1);
 	delete_interface(IFNAME);
 	turn(t, 5);
 	t->n_readable[0] = 0;
@@ -514,7 +513,6 @@ static void case_16_interface_that_is_deleted_does_not_make_the_loop_spin(void *
 	netdev_listen(t->dev, 0, true);
 	turn(t, 20);
 	assert_int_equal(t->n_readable[0], 0);
-	log_set_level(LOG_ERROR);
 }
 
 static void interface_in_use_or_of_another_kind_is_refused(void **state)
@@ -522,11 +520,9 @@ static void interface_in_use_or_of_another_kind_is_refused(void **state)
 	struct t *t = *state;
 	struct netdev *dev;
 
-	log_set_level(LOG_ERROR - 1);
 	assert_int_equal(netdev_tap_open(&dev, t->loop, IFNAME, 1), -EBUSY);
 	assert_int_equal(netdev_tap_open(&dev, t->loop, IFNAME, 2), -EINVAL);
 	assert_int_equal(netdev_tap_open(&dev, t->loop, "lo", 1), -EINVAL);
-	log_set_level(LOG_ERROR);
 }
 
 /* --- with a card before it -------------------------------------------------------------------- */

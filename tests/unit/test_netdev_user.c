@@ -504,25 +504,37 @@ static void port_that_nobody_listens_on_is_refused(void **state)
 	await_segment(t, &c, TCP_RST, &len);
 }
 
+static void forwarded_tcp_reaches_the_guest(struct t *t, bool v6, bool restricted);
+
+static void assert_silent(int fd)
+{
+	assert_int_equal(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0), 0);
+	close(fd);
+}
+
 static void restricted_guest_reaches_nobody(void **state)
 {
 	struct t *t = *state;
-	struct pollfd p = { .events = POLLIN };
-	uint16_t port, udp_port;
-	int udp = listen_on(false, SOCK_DGRAM, &udp_port);
 
-	p.fd = listen_on(false, SOCK_STREAM, &port);
-	connect_out(t, false, port);
-	put(t, pkt_make_udp(t->router4, pkt_ip("10.0.2.15"), pkt_ip("10.0.2.2"), 4000, udp_port, "x",
-			    1));
-	/* It is given an address all the same, which shows that time has passed. */
-	resolve6(t);
-	turn(t, 20);
-	assert_int_equal(poll(&p, 1, 0), 0);
-	close(p.fd);
-	p.fd = udp;
-	assert_int_equal(poll(&p, 1, 0), 0);
-	close(udp);
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		uint16_t port, udp_port;
+		int tcp = listen_on(v6, SOCK_STREAM, &port);
+		int udp = listen_on(v6, SOCK_DGRAM, &udp_port);
+		struct conn c = connect_out(t, v6, port);
+
+		put(t, pkt_make_udp(c.mac, c.here, c.there, 4000, udp_port, "x", 1));
+		/* It is given an address all the same, which shows that time has passed. */
+		resolve4(t);
+		resolve6(t);
+		turn(t, 20);
+		assert_silent(tcp);
+		assert_silent(udp);
+	}
+}
+
+static void restricted_guest_is_reached_by_forwarded_ports(void **state)
+{
+	forwarded_tcp_reaches_the_guest(*state, false, true);
 }
 
 static void restricted_guest_asks_no_name_server(void **state)
@@ -621,7 +633,7 @@ static bool is_arp_request(const struct got *g, const void *ip)
 	return pkt_be16(g->data + 12) == 0x0806 && g->data[21] == 1 && !memcmp(g->data + 38, ip, 4);
 }
 
-static void forwarded_tcp_reaches_the_guest(struct t *t, bool v6)
+static void forwarded_tcp_reaches_the_guest(struct t *t, bool v6, bool restricted)
 {
 	uint16_t port;
 	struct net_fwd fwd = fwd_on("tcp", v6, &port);
@@ -635,7 +647,9 @@ static void forwarded_tcp_reaches_the_guest(struct t *t, bool v6)
 	int fd;
 	size_t len;
 
-	open_with(t, (struct netdev_user_params){ .fwds = &fwd, .n_fwds = 1 });
+	open_with(t, (struct netdev_user_params){
+		.fwds = &fwd, .n_fwds = 1, .restricted = restricted,
+	});
 	netdev_listen(t->dev, 0, true);
 	c.mac = v6 ? t->router6 : t->router4;
 	/* A guest that says nothing is asked who it is; of IPv6 it has spoken when it configured itself. */
@@ -657,12 +671,12 @@ static void forwarded_tcp_reaches_the_guest(struct t *t, bool v6)
 
 static void forwarded_tcp_reaches_the_guest_by_ipv4(void **state)
 {
-	forwarded_tcp_reaches_the_guest(*state, false);
+	forwarded_tcp_reaches_the_guest(*state, false, false);
 }
 
 static void forwarded_tcp_reaches_the_guest_by_ipv6(void **state)
 {
-	forwarded_tcp_reaches_the_guest(*state, true);
+	forwarded_tcp_reaches_the_guest(*state, true, false);
 }
 
 static void forwarded_udp_reaches_the_guest(struct t *t, bool v6)
@@ -938,7 +952,7 @@ static void frames_of_impossible_length_are_not_let_in(void **state)
 	assert_int_equal(netdev_send(t->dev, 0, &iov, 1), -EMSGSIZE);
 	iov.iov_len = HDR - 1;
 	assert_int_equal(netdev_send(t->dev, 0, &iov, 1), -EMSGSIZE);
-	iov.iov_len = HDR + 1519;
+	iov.iov_len = HDR + 14 + t->dev->mtu + 1;
 	assert_int_equal(netdev_send(t->dev, 0, &iov, 1), -EMSGSIZE);
 	iov.iov_len = sizeof(buf);
 	assert_int_equal(netdev_send(t->dev, 0, &iov, 1), -EMSGSIZE);
@@ -1031,6 +1045,7 @@ int main(void)
 		T(tcp_reaches_the_host_by_ipv6),
 		T(port_that_nobody_listens_on_is_refused),
 		R(restricted_guest_reaches_nobody),
+		B(restricted_guest_is_reached_by_forwarded_ports),
 		R(restricted_guest_asks_no_name_server),
 		T(udp_reaches_the_host_by_ipv4),
 		T(udp_reaches_the_host_by_ipv6),
