@@ -13,6 +13,7 @@
 #include "vmm/vm.h"
 
 #define VCPU_SIGNAL SIGRTMIN
+#define VCPU_STACK_SIZE (256 * KiB)
 
 const char *vcpu_exit_name(unsigned reason)
 {
@@ -285,10 +286,15 @@ static void *vcpu_thread(void *arg)
 
 int vcpu_start(struct vcpu *vcpu)
 {
+	pthread_attr_t attr;
 	int ret;
 
 	vcpu->vm->running++;
-	ret = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+	pthread_attr_init(&attr);
+	/* Too small for a huge page, which the host would give for the first byte of 8 MiB. */
+	pthread_attr_setstacksize(&attr, VCPU_STACK_SIZE);
+	ret = pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu);
+	pthread_attr_destroy(&attr);
 	if (ret != 0) {
 		vcpu->vm->running--;
 		log_error("thread of vCPU %u: %s", vcpu->id, strerror(ret));
