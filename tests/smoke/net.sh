@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Smoke tests of network cards; part of tests/smoke/x86. Everything on the host's side is on the loopback interface, or on
 # a tap interface, of a network namespace made for the test: nothing is sent anywhere else.
-# shellcheck shell=bash disable=SC2016,SC2154
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154
 
 # namespace: makes one, for which nobody but root needs users of its own; `inside` runs commands there
 namespace() {
@@ -62,7 +62,7 @@ test_net_user() {
 	name_server
 	serve busybox httpd -f -p 127.0.0.1:8000 -h www
 	serve busybox httpd -f -p '[::1]:8000' -h www
-	shell --net user,mac=02:00:00:00:00:01,fwd=tcp:127.0.0.1:2222:22,fwd=tcp:[::1]:2223:22 --net user,bus=mmio
+	shell --net 'user,mac=02:00:00:00:00:01,fwd=tcp:127.0.0.1:2222:22,fwd=tcp:[::1]:2223:22' --net user,bus=mmio
 	expect 'guest# '
 	does 'grep 02:00:00:00:00:01 /sys/class/net/eth0/address' mac
 	does 'while :; do echo hello from the guest | nc -l -p 22; done & true' listening
