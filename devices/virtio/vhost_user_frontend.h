@@ -25,7 +25,8 @@
 #include "devices/virtio/vhost_user_msg.h"
 #include "devices/virtio/virtio.h"
 
-#define VHOST_USER_TIMEOUT_NS (5 * 1000000000ull)	/* for an answer */
+#define VHOST_USER_TIMEOUT_NS (5 * 1000000000ull)	/* for an answer... */
+#define VHOST_USER_START_FACTOR 6			/* ...and so much longer for the first */
 /* Between two attempts to connect in the long run, and how many may go ahead of that. */
 #define VHOST_USER_REDIAL_NS 1000000000ull
 #define VHOST_USER_REDIAL_BURST 8

@@ -253,10 +253,27 @@ static int init_device(struct vhost_user *u, struct loop *loop, const struct gme
 	return ret;
 }
 
+/* More patient than later: the back end may have to start, and no guest waits yet. */
+static int connect_first(struct vhost_user *u)
+{
+	uint64_t usual = u->p.timeout_ns;
+	bool ready;
+	int ret = dial(u);
+
+	if (ret < 0)
+		return ret;
+	pthread_mutex_lock(&u->v.lock);
+	u->p.timeout_ns *= VHOST_USER_START_FACTOR;
+	ready = vhost_user_negotiate(u);
+	u->p.timeout_ns = usual;
+	u->v.offered = vhost_user_offered(u);
+	pthread_mutex_unlock(&u->v.lock);
+	return ready ? 0 : -EPROTO;
+}
+
 int vhost_user_init(struct vhost_user *u, const struct vhost_user_params *params,
 		    struct loop *loop, const struct gmem *mem)
 {
-	bool ready;
 	int ret;
 
 	assert(params->n_queues <= VIRTIO_MAX_QUEUES && params->config_len <= sizeof(u->config));
@@ -277,17 +294,9 @@ int vhost_user_init(struct vhost_user *u, const struct vhost_user_params *params
 	ret = init_device(u, loop, mem);
 	if (ret < 0)
 		return ret;
-	ret = dial(u);
-	if (ret == 0) {
-		pthread_mutex_lock(&u->v.lock);
-		ready = vhost_user_negotiate(u);
-		u->v.offered = vhost_user_offered(u);
-		pthread_mutex_unlock(&u->v.lock);
-		if (ready)
-			return 0;
-		ret = -EPROTO;
-	}
-	vhost_user_finish(u);
+	ret = connect_first(u);
+	if (ret < 0)
+		vhost_user_finish(u);
 	return ret;
 }
 

@@ -102,6 +102,7 @@ test_vhost_user_blk() {
 	qemu-storage-daemon --blockdev driver=file,node-name=f,filename=disk.img \
 		--export "type=vhost-user-blk,id=e,node-name=f,addr.type=unix,addr.path=$PWD/sock,writable=on,num-queues=2" &
 	daemon=$!
+	mkfifo in nap
 	for i in $(seq 600); do [ -S sock ] && break || nap 0.1; done
 	share --vhost-user "kind=blk,socket=$PWD/sock,queues=2" --cpus 2
 	does '[ "$(md5sum </dev/vda | cut -c1-32)" = '"$(md5sum <disk.img | cut -c1-32) ]" read
