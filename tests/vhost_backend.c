@@ -380,26 +380,30 @@ static void *vb_thread(void *arg)
 
 /* --- what the front end dials ---------------------------------------------------- */
 
-static int vb_dial(void *ctx)
+void vb_serve_conn(struct vhost_backend *b, int fd)
 {
-	struct vhost_backend *b = ctx;
-	struct vb *c;
-	int pair[2];
+	struct vb *c = calloc(1, sizeof(*c));
 
-	if (b->refuse)
-		return -ECONNREFUSED;
-	must(b->n_threads < VB_MAX_CONNECTIONS);
-	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
-	c = calloc(1, sizeof(*c));
-	must(c);
+	must(c && b->n_threads < VB_MAX_CONNECTIONS);
 	c->b = b;
-	c->fd = pair[1];
+	c->fd = fd;
 	c->bad = b->dials < b->bad_connections;
 	for (unsigned i = 0; i < VB_QUEUES; i++)
 		c->rings[i].kick = c->rings[i].call = -1;
 	atomic_store(&b->conn, c->fd);
 	must(pthread_create(&b->threads[b->n_threads++], NULL, vb_thread, c) == 0);
 	b->dials++;
+}
+
+static int vb_dial(void *ctx)
+{
+	struct vhost_backend *b = ctx;
+	int pair[2];
+
+	if (b->refuse)
+		return -ECONNREFUSED;
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+	vb_serve_conn(b, pair[1]);
 	return pair[0];
 }
 

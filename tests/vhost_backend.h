@@ -59,6 +59,8 @@ extern const struct vhost_user_source_ops vb_source;	/* its ctx: the back end */
 void vb_init(struct vhost_backend *b);
 /* Waits for the threads: the front end has closed its connections. */
 void vb_finish(struct vhost_backend *b);
+/* Serves @fd, which it takes, as if it had been dialled. */
+void vb_serve_conn(struct vhost_backend *b, int fd);
 /* The process that is behind the last connection dies. */
 void vb_kill(struct vhost_backend *b);
 
