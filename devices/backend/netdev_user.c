@@ -17,6 +17,9 @@
 /* Frames that wait for the guest: from HOLD on sockets are not read, from MAX on they are lost. */
 #define QUEUE_HOLD_BYTES (256 * KiB)
 #define QUEUE_MAX_BYTES (1 * MiB)
+/* Pieces of IPv4 packets that libslirp is given in the time for which it may keep them. */
+#define FRAGMENTS_MAX 2048
+#define FRAGMENTS_NS (30 * 1000000000ull)
 #define RDNSS_ROOM 24
 #define TFTP_PORT 69
 #define DNS_PORT 53
@@ -38,6 +41,8 @@ struct netdev_user {
 	struct usernet *net;	/* NULL: not yet, or it */
 	bool failed;
 	unsigned max_sockets;
+	unsigned n_fragments;	/* since... */
+	uint64_t fragments_ns;
 	struct netdns dns;
 	union netaddr dns4, dns6;	/* the guest's name servers */
 
@@ -183,19 +188,31 @@ static bool is_dns_query(const struct netdev_user *u, const struct netframe *f)
 	       f->dst.in.sin_port == htons(DNS_PORT);
 }
 
+/* libslirp keeps as many as it gets, each in a buffer for a whole packet. */
+static bool user_admits_fragment(struct netdev_user *u)
+{
+	uint64_t now = loop_now_ns();
+
+	if (now - u->fragments_ns > FRAGMENTS_NS) {
+		u->fragments_ns = now;
+		u->n_fragments = 0;
+	}
+	return u->n_fragments++ < FRAGMENTS_MAX;
+}
+
 /*
  * What libslirp is not given: protocols that nobody asked for here, each of
  * which had its memory errors (NC-SI, TFTP, reassembly of fragments whose
  * headers differ in length), and, when the guest has as many sockets as it may,
  * what would open another.
  */
-static bool user_admits(const struct netdev_user *u, const struct netframe *f)
+static bool user_admits(struct netdev_user *u, const struct netframe *f)
 {
 	bool full = usernet_sockets(u->net) >= u->max_sockets;
 
 	if (f->type == ETH_P_ARP)
 		return true;
-	if (f->proto == 255 || (f->fragment && f->options))
+	if (f->proto == 255 || (f->fragment && (f->options || !user_admits_fragment(u))))
 		return false;
 	if (f->proto == IPPROTO_UDP)
 		return !full && f->dst.in.sin_port != htons(TFTP_PORT) && (f->data || f->fragment);

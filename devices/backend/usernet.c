@@ -22,10 +22,11 @@
 /* What libslirp answers when it waits for sockets alone. */
 #define TIMEOUT_NONE_MS 1000
 /*
- * With listening sockets it always wants a tick of half a second. When nothing
- * has happened for as long as its connections may linger, it gets none.
+ * With listening sockets it always wants a tick of half a second. When there is
+ * no other socket, and for longer than it keeps pieces of packets nothing has
+ * happened, it gets none.
  */
-#define IDLE_NS (15 * 60 * 1000000000ull)
+#define IDLE_NS (60 * 1000000000ull)
 /* Its clock stands still between ticks: put it right before a frame if it is late. */
 #define CLOCK_LATE_NS 100000000ull
 
@@ -289,7 +290,8 @@ static const SlirpCb callbacks = {
 
 static void arm_tick(struct usernet *net, uint32_t ms)
 {
-	bool idle = net->n_polled <= net->n_fwds && loop_now_ns() - net->active_ns > IDLE_NS;
+	bool idle = !net->n_sockets && net->n_polled <= net->n_fwds &&
+		    loop_now_ns() - net->active_ns > IDLE_NS;
 
 	if (ms >= TIMEOUT_NONE_MS || (ms > 2 && idle))
 		loop_timer_disarm(net->loop, &net->tick);
@@ -419,6 +421,8 @@ int usernet_create(struct usernet **out, struct loop *loop, const struct usernet
 		usernet_destroy(net);
 		return ret;
 	}
+	/* Whether those that listen were counted depends on libslirp's version. */
+	net->n_sockets = 0;
 	loop_post(loop, &net->settle);
 	*out = net;
 	return 0;

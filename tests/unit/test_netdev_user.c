@@ -1002,6 +1002,23 @@ static void case_97_flood_of_connections_leaves_descriptors_for_others(void **st
 	forget(t);
 }
 
+static void case_97_flood_of_fragments_is_cut(void **state)
+{
+	struct t *t = *state;
+	struct pkt piece = pkt_make_ip(broadcast, pkt_ip("10.0.2.15"), pkt_ip("10.0.2.2"), 17,
+				       "\17\240\17\240\2\0\0\0\0\0\0\0\0\0\0\0", 16, -1);
+	unsigned taken = 0;
+
+	piece.data[20] = 0x20;
+	for (unsigned i = 0; i < 10000; i++) {
+		piece.data[18] = i >> 8;
+		piece.data[19] = i;
+		taken += send_frame(t, &piece) == 0;
+	}
+	assert_int_equal(taken, 2048);
+	resolve4(t);
+}
+
 static bool is_loaded(void)
 {
 	FILE *f = fopen("/proc/self/maps", "r");
@@ -1065,6 +1082,7 @@ int main(void)
 		T(protocols_that_nobody_needs_are_not_let_in),
 		T(frames_of_impossible_length_are_not_let_in),
 		T(case_97_guest_that_does_not_receive_costs_a_bounded_amount),
+		T(case_97_flood_of_fragments_is_cut),
 		T(case_97_flood_of_connections_leaves_descriptors_for_others),
 	};
 
