@@ -105,7 +105,8 @@ _Static_assert(offsetof(struct vhost_user_msg, u64) == offsetof(struct vhost_use
 _Static_assert(sizeof(struct vhost_user_addr) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhost_user_region) == 32, "as on the wire");
 
-#define VHOST_USER_PAYLOAD_MAX (sizeof(struct vhost_user_msg) - offsetof(struct vhost_user_msg, u64))
+#define VHOST_USER_PAYLOAD_MAX                                                                     \
+	(sizeof(struct vhost_user_msg) - offsetof(struct vhost_user_msg, u64))
 
 /*
  * Sends @msg with @n_fds descriptors. 0, -ETIMEDOUT, or negative errno (-EPIPE
