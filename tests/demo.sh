@@ -13,7 +13,7 @@ if [ "${1-}" = play ]; then # type commands, in a directory of our own
 	trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$dir"' EXIT
 	cd "$dir"
 	: >console
-	tail -f console | sed -u 's/\x1b\[6n//' & # without the shell's question how wide the terminal is
+	tail -s 0.1 -f console | sed -u 's/\x1b\[6n//' & # without the shell's question how wide the terminal is
 	(
 		vm "${@:2}"
 		expect 'guest# '

@@ -159,4 +159,4 @@ test_balloon() { # what the guest has no use for is the host's again: free pages
 	send $'poweroff -f\n'
 	ended 0
 }
-all_share="share-pci share-mmio share-ro share-killed share-user vhost-user-blk vsock balloon" # and share-killed-parent
+all_share="share-pci share-mmio share-ro share-killed vhost-user-blk vsock balloon" # and share-killed-parent
