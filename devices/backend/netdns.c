@@ -126,7 +126,7 @@ static void query_send(struct netdns_query *q, const uint8_t *data, size_t len)
 		query_send_to(q, &servers[q->tried++ % n], data, len);
 }
 
-/* What is too long for a frame becomes the question with TC, to be asked by TCP (RFC 1035, 4.2.1). */
+/* Too long for a frame: the question, with TC, for it to be asked by TCP (RFC 1035, 4.2.1). */
 static size_t truncate_answer(const struct netdns_query *q, uint8_t *data)
 {
 	data[2] |= DNS_TC;

@@ -652,7 +652,7 @@ static void forwarded_tcp_reaches_the_guest(struct t *t, bool v6, bool restricte
 	});
 	netdev_listen(t->dev, 0, true);
 	c.mac = v6 ? t->router6 : t->router4;
-	/* A guest that says nothing is asked who it is; of IPv6 it has spoken when it configured itself. */
+	/* Who it is the guest is asked; of IPv6 it has spoken when it configured itself. */
 	if (v6)
 		resolve6(t);
 	fd = connect_in(v6, SOCK_STREAM, port);

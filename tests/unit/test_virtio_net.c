@@ -1216,7 +1216,8 @@ static void option_takes_what_makes_sense(void **state)
 	static const char *const good[] = {
 		"", "user", "restrict", "user,mac=02:00:00:00:00:01", "mac=02:00:00:00:00:01",
 		"fwd=tcp:127.0.0.1:2222:22", "user,fwd=tcp:127.0.0.1:2222:22,fwd=udp:[::1]:53:53",
-		"mtu=1280", "user,mtu=65520", "tap=tap0", "tap=tap0,queues=8,mac=02:00:00:00:00:01", "tap=tap0,restrict=off",
+		"mtu=1280", "user,mtu=65520", "tap=tap0",
+		"tap=tap0,queues=8,mac=02:00:00:00:00:01", "tap=tap0,restrict=off",
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(good); i++)
@@ -1229,7 +1230,8 @@ static void option_refuses_what_does_not(void **state)
 	static const char *const bad[] = {
 		"none,mac=02:00:00:00:00:01", "user,tap=tap0", "tap=a/b", "tap=", "tap=tap0,restrict",
 		"tap=tap0,fwd=tcp:127.0.0.1:2222:22", "tap=tap0,queues=0", "tap=tap0,queues=9",
-		"tap=tap0,queues=x", "tap=tap0,mtu=1500", "mtu=1279", "mtu=65521", "mtu=x", "queues=2", "mac=1", "mac=01:00:00:00:00:01",
+		"tap=tap0,queues=x", "tap=tap0,mtu=1500", "mtu=1279", "mtu=65521", "mtu=x",
+		"queues=2", "mac=1", "mac=01:00:00:00:00:01",
 		"fwd=tcp:127.0.0.1:2222", "mac=02:00:00:00:00:01,mac=02:00:00:00:00:02",
 	};
 
