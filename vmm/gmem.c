@@ -125,9 +125,31 @@ int gmem_init_private(struct gmem *mem, const struct gmem_range *ranges, unsigne
 	return gmem_init_as(mem, ranges, n, false);
 }
 
+int gmem_init_foreign(struct gmem *mem, const struct gmem_region *regions, unsigned n)
+{
+	struct gmem_range ranges[GMEM_MAX_REGIONS];
+
+	*mem = (struct gmem){ .fd = -1, .foreign = true };
+	if (n == 0 || n > GMEM_MAX_REGIONS)
+		return -EINVAL;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned k = i;
+
+		for (; k > 0 && mem->regions[k - 1].gpa > regions[i].gpa; k--)
+			mem->regions[k] = mem->regions[k - 1];
+		mem->regions[k] = regions[i];
+	}
+	for (unsigned i = 0; i < n; i++)
+		ranges[i] = (struct gmem_range){ mem->regions[i].gpa, mem->regions[i].len };
+	if (!gmem_ranges_valid(ranges, n))
+		return -EINVAL;
+	mem->n_regions = n;
+	return 0;
+}
+
 void gmem_finish(struct gmem *mem)
 {
-	for (unsigned i = 0; i < mem->n_regions; i++)
+	for (unsigned i = 0; i < mem->n_regions && !mem->foreign; i++)
 		munmap(mem->regions[i].host, mem->regions[i].len);
 	if (mem->fd >= 0)
 		close(mem->fd);
@@ -149,6 +171,8 @@ static int gmem_punch(const struct gmem *mem, const struct gmem_region *r, uint6
 {
 	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, ret;
 
+	if (mem->foreign)
+		return -EOPNOTSUPP;
 	if (mem->fd >= 0)
 		ret = fallocate(mem->fd, mode, r->offset + off, len);
 	else

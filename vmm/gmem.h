@@ -37,6 +37,7 @@ struct gmem_region {
 
 struct gmem {
 	int fd;			/* memfd; -1: private */
+	bool foreign;		/* gmem_init_foreign() */
 	unsigned n_regions;
 	struct gmem_region regions[GMEM_MAX_REGIONS];	/* ascending by gpa */
 };
@@ -55,6 +56,12 @@ int gmem_init(struct gmem *mem, const struct gmem_range *ranges, unsigned n);
  * page faults.
  */
 int gmem_init_private(struct gmem *mem, const struct gmem_range *ranges, unsigned n);
+/*
+ * Memory that somebody else has mapped, and unmaps after gmem_finish(): @regions
+ * with gpa, len and host, in any order. It is not discarded. 0, or -EINVAL for
+ * regions that are unaligned, overlap or wrap, or are none or too many.
+ */
+int gmem_init_foreign(struct gmem *mem, const struct gmem_region *regions, unsigned n);
 void gmem_finish(struct gmem *mem);
 
 /* Gives all pages back to the host: RAM reads as zeros again. No vCPU may run. */

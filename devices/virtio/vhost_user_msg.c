@@ -78,27 +78,38 @@ int vhost_user_send(int fd, const struct vhost_user_msg *msg, const int *fds, un
 	return 0;
 }
 
-/* The number of descriptors that came with @m, which are closed. */
-static unsigned close_fds(struct msghdr *m)
+/* Keeps one descriptor that came; -EPROTO when there is no room for it. */
+static int keep_fd(struct vhost_user_in *in, int fd)
 {
-	unsigned n = 0;
+	if (in->n_fds < VHOST_USER_MAX_FDS) {
+		in->fds[in->n_fds++] = fd;
+		return 0;
+	}
+	close(fd);
+	return -EPROTO;
+}
+
+static int keep_fds(struct vhost_user_in *in, struct msghdr *m)
+{
+	int ret = m->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (size_t off = 0; off + sizeof(int) <= c->cmsg_len - CMSG_LEN(0);
-		     off += sizeof(int), n++) {
+		     off += sizeof(int)) {
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + off, sizeof(fd));
-			close(fd);
+			if (keep_fd(in, fd) < 0)
+				ret = -EPROTO;
 		}
 	}
-	return n;
+	return ret;
 }
 
 /* Some of @len bytes. -EAGAIN when there is nothing yet. */
-static ssize_t recv_some(int fd, void *buf, size_t len)
+static ssize_t recv_some(int fd, struct vhost_user_in *in, void *buf, size_t len)
 {
 	union {
 		struct cmsghdr align;
@@ -115,37 +126,60 @@ static ssize_t recv_some(int fd, void *buf, size_t len)
 
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
-	if (close_fds(&m) || m.msg_flags & MSG_CTRUNC)
+	if (keep_fds(in, &m) < 0)
 		return -EPROTO;
 	return n ? n : -ECONNRESET;
 }
 
-/* All of @len bytes; *@done counts them. */
-static int recv_all(int fd, void *buf, size_t len, size_t *done, uint64_t deadline)
+/* Up to byte @end of the message. 0, -EAGAIN or another error. */
+static int recv_to(int fd, struct vhost_user_in *in, size_t end)
 {
-	for (*done = 0; *done < len;) {
-		ssize_t n = recv_some(fd, (char *)buf + *done, len - *done);
+	while (in->got < end) {
+		ssize_t n = recv_some(fd, in, (char *)&in->msg.h + in->got, end - in->got);
 
-		if (n == -EAGAIN)
-			n = wait_for(fd, POLLIN, deadline);
 		if (n < 0)
 			return n;
-		*done += n;
+		in->got += n;
 	}
 	return 0;
 }
 
+int vhost_user_in_step(int fd, struct vhost_user_in *in)
+{
+	const struct vhost_user_header *h = &in->msg.h;
+	int ret = recv_to(fd, in, sizeof(*h));
+
+	if (ret < 0)
+		return ret;
+	if ((h->flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION ||
+	    h->size > VHOST_USER_PAYLOAD_MAX)
+		return -EPROTO;
+	return recv_to(fd, in, sizeof(*h) + h->size);
+}
+
+void vhost_user_in_finish(struct vhost_user_in *in)
+{
+	for (unsigned i = 0; i < in->n_fds; i++)
+		if (in->fds[i] >= 0)
+			close(in->fds[i]);
+	*in = (struct vhost_user_in){ 0 };
+}
+
 int vhost_user_recv(int fd, struct vhost_user_msg *msg, uint64_t deadline)
 {
-	size_t done;
-	int ret;
+	struct vhost_user_in in = { 0 };
+	int ret = vhost_user_in_step(fd, &in);
 
-	memset(msg, 0, sizeof(*msg));
-	ret = recv_all(fd, &msg->h, sizeof(msg->h), &done, deadline);
-	if (ret < 0)
-		return ret == -ETIMEDOUT && !done ? -EAGAIN : ret;
-	if ((msg->h.flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION ||
-	    msg->h.size > VHOST_USER_PAYLOAD_MAX)
-		return -EPROTO;
-	return recv_all(fd, &msg->u64, msg->h.size, &done, deadline);
+	while (ret == -EAGAIN) {
+		ret = wait_for(fd, POLLIN, deadline);
+		if (ret == 0)
+			ret = vhost_user_in_step(fd, &in);
+	}
+	if (ret == -ETIMEDOUT && !in.got)
+		ret = -EAGAIN;
+	if (in.n_fds)
+		ret = -EPROTO;
+	*msg = in.msg;
+	vhost_user_in_finish(&in);
+	return ret;
 }

@@ -17,6 +17,7 @@ enum vhost_user_request {
 	VHOST_USER_GET_FEATURES = 1,
 	VHOST_USER_SET_FEATURES = 2,
 	VHOST_USER_SET_OWNER = 3,
+	VHOST_USER_RESET_OWNER = 4,
 	VHOST_USER_SET_MEM_TABLE = 5,
 	VHOST_USER_SET_VRING_NUM = 8,
 	VHOST_USER_SET_VRING_ADDR = 9,
@@ -32,11 +33,16 @@ enum vhost_user_request {
 	VHOST_USER_SET_BACKEND_REQ_FD = 21,
 	VHOST_USER_GET_CONFIG = 24,
 	VHOST_USER_SET_CONFIG = 25,
+	VHOST_USER_GPU_SET_SOCKET = 33,
 	VHOST_USER_RESET_DEVICE = 34,
 };
 
 /* Sent by the back end, on the channel of SET_BACKEND_REQ_FD. */
 #define VHOST_USER_BACKEND_CONFIG_CHANGE 2
+
+/* SET_VRING_KICK, _CALL and _ERR: a ring's number, and that no descriptor comes with it. */
+#define VHOST_USER_RING_MASK 0xffu
+#define VHOST_USER_RING_NO_FD 0x100u
 
 #define VHOST_USER_F_PROTOCOL_FEATURES 30	/* among the device's features */
 
@@ -122,5 +128,23 @@ int vhost_user_send(int fd, const struct vhost_user_msg *msg, const int *fds, un
  * -EAGAIN the socket is of no use.
  */
 int vhost_user_recv(int fd, struct vhost_user_msg *msg, uint64_t deadline);
+
+/* A message on its way in, piece by piece; all zeros at first. */
+struct vhost_user_in {
+	struct vhost_user_msg msg;
+	size_t got;		/* bytes of it, the header's included */
+	int fds[VHOST_USER_MAX_FDS];
+	unsigned n_fds;
+};
+
+/*
+ * Takes what is there of one message, without waiting. 0: it is complete, and
+ * its descriptors are the caller's, who begins another with
+ * vhost_user_in_finish(); -EAGAIN: not yet; otherwise as vhost_user_recv(), but
+ * that up to VHOST_USER_MAX_FDS descriptors may come with it.
+ */
+int vhost_user_in_step(int fd, struct vhost_user_in *in);
+/* Closes the descriptors that are left (-1: taken) and forgets all of it. */
+void vhost_user_in_finish(struct vhost_user_in *in);
 
 #endif

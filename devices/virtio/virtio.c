@@ -31,18 +31,22 @@ static void virtio_unlock(struct virtio_device *v)
  * The loop's thread against a reset by a vCPU: whoever gets the lock first wins,
  * and a kick that comes second finds the device not running.
  */
+void virtio_kicked_queue(struct virtio_device *v, unsigned q)
+{
+	virtio_lock(v);
+	if ((virtio_running(v) || v->adopted) && virtio_queue(v, q)->enabled)
+		v->ops->notify(v, q);
+	virtio_unlock(v);
+}
+
 static void virtio_kicked(void *arg, uint32_t events)
 {
 	struct virtio_queue *q = arg;
-	struct virtio_device *v = q->v;
 	eventfd_t n;
 
 	/* First, lest a kick during notify() is lost; always, or the loop spins (case 16). */
 	eventfd_read(q->kick.fd, &n);
-	virtio_lock(v);
-	if ((virtio_running(v) || v->adopted) && q->vq.enabled)
-		v->ops->notify(v, q->vq.index);
-	virtio_unlock(v);
+	virtio_kicked_queue(q->v, q->vq.index);
 }
 
 /*
@@ -513,6 +517,42 @@ void virtio_disable_queue(struct virtio_device *v, unsigned q)
 	if (virtio_in_setup(v))
 		vq->enabled = false;
 	virtio_unlock(v);
+}
+
+bool virtio_start_queue(struct virtio_device *v, unsigned q, const struct virtio_queue_setup *s)
+{
+	struct virtq *vq = virtio_lock_queue(v, q);
+	bool started;
+
+	if (!vq)
+		return false;
+	started = v->status & VIRTIO_CONFIG_S_FEATURES_OK && !vq->enabled;
+	if (started) {
+		vq->size = s->size;
+		vq->desc_gpa = s->desc;
+		vq->avail_gpa = s->avail;
+		vq->used_gpa = s->used;
+		started = virtq_enable(vq, v->features) == 0;
+	}
+	if (started)
+		virtq_set_base(vq, s->base);
+	virtio_unlock(v);
+	if (started)
+		virtio_kick(v, q);
+	return started;
+}
+
+uint16_t virtio_stop_queue(struct virtio_device *v, unsigned q)
+{
+	struct virtq *vq = virtio_lock_queue(v, q);
+	uint16_t base;
+
+	if (!vq)
+		return 0;
+	base = virtq_base(vq);
+	virtq_reset(vq);
+	virtio_unlock(v);
+	return base;
 }
 
 /* --- device configuration (2.5) -------------------------------------------- */

@@ -3,7 +3,7 @@
  * The virtio device state machine (virtio 1.2, 2.1 and 3), once for all
  * devices and transports.
  *
- *     transport (virtio_pci, virtio_mmio, vhost_user)  -- registers, interrupts
+ *     transport (virtio_pci, virtio_mmio, vhost_user_backend)  -- registers, interrupts
  *           |  virtio_set_status(), virtio_get_features(), ...
  *     virtio.c                                          -- status, features, queues, reset
  *           |  virtio_ops
@@ -38,7 +38,7 @@
  * Life: virtio_init() ... virtio_attach() by the transport ... driver
  * negotiates ... DRIVER_OK: activate(), kicks arrive ... status 0: queues off,
  * quiesce(), reset() ... virtio_finish(). Which queues are enabled does not
- * change between DRIVER_OK and reset.
+ * change between DRIVER_OK and reset, but for virtio_start_queue().
  */
 #ifndef MICROVM_VIRTIO_H
 #define MICROVM_VIRTIO_H
@@ -221,6 +221,24 @@ bool virtio_queue_enabled(struct virtio_device *v, unsigned q);
 void virtio_enable_queue(struct virtio_device *v, unsigned q);
 /* Makes it unready, before DRIVER_OK only; afterwards it takes a reset. */
 void virtio_disable_queue(struct virtio_device *v, unsigned q);
+/*
+ * For a transport that starts and stops queues one by one (vhost-user). Such a
+ * one makes them ready between FEATURES_OK and reset, and has chains of queue
+ * @q popped from index @base on. False when it is not there, ready already, or
+ * not to be served like that.
+ */
+struct virtio_queue_setup {
+	uint16_t size, base;
+	uint64_t desc, avail, used;	/* guest addresses */
+};
+bool virtio_start_queue(struct virtio_device *v, unsigned q, const struct virtio_queue_setup *s);
+/*
+ * Makes it unready at any time and says from which index on it is to be gone on
+ * with. Chains in flight are void: a reset follows, or the device holds none.
+ */
+uint16_t virtio_stop_queue(struct virtio_device *v, unsigned q);
+/* The driver kicked queue @q, and not by virtio_kick_fd(). Loop thread. */
+void virtio_kicked_queue(struct virtio_device *v, unsigned q);
 /* Any offset, width and length: outside config_len reads 0 and writes are dropped (case 24). */
 void virtio_config_read(struct virtio_device *v, uint64_t off, void *buf, uint32_t len);
 void virtio_config_write(struct virtio_device *v, uint64_t off, const void *buf, uint32_t len);

@@ -100,6 +100,26 @@ int virtq_adopt(struct virtq *q)
 	return 0;
 }
 
+void virtq_set_base(struct virtq *q, uint16_t base)
+{
+	q->next_avail = q->avail_idx = base;
+	q->used_idx = q->next_used = ring_load(&q->used->idx, ACQUIRE);
+}
+
+static bool virtq_holds(const struct virtq *q, const struct virtq_chain *c)
+{
+	return c->busy && c->generation == q->generation;
+}
+
+uint16_t virtq_base(const struct virtq *q)
+{
+	uint16_t base = q->next_avail;
+
+	for (unsigned i = 0; q->chains && i < q->max_size; i++)
+		base -= virtq_holds(q, &q->chains[i]);
+	return base;
+}
+
 /* --- taking chains --------------------------------------------------------- */
 
 /* Indirect tables may lie at any address (2.7.5.3). */
@@ -240,11 +260,6 @@ static bool virtq_waiting(struct virtq *q)
 	if ((uint16_t)(q->avail_idx - q->next_avail) > q->size)
 		q->broken = "available index jumped";
 	return q->avail_idx != q->next_avail && !q->broken;
-}
-
-static bool virtq_holds(const struct virtq *q, const struct virtq_chain *c)
-{
-	return c->busy && c->generation == q->generation;
 }
 
 struct virtq_chain *virtq_pop(struct virtq *q)

@@ -100,6 +100,14 @@ void virtq_reset(struct virtq *q);
 int virtq_enable(struct virtq *q, uint64_t features);
 
 /*
+ * A queue that was in use before: the driver's chains from index @base of the
+ * available ring on are popped, and the used ring is gone on with where it says
+ * that it ends. After virtq_enable(), before any chain is popped.
+ */
+void virtq_set_base(struct virtq *q, uint16_t base);
+/* From where to go on: behind what was used, given that chains are used in their order. */
+uint16_t virtq_base(const struct virtq *q);
+/*
  * Takes an external queue over from a server that has ended, and that used
  * chains in the order in which they came: those it had not used are popped
  * next. 0, or -ENOMEM.
