@@ -19,7 +19,8 @@ CFLAGS := -std=gnu11 -O2 -g -pthread -fno-common \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wvla -Wundef -Wformat=2 -Wno-unused-parameter -Werror
 LDFLAGS := -pthread
-LDLIBS := -luring
+# PNG only for programs that take screenshots.
+LDLIBS := -luring -Wl,--as-needed -lpng
 
 # Hardening costs nothing that a benchmark shows; sanitizers bring their own.
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE -D_FORTIFY_SOURCE=2 \

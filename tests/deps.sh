@@ -8,9 +8,9 @@ die() { echo "deps.sh: $*" >&2; exit 1; }
 
 packages() {
 	case $1 in
-	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev ;;
+	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev libdrm-dev libpng-dev ;;
 	lab) echo qemu-system-x86 busybox-static cpio kmod xz-utils e2fsprogs gcc libc6-dev ;;
-	test) packages build; packages lab; echo libcmocka-dev clang libclang-rt-dev ;;
+	test) packages build; packages lab; echo libcmocka-dev clang libclang-rt-dev edid-decode ;;
 	bench | demo) packages build; packages lab ;;
 	gl) packages lab; echo qemu-system-gui xvfb libgl1-mesa-dri ;;
 	all) packages test; packages gl ;;

@@ -18,9 +18,8 @@
  * that failed has changed nothing. A NULL function: the renderer cannot do it,
  * the answer is UNSPEC; those without "may be NULL" are required.
  *
- * Threads: all on the card's loop thread, with the card's lock held, except
- * destroy(). A renderer calls gpu_renderer_host functions on that thread, never from inside
- * one of its own functions other than poll().
+ * Threads: all on the card's loop thread, with the card's lock held. A renderer
+ * calls fence_done() on that thread, from inside poll() and nowhere else.
  *
  * Fences: a guest's fence is a chain that the card has parked; it is known to
  * the renderer by the timeline (context and ring) and a number of the card's
@@ -36,6 +35,8 @@
 #include <sys/uio.h>
 
 #include "devices/ui/display.h"
+
+#define GPU_CURSOR_SIZE 64	/* width and height (5.7.1) */
 
 struct gpu_renderer;
 
@@ -54,9 +55,9 @@ struct gpu_backing {
 struct gpu_resource {
 	uint32_t id;			/* the guest's, not 0 */
 	enum gpu_resource_kind kind;
-	/* 2D and 3D; of a blob, what its last scanout said */
+	/* 2D and 3D; 0: a blob */
 	uint32_t width, height;
-	uint32_t format;		/* VIRTIO_GPU_FORMAT_..., or one of virgl's; 0: a blob */
+	uint32_t format;		/* VIRTIO_GPU_FORMAT_..., or one of virgl's */
 	/* a blob */
 	uint32_t blob_mem, blob_flags;	/* VIRTIO_GPU_BLOB_... */
 	uint64_t blob_id, blob_size;
@@ -66,7 +67,7 @@ struct gpu_resource {
 	struct iovec *iov;		/* may have more pieces than backing: RAM has holes */
 	unsigned n_iov;			/* 0: none attached */
 	uint64_t backing_bytes;
-	uint64_t host_bytes;		/* what it was charged for */
+	uint64_t host_bytes;		/* what it is charged for */
 
 	/* the renderer's own */
 	void *priv;
@@ -102,13 +103,12 @@ struct gpu_capset_info {
 	uint32_t id, max_version, max_size;	/* at most GPU_MAX_CAPSET bytes */
 };
 
-/* What a scanout shows of a resource. */
+/* What a scanout shows of a resource; all of it lies in the resource or the blob. */
 struct gpu_scanout_view {
 	struct display_rect rect;	/* within the picture */
-	/* SET_SCANOUT_BLOB; checked against the blob's size */
-	uint32_t width, height;		/* of the picture that lies in the blob */
-	uint32_t fourcc, stride;
-	uint64_t offset;
+	uint32_t width, height;		/* of the picture */
+	uint32_t fourcc, stride;	/* 3D: 0, the renderer knows */
+	uint64_t offset;		/* of the picture in the blob; 0 otherwise */
 };
 
 struct gpu_fence {
@@ -149,8 +149,12 @@ struct gpu_renderer_ops {
 	/* res->iov came to be, or is about to go. May be NULL. */
 	int (*attach)(struct gpu_renderer *r, struct gpu_resource *res);
 	void (*detach)(struct gpu_renderer *r, struct gpu_resource *res);
+	/*
+	 * Pixels that the backing is too short for stay as they are (case 46).
+	 * *@copied: bytes that a CPU moved, for statistics.
+	 */
 	int (*transfer)(struct gpu_renderer *r, struct gpu_resource *res,
-			const struct gpu_transfer *t);
+			const struct gpu_transfer *t, uint64_t *copied);
 	int (*map)(struct gpu_renderer *r, struct gpu_resource *res, struct gpu_map *out);
 	void (*unmap)(struct gpu_renderer *r, struct gpu_resource *res);	/* both may be NULL */
 
@@ -190,11 +194,10 @@ struct gpu_renderer_ops {
 	void (*flush)(struct gpu_renderer *r, struct gpu_resource *res,
 		      const struct display_rect *rect);
 	/*
-	 * The pointer's image as ARGB8888, @width * @height of them to @out (case 51: not
-	 * larger than what the resource has). -EINVAL when it is of other size.
+	 * The pointer's image, GPU_CURSOR_SIZE squared pixels of ARGB8888, to @out.
+	 * -EINVAL when the resource is of another size (case 51).
 	 */
-	int (*read_cursor)(struct gpu_renderer *r, struct gpu_resource *res, uint32_t width,
-			   uint32_t height, uint32_t *out);
+	int (*read_cursor)(struct gpu_renderer *r, struct gpu_resource *res, uint32_t *out);
 
 	/* --- life */
 	/* Resources are destroyed already: contexts and fences go, no fence_done() comes any more. */
@@ -215,7 +218,7 @@ struct gpu_renderer {
 	struct gpu_renderer_host host;	/* set by gpu_create() */
 };
 
-/* The software renderer. 0, or -ENOMEM. */
+/* The software renderer (gpu_2d.c). 0, or -ENOMEM. */
 int gpu_2d_create(struct gpu_renderer **out);
 
 #endif

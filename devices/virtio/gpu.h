@@ -35,8 +35,10 @@ struct gpu_params {
 #define GPU_DEFAULT_HEIGHT 800
 #define GPU_DEFAULT_REFRESH_MHZ 60000
 
-/* Pixels of the host's copies of all resources; 4 pictures of 8192 x 8192. */
-#define GPU_MAX_BYTES (1024 * MiB)
+/* The host's copies of all resources' pixels; a dozen pictures of 3840 x 2160. */
+#define GPU_MAX_BYTES (512 * MiB)
+/* One resource's: it can be copied in less than a tenth of a second. */
+#define GPU_MAX_RESOURCE_BYTES (256 * MiB)
 #define GPU_MAX_RESOURCES 16384
 /* Entries of one resource's backing (a framebuffer of 64 MiB in scattered pages)... */
 #define GPU_MAX_BACKING 16384

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The software renderer. A classic resource has a host's copy of its pixels, to
+ * which a transfer copies from guest memory, once; that copy is what displays
+ * show. A blob has none: displays read the guest's pages.
+ */
+#include <errno.h>
+#include <linux/virtio_gpu.h>
+#include <stdlib.h>
+
+#include "devices/gpu/renderer.h"
+#include "devices/iov.h"
+#include "devices/ui/surface.h"
+#include "devices/virtio/gpu_proto.h"
+
+#define CURSOR_BYTES (GPU_CURSOR_SIZE * GPU_CURSOR_SIZE * 4)
+
+static int gpu_2d_create_2d(struct gpu_renderer *r, struct gpu_resource *res)
+{
+	res->shadow.iov_len = gpu_image_bytes(res->width, res->height);
+	/* Zeroed, and of large ones the host gives the pages when they are first written. */
+	res->shadow.iov_base = calloc(1, res->shadow.iov_len);
+	return res->shadow.iov_base ? 0 : -ENOMEM;
+}
+
+static void gpu_2d_destroy_resource(struct gpu_renderer *r, struct gpu_resource *res)
+{
+	free(res->shadow.iov_base);
+	res->shadow = (struct iovec){ 0 };
+}
+
+/* Rows lie in the backing as they do in the picture, the rectangle's first at the offset (5.7.6.8). */
+static int gpu_2d_transfer(struct gpu_renderer *r, struct gpu_resource *res,
+			   const struct gpu_transfer *t, uint64_t *copied)
+{
+	const size_t stride = 4ull * res->width;
+	const struct iov_rows from = {
+		.off = t->offset, .stride = stride, .len = 4ull * t->box.w, .rows = t->box.h,
+	};
+	char *to = (char *)res->shadow.iov_base + t->box.y * stride + 4ull * t->box.x;
+
+	if (res->kind != GPU_RESOURCE_2D || !t->to_host || t->offset > res->backing_bytes)
+		return -EINVAL;
+	*copied = iov_read_rows(res->iov, res->n_iov, &from, to, stride);
+	return 0;
+}
+
+static int gpu_2d_surface(struct gpu_renderer *r, struct gpu_resource *res,
+			  const struct gpu_scanout_view *view, struct display_surface *out)
+{
+	bool blob = res->kind == GPU_RESOURCE_BLOB;
+
+	*out = (struct display_surface){
+		.kind = DISPLAY_PIXELS,
+		.fourcc = view->fourcc,
+		.width = view->rect.width,
+		.height = view->rect.height,
+		.pixels = {
+			.pieces = blob ? res->iov : &res->shadow,
+			.n_pieces = blob ? res->n_iov : 1,
+			.offset = view->offset + (uint64_t)view->rect.y * view->stride +
+				  4ull * view->rect.x,
+			.stride = view->stride,
+		},
+	};
+	return 0;
+}
+
+static int gpu_2d_read_cursor(struct gpu_renderer *r, struct gpu_resource *res, uint32_t *out)
+{
+	const struct iov_rows from = { .stride = CURSOR_BYTES, .len = CURSOR_BYTES, .rows = 1 };
+
+	if (res->kind == GPU_RESOURCE_BLOB)	/* which says nothing of its format */
+		return res->blob_size >= CURSOR_BYTES &&
+		       iov_read_rows(res->iov, res->n_iov, &from, out, CURSOR_BYTES) == CURSOR_BYTES ?
+		       0 : -EINVAL;
+	if (res->width != GPU_CURSOR_SIZE || res->height != GPU_CURSOR_SIZE)
+		return -EINVAL;
+	surface_to_argb(gpu_fourcc(res->format), res->shadow.iov_base, out,
+			GPU_CURSOR_SIZE * GPU_CURSOR_SIZE);
+	return 0;
+}
+
+static void gpu_2d_reset(struct gpu_renderer *r)
+{
+}
+
+static void gpu_2d_destroy(struct gpu_renderer *r)
+{
+	free(r);
+}
+
+static const struct gpu_renderer_ops gpu_2d_ops = {
+	.name = "2d",
+	.create_2d = gpu_2d_create_2d,
+	.destroy_resource = gpu_2d_destroy_resource,
+	.transfer = gpu_2d_transfer,
+	.surface = gpu_2d_surface,
+	.read_cursor = gpu_2d_read_cursor,
+	.reset = gpu_2d_reset,
+	.destroy = gpu_2d_destroy,
+};
+
+int gpu_2d_create(struct gpu_renderer **out)
+{
+	struct gpu_renderer *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->ops = &gpu_2d_ops;
+	*out = r;
+	return 0;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control queue: takes a command, finds who handles it, answers or parks
+ * it; and capability sets, which are no more than a question and an answer.
+ */
+#include <stdlib.h>
+
+#include "devices/virtio/gpu_impl.h"
+
+/* --- capability sets (5.7.6.8) -------------------------------------------- */
+
+unsigned gpu_n_capsets(struct gpu *g)
+{
+	const struct gpu_renderer_ops *ops = g->renderer->ops;
+
+	return ops->n_capsets ? ops->n_capsets(g->renderer) : 0;
+}
+
+static GPU_HANDLER(gpu_capset_info)
+{
+	uint32_t index = req->cmd.capset_info.capset_index;
+	struct gpu_capset_info info;
+	int ret;
+
+	if (index >= gpu_n_capsets(g))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	ret = g->renderer->ops->capset_info(g->renderer, index, &info);
+	if (ret < 0)
+		return gpu_answer_type(ret);
+	req->answer.capset_info.capset_id = info.id;
+	req->answer.capset_info.capset_max_version = info.max_version;
+	req->answer.capset_info.capset_max_size = info.max_size;
+	req->answer_len = sizeof(req->answer.capset_info);
+	return VIRTIO_GPU_RESP_OK_CAPSET_INFO;
+}
+
+/* False: no set by this id and version. */
+static bool gpu_capset_find(struct gpu *g, const struct virtio_gpu_get_capset *c,
+			    struct gpu_capset_info *info)
+{
+	for (unsigned i = 0; i < gpu_n_capsets(g); i++)
+		if (g->renderer->ops->capset_info(g->renderer, i, info) == 0 &&
+		    info->id == c->capset_id && c->capset_version <= info->max_version)
+			return info->max_size && info->max_size <= GPU_MAX_CAPSET;
+	return false;
+}
+
+/* The answer's data follow its header, which is written last. */
+static GPU_HANDLER(gpu_capset)
+{
+	const struct virtio_gpu_get_capset *c = &req->cmd.capset;
+	struct gpu_capset_info info;
+	void *data;
+	int ret;
+
+	if (!gpu_capset_find(g, c, &info))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	data = calloc(1, info.max_size);
+	if (!data)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	ret = g->renderer->ops->capset(g->renderer, c->capset_id, c->capset_version, data,
+				       info.max_size);
+	if (ret == 0)
+		req->data_len = chain_write(req->chain, sizeof(req->answer.hdr), data,
+					    info.max_size);
+	free(data);
+	return ret < 0 ? gpu_answer_type(ret) : VIRTIO_GPU_RESP_OK_CAPSET;
+}
+
+/* --- the control queue ---------------------------------------------------- */
+
+#define ALWAYS UINT32_MAX
+
+static const struct gpu_dispatch {
+	uint32_t type;
+	uint32_t feature;	/* VIRTIO_GPU_F_... that must be negotiated */
+	uint32_t (*handle)(struct gpu *g, struct gpu_request *req);
+} gpu_control[] = {
+	{ VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, ALWAYS, gpu_transfer_2d },
+	{ VIRTIO_GPU_CMD_RESOURCE_FLUSH, ALWAYS, gpu_flush },
+	{ VIRTIO_GPU_CMD_SET_SCANOUT, ALWAYS, gpu_set_scanout },
+	{ VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, VIRTIO_GPU_F_RESOURCE_BLOB, gpu_set_scanout_blob },
+	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, ALWAYS, gpu_resource_create_2d },
+	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, VIRTIO_GPU_F_RESOURCE_BLOB,
+	  gpu_resource_create_blob },
+	{ VIRTIO_GPU_CMD_RESOURCE_UNREF, ALWAYS, gpu_resource_unref },
+	{ VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, ALWAYS, gpu_resource_attach },
+	{ VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, ALWAYS, gpu_resource_detach },
+	{ VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, VIRTIO_GPU_F_RESOURCE_UUID, gpu_resource_uuid },
+	{ VIRTIO_GPU_CMD_GET_DISPLAY_INFO, ALWAYS, gpu_display_info },
+	{ VIRTIO_GPU_CMD_GET_EDID, VIRTIO_GPU_F_EDID, gpu_get_edid },
+	{ VIRTIO_GPU_CMD_GET_CAPSET_INFO, VIRTIO_GPU_F_VIRGL, gpu_capset_info },
+	{ VIRTIO_GPU_CMD_GET_CAPSET, VIRTIO_GPU_F_VIRGL, gpu_capset },
+};
+
+static const struct gpu_dispatch *gpu_find_handler(const struct gpu *g, uint32_t type)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(gpu_control); i++) {
+		const struct gpu_dispatch *d = &gpu_control[i];
+
+		if (d->type == type)
+			return d->feature == ALWAYS || virtio_has_feature(&g->v, d->feature) ?
+			       d : NULL;
+	}
+	return NULL;
+}
+
+/* Copies the command once (case 18) and does it. */
+static uint32_t gpu_execute(struct gpu *g, struct gpu_request *req)
+{
+	struct virtio_gpu_ctrl_hdr *hdr = &req->cmd.hdr;
+	const struct gpu_dispatch *d;
+	size_t size;
+
+	if (chain_read(req->chain, 0, hdr, sizeof(*hdr)) < sizeof(*hdr)) {
+		*hdr = (struct virtio_gpu_ctrl_hdr){ 0 };
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	}
+	size = gpu_command_size(GPU_CONTROLQ, hdr->type);
+	d = gpu_find_handler(g, hdr->type);
+	/* Case 54. */
+	if (!size || !d || req->chain->readable < size || req->chain->readable > GPU_MAX_COMMAND)
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	chain_read(req->chain, sizeof(*hdr), hdr + 1, size - sizeof(*hdr));
+	return d->handle(g, req);
+}
+
+/* The fence that this command has to wait for; seq 0: none. */
+static struct gpu_fence gpu_fence_begin(struct gpu *g, const struct virtio_gpu_ctrl_hdr *hdr)
+{
+	const struct gpu_fence none = { 0 };
+	struct gpu_fence fence = { .seq = g->fence_seq + 1 };
+
+	if (!(hdr->flags & VIRTIO_GPU_FLAG_FENCE) || !g->renderer->ops->fence)
+		return none;
+	if (hdr->flags & VIRTIO_GPU_FLAG_INFO_RING_IDX) {
+		fence.ctx_id = hdr->ctx_id;
+		fence.ring_idx = hdr->ring_idx % GPU_MAX_RINGS;
+	}
+	/* A fence that cannot be made is one that nobody has to wait for. */
+	if (g->renderer->ops->fence(g->renderer, &fence) != 0)
+		return none;
+	g->fence_seq++;
+	if (g->poll.fd < 0)
+		loop_timer_arm(g->v.loop, &g->poll_timer, GPU_POLL_NS);
+	return fence;
+}
+
+static bool gpu_is_error(uint32_t type)
+{
+	return type >= VIRTIO_GPU_RESP_ERR_UNSPEC;
+}
+
+static void gpu_answer(struct gpu *g, struct gpu_request *req, uint32_t type)
+{
+	const struct virtio_gpu_ctrl_hdr *hdr = &req->cmd.hdr;
+	struct gpu_fence fence = { 0 };
+	size_t len;
+
+	if (gpu_is_error(type)) {
+		g->stats.errors++;
+		log_guest(&g->v.rate, "virtio-gpu: %s refused (%#x)", gpu_command_name(hdr->type),
+			  type);
+		req->answer_len = sizeof(req->answer.hdr);
+	} else {
+		fence = gpu_fence_begin(g, hdr);
+	}
+	req->answer.hdr = gpu_answer_header(hdr, type);
+	len = chain_write(req->chain, 0, &req->answer, req->answer_len) + req->data_len;
+	gpu_park_or_push(g, req->chain, len, req->frames, &fence);
+}
+
+void gpu_control_notify(struct gpu *g)
+{
+	struct virtq_chain *chain = NULL;
+
+	g->work = GPU_TURN_WORK;
+	while (g->work && (chain = virtio_pop(&g->v, GPU_CONTROLQ))) {
+		struct gpu_request req = { .chain = chain };
+
+		req.answer_len = sizeof(req.answer.hdr);
+		gpu_spend(g, GPU_COMMAND_WORK);
+		g->stats.commands++;
+		gpu_answer(g, &req, gpu_execute(g, &req));
+	}
+	virtio_signal(&g->v, GPU_CONTROLQ);
+	if (chain)
+		virtio_kick(&g->v, GPU_CONTROLQ);
+}

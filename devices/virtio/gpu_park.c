@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands that are done but not answered yet: flushes wait for the display's
+ * frame, which paces a guest that has no other clock, and fences for the
+ * renderer. Each holds a chain of the control queue, so there are never more
+ * than the queue has (case 55).
+ */
+#include <assert.h>
+
+#include "devices/virtio/gpu_impl.h"
+
+static bool gpu_parked_waits(const struct gpu_parked *p)
+{
+	return p->frames || p->fence.seq;
+}
+
+/* Pushes what waits no longer; the others keep their order. */
+static void gpu_park_sweep(struct gpu *g)
+{
+	unsigned kept = 0;
+	uint32_t frames = 0;
+
+	for (unsigned i = 0; i < g->usage.parked; i++) {
+		struct gpu_parked *p = &g->parked[i];
+
+		if (gpu_parked_waits(p)) {
+			frames |= p->frames;
+			g->parked[kept++] = *p;
+		} else {
+			virtq_push(virtio_queue(&g->v, GPU_CONTROLQ), p->chain, p->len);
+		}
+	}
+	g->usage.parked = kept;
+	if (!frames)
+		loop_timer_disarm(g->v.loop, &g->frame_timer);
+}
+
+void gpu_park_or_push(struct gpu *g, struct virtq_chain *chain, size_t len, uint32_t frames,
+		      const struct gpu_fence *fence)
+{
+	struct gpu_parked p = { chain, len, frames, *fence };
+
+	if (!gpu_parked_waits(&p)) {
+		virtq_push(virtio_queue(&g->v, GPU_CONTROLQ), chain, len);
+		return;
+	}
+	/* Chains in flight are distinct heads of the queue. */
+	assert(g->usage.parked < ARRAY_SIZE(g->parked));
+	g->parked[g->usage.parked++] = p;
+	if (frames && !g->frame_timer.armed)
+		loop_timer_arm(g->v.loop, &g->frame_timer, GPU_FRAME_TIMEOUT_NS);
+}
+
+void gpu_park_frames(struct gpu *g, uint32_t outputs)
+{
+	for (unsigned i = 0; i < g->usage.parked; i++)
+		g->parked[i].frames &= ~outputs;
+	gpu_park_sweep(g);
+}
+
+static bool gpu_fence_covers(const struct gpu_fence *done, const struct gpu_fence *fence)
+{
+	return done->ctx_id == fence->ctx_id && done->ring_idx == fence->ring_idx &&
+	       done->seq >= fence->seq;
+}
+
+void gpu_park_fence(struct gpu *g, const struct gpu_fence *fence)
+{
+	for (unsigned i = 0; i < g->usage.parked; i++)
+		if (gpu_fence_covers(fence, &g->parked[i].fence))
+			g->parked[i].fence.seq = 0;
+	gpu_park_sweep(g);
+}
+
+void gpu_park_flush(struct gpu *g)
+{
+	for (unsigned i = 0; i < g->usage.parked; i++)
+		g->parked[i] = (struct gpu_parked){ .chain = g->parked[i].chain,
+						    .len = g->parked[i].len };
+	gpu_park_sweep(g);
+}
+
+void gpu_park_forget(struct gpu *g)
+{
+	g->usage.parked = 0;
+	loop_timer_disarm(g->v.loop, &g->frame_timer);
+}
+
+void gpu_park_timeout(void *arg)
+{
+	struct gpu *g = arg;
+
+	pthread_mutex_lock(&g->v.lock);
+	gpu_park_frames(g, UINT32_MAX);
+	virtio_signal(&g->v, GPU_CONTROLQ);
+	pthread_mutex_unlock(&g->v.lock);
+}
