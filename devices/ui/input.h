@@ -95,6 +95,12 @@ static inline void input_caps_add(struct input_caps *caps, unsigned type, unsign
 
 /* Those of @kind, not INPUT_HOST. */
 void input_caps_init(struct input_caps *caps, enum input_kind kind);
+/*
+ * Makes anything that calls itself an input device one that a guest can live
+ * with: types that go to or come from a guest only, ranges the right way round,
+ * INPUT_MAX_SLOTS at most.
+ */
+void input_caps_sanitize(struct input_caps *caps);
 /* ABS_MT_SLOT's, up to INPUT_MAX_SLOTS; 0: no touches by slots. */
 unsigned input_caps_slots(const struct input_caps *caps);
 
@@ -118,13 +124,17 @@ struct input_state {
 	uint8_t switches[(SW_CNT + 7) / 8];
 	uint8_t abs_known[ABS_CNT / 8];	/* axes that ever had a value */
 	int32_t abs[ABS_CNT];
+	unsigned n_slots;	/* 0: touches are not kept */
 	unsigned slot;		/* the one that touch events are about */
 	struct input_slot slots[INPUT_MAX_SLOTS];
 };
 
-/* Nothing held, no axis known, no touch. */
-void input_state_init(struct input_state *s);
-/* What was not a change returns false: a key down that was down. Relative motion is none. */
+/* Nothing held, no axis known, no touch. @n_slots: up to INPUT_MAX_SLOTS. */
+void input_state_init(struct input_state *s, unsigned n_slots);
+/*
+ * Whether the event says anything: false for a key down that was down, an axis
+ * where it was, no motion, a slot that is not there.
+ */
 bool input_state_apply(struct input_state *s, uint16_t type, uint16_t code, int32_t value);
 bool input_state_key(const struct input_state *s, unsigned code);
 /* Whether any key or button is down. */
@@ -135,11 +145,26 @@ bool input_state_any_key(const struct input_state *s);
  */
 void input_state_release(struct input_state *s, const struct input_sink *sink);
 /*
- * Tells @sink what makes @to of @from, which becomes it, in whole packets of at
- * most @max events (input_sync() included, 8 or more): one packet a call. The
- * number of events, 0: they are equal.
+ * Tells @sink, in one packet of at most @max events (input_sync() included, 4 or
+ * more), what brings @from nearer to @to, and does so to @from. The number of
+ * events; 0: they are equal. Both have as many slots.
  */
 unsigned input_state_step(struct input_state *from, const struct input_state *to, unsigned max,
 			  const struct input_sink *sink);
+
+/* --- wheels ------------------------------------------------------------------------ */
+
+/* What is left of a turn, in 120ths of a notch; zeroed at first. */
+struct input_wheel {
+	int32_t rest[2];
+};
+
+/*
+ * A wheel turned by @v120 120ths of a notch, away from the user or to the
+ * right: tells of that, and of whole notches when they are full. The caller
+ * ends the packet.
+ */
+void input_wheel_turn(struct input_wheel *w, bool horizontal, int32_t v120,
+		      const struct input_sink *sink);
 
 #endif

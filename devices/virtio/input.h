@@ -27,7 +27,7 @@
 
 struct virtio_device;
 
-/* Copied; strings are cut to 128 bytes. */
+/* Copied; strings are cut to 63 bytes. */
 struct input_params {
 	enum input_kind kind;
 	const char *name;	/* NULL: "microvm keyboard" and the like */
