@@ -27,7 +27,7 @@ struct virtio_env {
 
 struct virtio_model {
 	const char *name;	/* of the option, "rng" */
-	const char *arg;	/* of the first element in help: "on|off", "CHARDEV" */
+	const char *arg;	/* of the first element in help: "on|off", "CHARDEV", "TAG=DIR" */
 	const char *help;	/* a line */
 	const struct opt_key *keys;	/* beside bus=, ended by a NULL name; NULL: none */
 	bool multiple;		/* the option may be given several times */

@@ -57,9 +57,11 @@ static bool is_chardev(const char *arg)
 
 char *config_value_beside(const char *file, const char *arg, const char *value)
 {
-	const char *path = NULL;
+	const char *path = NULL, *name_end = arg ? strchr(arg, '=') : NULL;
 
-	if (arg && (!strcmp(arg, "FILE") || !strcmp(arg, "DIR")))
+	if (name_end && !strcmp(name_end + 1, "DIR") && strchr(value, '='))
+		path = strchr(value, '=') + 1;
+	else if (arg && (!strcmp(arg, "FILE") || !strcmp(arg, "DIR")))
 		path = value;
 	else if (is_chardev(arg))
 		path = chardev_path(value);
@@ -139,6 +141,17 @@ char *config_device_text(const struct config_device *dev, const char *file)
 
 /* --- from text --------------------------------------------------------------- */
 
+static bool first_is_named(const struct virtio_model *model)
+{
+	return model->arg && strchr(model->arg, '=');
+}
+
+/* @first begins with NAME= where that is the model's form. */
+static bool has_name(const struct virtio_model *model, const char *first)
+{
+	return !first_is_named(model) || strchr(first, '=') > first;
+}
+
 /* The first element is there when it must be, and one of those that there are. */
 static int check_first(const struct config_device *dev, const char *label)
 {
@@ -148,7 +161,7 @@ static int check_first(const struct config_device *dev, const char *label)
 		log_error("%s: unknown key '%.40s'", label, first);
 	else if (arg && strchr(arg, '|') && first && !opt_words_have(arg, first))
 		log_error("%s %.40s: one of %s", label, first, arg);
-	else if (arg && !strchr(arg, '|') && !first)
+	else if (arg && !strchr(arg, '|') && (!first || !has_name(dev->model, first)))
 		log_error("%s: %s has to come first", label, arg);
 	else
 		return first ? config_value_check(label, arg, first) : 0;
@@ -176,7 +189,10 @@ static int parse_value(struct config_device *dev, const char *label, const char 
 	int ret;
 
 	model_keys(dev->model, keys);
-	ret = opt_value_parse(&dev->opts, label, value, keys);
+	if (first_is_named(dev->model))
+		ret = opt_value_parse_named(&dev->opts, label, value, keys);
+	else
+		ret = opt_value_parse(&dev->opts, label, value, keys);
 	if (ret < 0)
 		return ret;
 	bus = opt_value_get(&dev->opts, "bus");

@@ -45,11 +45,14 @@ struct opt_key {
 /*
  * Takes @text apart and checks each key against @keys (ended by a NULL name).
  * An @arg of the form "a|b|c" limits the value to these words. A key may be
- * given once, or several times if its @arg ends in "...". @option is the name for error messages. 0 or negative errno; @v
- * needs no finish after an error.
+ * given once, or several times if its @arg ends in "...". @option is the name for error
+ * messages. 0 or negative errno; @v needs no finish after an error.
  */
 int opt_value_parse(struct opt_value *v, const char *option, const char *text,
 		    const struct opt_key *keys);
+/* The same for options whose first element is NAME=..., of any NAME that is not a key. */
+int opt_value_parse_named(struct opt_value *v, const char *option, const char *text,
+			  const struct opt_key *keys);
 void opt_value_finish(struct opt_value *v);	/* again, or zeroed: no-op */
 /* The value of @key, the first one; "" for a key alone; NULL when it is not there. */
 const char *opt_value_get(const struct opt_value *v, const char *key);

@@ -223,8 +223,17 @@ static int check_pair(const struct opt_value *v, const char *option, const struc
 	return 0;
 }
 
-static int parse_element(struct opt_value *v, const char *option, char *element, bool first,
-			 const struct opt_key *keys)
+/* What an element is when it is no key. */
+enum element { LATER, FIRST, FIRST_NAMED };
+
+static bool stands_first(enum element place, const char *element, size_t name_len, bool has_name)
+{
+	return place == FIRST_NAMED ||
+	       (place == FIRST && !(has_name && like_a_key(element, name_len)));
+}
+
+static int parse_element(struct opt_value *v, const char *option, char *element,
+			 enum element place, const struct opt_key *keys)
 {
 	char *equals = strchr(element, '=');
 	size_t len = equals ? (size_t)(equals - element) : strlen(element);
@@ -235,7 +244,7 @@ static int parse_element(struct opt_value *v, const char *option, char *element,
 		log_error("%s: a comma with nothing beside it", option);
 		return -EINVAL;
 	}
-	if (first && !key && !(equals && like_a_key(element, len))) {
+	if (!key && stands_first(place, element, len, equals)) {
 		v->first = element;
 		return 0;
 	}
@@ -252,8 +261,8 @@ static int parse_element(struct opt_value *v, const char *option, char *element,
 	return 0;
 }
 
-int opt_value_parse(struct opt_value *v, const char *option, const char *text,
-		    const struct opt_key *keys)
+static int parse(struct opt_value *v, const char *option, const char *text,
+		 const struct opt_key *keys, enum element place)
 {
 	char *pos;
 	int ret = 0;
@@ -264,11 +273,23 @@ int opt_value_parse(struct opt_value *v, const char *option, const char *text,
 		return -ENOMEM;
 	}
 	pos = *text ? v->text : NULL;
-	for (bool first = true; pos && ret == 0; first = false)
-		ret = parse_element(v, option, next_element(&pos), first, keys);
+	for (; pos && ret == 0; place = LATER)
+		ret = parse_element(v, option, next_element(&pos), place, keys);
 	if (ret < 0)
 		opt_value_finish(v);
 	return ret;
+}
+
+int opt_value_parse(struct opt_value *v, const char *option, const char *text,
+		    const struct opt_key *keys)
+{
+	return parse(v, option, text, keys, FIRST);
+}
+
+int opt_value_parse_named(struct opt_value *v, const char *option, const char *text,
+			  const struct opt_key *keys)
+{
+	return parse(v, option, text, keys, FIRST_NAMED);
 }
 
 void opt_value_finish(struct opt_value *v)

@@ -21,6 +21,7 @@
 /* The high priority queue and one for requests (5.11.2): all that every virtiofsd has. */
 #define SHARE_QUEUES 2
 #define SHARE_QUEUE_SIZE 256
+#define SHARE_TAG_MAX ((int)sizeof(((struct virtio_fs_config *)0)->tag))
 
 struct share {
 	struct vhost_user u;
@@ -154,64 +155,60 @@ static char *find_program(const struct opt_value *opts)
 	return NULL;
 }
 
-/* The directory's own name, unless another was given. */
-static const char *share_tag(const struct share *s, const struct opt_value *opts)
-{
-	const char *tag = opt_value_get(opts, "tag");
-
-	return tag ? tag : strrchr(s->dir, '/') + 1;
-}
-
 static int check_dir(struct share *s, const char *path)
 {
 	struct stat st;
 
 	s->dir = realpath(path, NULL);
 	if (!s->dir || stat(s->dir, &st) < 0)
-		log_error("--share %s: %m", path);
+		log_error("%s: %s: %m", s->name, path);
 	else if (!S_ISDIR(st.st_mode))
-		log_error("--share %s: not a directory", path);
+		log_error("%s: %s: not a directory", s->name, path);
 	/* virtiofsd takes its arguments apart. */
 	else if (strpbrk(s->dir, ",\\"))
-		log_error("--share %s: a comma or a backslash in the path", path);
+		log_error("%s: %s: a comma or a backslash in the path", s->name, path);
 	else
 		return 0;
 	return -EINVAL;
 }
 
-static int check_tag(const char *path, const char *tag, struct virtio_fs_config *cfg)
+static int check_tag(const char *label, const struct opt_value *opts)
 {
-	if (!*tag || strlen(tag) > sizeof(cfg->tag)) {
-		log_error("--share %s: needs tag=NAME, up to %zu characters, by which the guest "
-			  "mounts it", path, sizeof(cfg->tag));
-		return -EINVAL;
-	}
-	memcpy(cfg->tag, tag, strlen(tag));
-	cfg->num_request_queues = 1;
-	return 0;
+	const char *path = strchr(opts->first, '=');
+
+	if (path && path - opts->first <= SHARE_TAG_MAX)
+		return 0;
+	log_error("%s %.60s: TAG=DIR, where the guest mounts TAG, of up to %d bytes", label,
+		  opts->first, SHARE_TAG_MAX);
+	return -EINVAL;
 }
 
 static int share_prepare(struct share *s, const struct opt_value *opts,
 			 struct virtio_fs_config *cfg)
 {
-	const char *path = opts->first, *sandbox = opt_value_get(opts, "sandbox");
+	const char *sandbox = opt_value_get(opts, "sandbox");
+	int tag_len = strchr(opts->first, '=') - opts->first;
 
-	if (check_dir(s, path) < 0 || check_tag(path, share_tag(s, opts), cfg) < 0)
+	memcpy(cfg->tag, opts->first, tag_len);
+	cfg->num_request_queues = 1;
+	if (asprintf(&s->name, "--share %.*s", tag_len, opts->first) < 0) {
+		s->name = NULL;
+		return -ENOMEM;
+	}
+	if (check_dir(s, opts->first + tag_len + 1) < 0)
 		return -EINVAL;
 	s->program = find_program(opts);
 	if (!s->program) {
-		log_error("--share %s: no virtiofsd (%m): install the package virtiofsd or, on "
-			  "Debian 12, qemu-system-common; virtiofsd=FILE names another", path);
+		log_error("%s: no virtiofsd (%m): install the package virtiofsd or, on "
+			  "Debian 12, qemu-system-common; virtiofsd=FILE names another", s->name);
 		return -ENOENT;
 	}
 	s->read_only = opt_value_flag(opts, "ro", false);
-	if (asprintf(&s->name, "--share %s", share_tag(s, opts)) < 0)
-		s->name = NULL;
 	if (asprintf(&s->source, "source=%s", s->dir) < 0)
 		s->source = NULL;
 	if (asprintf(&s->sandbox, "sandbox=%s", sandbox ? sandbox : "namespace") < 0)
 		s->sandbox = NULL;
-	return s->name && s->source && s->sandbox ? 0 : -ENOMEM;
+	return s->source && s->sandbox ? 0 : -ENOMEM;
 }
 
 static int share_create(struct virtio_device **out, const struct virtio_env *env,
@@ -260,16 +257,16 @@ static void share_destroy(struct virtio_device *v)
 const struct virtio_model virtio_share_model = {
 	.shares_ram = true,
 	.name = "share",
-	.arg = "DIR",
-	.help = "directory for the guest to mount, by virtiofsd",
+	.arg = "TAG=DIR",
+	.help = "directory for the guest: mount -t virtiofs TAG /mnt",
 	.keys = (const struct opt_key[]){
-		{ "tag", "NAME", "what the guest mounts: mount -t virtiofs NAME /mnt (DIR's name)" },
 		{ "ro", NULL, "read-only" },
 		{ "sandbox", "namespace|chroot|none", "how virtiofsd confines itself (namespace)" },
 		{ "virtiofsd", "FILE", "the program, if not in its usual place" },
 		{ 0 },
 	},
 	.multiple = true,
+	.check = check_tag,
 	.create = share_create,
 	.destroy = share_destroy,
 };

@@ -18,7 +18,7 @@ shared() { # KEYS ARG...: files come and go
 	find_virtiofsd
 	mkdir dir
 	for i in 1 2 3 4 5; do head -c $((i * 100001)) /dev/urandom >dir/f$i; done
-	share --share dir,tag=home,"$1" "${@:2}"
+	share --share home=dir,"$1" "${@:2}"
 	does 'mkdir /m; mount -t virtiofs home /m' mounted
 	does '[ "$(cat /m/f* | md5sum | cut -c1-32)" = '"$(cat dir/f* | md5sum | cut -c1-32) ]" read
 	does 'for i in $(seq 9); do mkdir /m/d$i; seq $i 1000 | dd of=/m/d$i/f bs=64k 2>/dev/null; done; mv /m/d7 /m/moved; rm -r /m/d8' wrote
@@ -47,7 +47,7 @@ test_share_ro() {
 	find_virtiofsd
 	mkdir dir
 	echo kept >dir/f
-	share --share dir,ro
+	share --share dir=dir,ro
 	does 'mkdir /m; mount -t virtiofs dir /m; [ $(cat /m/f) = kept ]' read
 	does '! echo x >/m/f; ! touch /m/g; ! rm /m/f; ! chmod 0 /m/f; ! mount -o remount,rw /m || ! touch /m/g' refused
 	send $'poweroff -f\n'
@@ -58,7 +58,7 @@ test_share_ro() {
 killed() { # head|tail: one of virtiofsd's two processes dies while the guest writes
 	find_virtiofsd
 	mkdir dir
-	share --share dir
+	share --share dir=dir
 	does 'mkdir /m; mount -t virtiofs dir /m' mounted
 	send $'while echo line >>/m/log; do :; done; echo writer-$((0))-ended\n'
 	while [ ! -s dir/log ]; do nap 0.1; done
@@ -87,7 +87,7 @@ test_share_user() { # without privileges, in a user namespace
 		"$MICROVM" >as_nobody
 	chmod +x as_nobody
 	[ "$(stat -c %G%A /dev/kvm)" != rootcrw------- ] || chmod g+rw /dev/kvm # as in the lab
-	MICROVM=$PWD/as_nobody share --share dir,ro --share "$PWD/dir,tag=rw"
+	MICROVM=$PWD/as_nobody share --share dir=dir,ro --share "rw=$PWD/dir"
 	does 'mkdir /m /w; mount -t virtiofs dir /m; mount -t virtiofs rw /w; [ $(cat /m/f) = kept ]' read
 	does '! echo x >/m/f && echo new >/w/g && [ $(cat /m/g) = new ]' wrote
 	send $'poweroff -f\n'
@@ -120,7 +120,7 @@ test_vsock() { # connections from either side, and again with another driver
 	[ -w /dev/vhost-vsock ] || skip 'no vhost_vsock here'
 	mkdir dir
 	gcc -static -O2 -o dir/peer "$tests/vsock_peer.c" || fail 'gcc'
-	share --share dir --vsock cid=42 --cpus 2
+	share --share dir=dir --vsock cid=42 --cpus 2
 	does 'mkdir /m; mount -t virtiofs dir /m' mounted
 	for i in 1 2; do
 		./dir/peer listen 1234 >host &

@@ -302,6 +302,19 @@ static void value_first_may_hold_an_equals_sign_behind_a_slash(void **state)
 	opt_value_finish(&v);
 }
 
+static void value_first_may_be_named(void **state)
+{
+	struct opt_value v;
+
+	assert_int_equal(opt_value_parse_named(&v, "--share", "src=a=b,ro", keys), 0);
+	assert_string_equal(v.first, "src=a=b");
+	assert_non_null(opt_value_get(&v, "ro"));
+	opt_value_finish(&v);
+	assert_int_equal(opt_value_parse_named(&v, "--share", "ro", keys), 0);
+	assert_null(v.first);
+	opt_value_finish(&v);
+}
+
 static void value_of_a_key_may_hold_an_equals_sign(void **state)
 {
 	struct opt_value v;
@@ -732,6 +745,7 @@ int main(void)
 		cmocka_unit_test(value_two_commas_are_one),
 		cmocka_unit_test(value_first_may_hold_an_equals_sign_behind_a_slash),
 		cmocka_unit_test(value_of_a_key_may_hold_an_equals_sign),
+		cmocka_unit_test(value_first_may_be_named),
 		cmocka_unit_test(value_refusals_name_the_word),
 		cmocka_unit_test(value_without_keys_refuses_all),
 		cmocka_unit_test(value_more_keys_than_there_is_room_for),

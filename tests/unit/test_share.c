@@ -24,6 +24,7 @@ extern const struct virtio_model virtio_share_model;
 struct t {
 	struct vrig r;
 	char dir[64];
+	const char *tag;	/* "home" */
 	struct virtio_device *v;
 	uint64_t unique;
 };
@@ -72,9 +73,11 @@ static int create(struct t *t, const char *keys)
 	char text[256];
 	int ret;
 
-	snprintf(text, sizeof(text), "%s%s", t->dir, keys);
-	assert_int_equal(opt_value_parse(&opts, "--share", text, virtio_share_model.keys), 0);
-	ret = virtio_share_model.create(&t->v, &env, &opts);
+	snprintf(text, sizeof(text), "%s=%s%s", t->tag ? t->tag : "home", t->dir, keys);
+	assert_int_equal(opt_value_parse_named(&opts, "--share", text, virtio_share_model.keys), 0);
+	ret = virtio_share_model.check("--share", &opts);
+	if (ret == 0)
+		ret = virtio_share_model.create(&t->v, &env, &opts);
 	opt_value_finish(&opts);
 	if (ret == 0)
 		vrig_plug(&t->r, t->v);
@@ -199,7 +202,7 @@ static void directory_can_be_read_and_written(void **state)
 {
 	struct t *t = *state;
 
-	start(t, ",tag=home");
+	start(t, "");
 	assert_int_equal(vdrv_config_read(&t->r.d, 0, 4), load_le("home", 4));
 	assert_int_equal(vdrv_config_read(&t->r.d, 36, 4), 1);
 	assert_contents(t);
@@ -211,7 +214,7 @@ static void read_only_directory_cannot_be_written(void **state)
 	struct t *t = *state;
 
 	start(t, ",ro");
-	assert_int_equal(vdrv_config_read(&t->r.d, 0, 4), load_le("test", 4));
+	assert_int_equal(vdrv_config_read(&t->r.d, 0, 4), load_le("home", 4));
 	assert_contents(t);
 	assert_int_equal(make_file(t, "new"), -EROFS);
 }
@@ -236,7 +239,8 @@ static void what_is_not_there_is_said(void **state)
 	assert_refused(t, "/nonexistent", "No such file");
 	assert_refused(t, "/file", "not a directory");
 	assert_refused(t, ",virtiofsd=/nonexistent", "install the package");
-	assert_refused(t, ",tag=123456789012345678901234567890123456789", "up to 36");
+	t->tag = "1234567890123456789012345678901234567";
+	assert_refused(t, "", "up to 36");
 }
 
 static void directory_whose_name_virtiofsd_would_take_apart_is_refused(void **state)
