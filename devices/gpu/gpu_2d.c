@@ -50,6 +50,8 @@ static int gpu_2d_surface(struct gpu_renderer *r, struct gpu_resource *res,
 {
 	bool blob = res->kind == GPU_RESOURCE_BLOB;
 
+	if (blob && !res->n_iov)	/* its memory was taken away */
+		return -EINVAL;
 	*out = (struct display_surface){
 		.kind = DISPLAY_PIXELS,
 		.fourcc = view->fourcc,

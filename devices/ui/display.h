@@ -96,7 +96,12 @@ struct display_ops {
 	 * follow. Before the set() that brings the picture. May be NULL.
 	 */
 	void (*mode)(void *ctx, unsigned output, uint32_t width, uint32_t height);
-	/* @surface, of which the struct itself is copied, is the picture from now on. */
+	/*
+	 * @surface, of which the struct itself is copied, is the picture from now on.
+	 * When it has the size and format of the one before, a guest that flips between
+	 * buffers, what the following flushes leave out looks as it did; else all of
+	 * it is new.
+	 */
 	void (*set)(void *ctx, unsigned output, const struct display_surface *surface);
 	/*
 	 * @damage, not empty and within the surface, has changed. True: the display

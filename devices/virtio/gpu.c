@@ -208,9 +208,8 @@ void gpu_memory_leave(struct gpu *g)
 	virtio_signal(&g->v, GPU_CONTROLQ);
 	/* Who shows a blob looks at guest memory. */
 	for (unsigned i = 0; i < g->n_outputs; i++)
-		if (g->display.ops && g->outputs[i].res &&
-		    g->outputs[i].res->kind == GPU_RESOURCE_BLOB)
-			g->display.ops->off(g->display.ctx, i);
+		if (g->outputs[i].res && g->outputs[i].res->kind == GPU_RESOURCE_BLOB)
+			gpu_scanout_tell_off(g, i);
 	gpu_resource_unmap_all(g);
 	gpu_unlock(g);
 }

@@ -69,7 +69,8 @@ struct gpu_output {
 	struct gpu_resource *res;	/* shown; NULL: nothing */
 	struct gpu_scanout_view view;
 	struct display_surface surface;
-	uint32_t told_width, told_height;	/* by mode() */
+	bool told;			/* the display shows surface... */
+	uint32_t told_width, told_height;	/* ...of this size */
 	struct gpu_cursor cursor;
 };
 
@@ -159,8 +160,9 @@ GPU_HANDLER(gpu_flush);
 void gpu_scanout_off(struct gpu *g, unsigned n);
 /* The outputs that show @res, likewise. */
 void gpu_scanout_drop(struct gpu *g, struct gpu_resource *res);
-/* Tells the display of output @n as if all of it were new. */
+/* Tells the display of output @n as if all of it were new, or that it is off though it is not. */
 void gpu_scanout_tell(struct gpu *g, unsigned n);
+void gpu_scanout_tell_off(struct gpu *g, unsigned n);
 
 /* --- gpu_cursor.c --------------------------------------------------------- */
 

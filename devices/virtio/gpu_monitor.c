@@ -85,15 +85,10 @@ struct display_sink gpu_sink(struct gpu *g)
 static void gpu_display_leave(struct gpu *g)
 {
 	for (unsigned i = 0; i < g->n_outputs; i++) {
-		struct gpu_output *out = &g->outputs[i];
-
-		if (g->display.ops && out->res)
-			g->display.ops->off(g->display.ctx, i);
-		if (g->display.ops && out->cursor.visible)
+		gpu_scanout_tell_off(g, i);
+		if (g->display.ops && g->outputs[i].cursor.visible)
 			g->display.ops->cursor(g->display.ctx, i, NULL);
-		out->told_width = out->told_height = 0;
 	}
-	gpu_park_frames(g, UINT32_MAX);
 	virtio_signal(&g->v, GPU_CONTROLQ);
 	g->display = (struct display){ 0 };
 }

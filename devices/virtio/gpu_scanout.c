@@ -57,12 +57,23 @@ void gpu_scanout_tell(struct gpu *g, unsigned n)
 
 	if (!d->ops || !out->res)
 		return;
-	if (d->ops->mode && (out->told_width != out->surface.width ||
+	if (d->ops->mode && (!out->told || out->told_width != out->surface.width ||
 			     out->told_height != out->surface.height))
 		d->ops->mode(d->ctx, n, out->surface.width, out->surface.height);
+	out->told = true;
 	out->told_width = out->surface.width;
 	out->told_height = out->surface.height;
 	d->ops->set(d->ctx, n, &out->surface);
+}
+
+void gpu_scanout_tell_off(struct gpu *g, unsigned n)
+{
+	struct gpu_output *out = &g->outputs[n];
+
+	if (out->told)
+		g->display.ops->off(g->display.ctx, n);
+	out->told = false;
+	gpu_park_frames(g, 1u << n);
 }
 
 void gpu_scanout_off(struct gpu *g, unsigned n)
@@ -71,12 +82,9 @@ void gpu_scanout_off(struct gpu *g, unsigned n)
 
 	if (!out->res)
 		return;
+	gpu_scanout_tell_off(g, n);
 	out->res->scanouts &= ~(1u << n);
 	out->res = NULL;
-	if (g->display.ops)
-		g->display.ops->off(g->display.ctx, n);
-	out->told_width = out->told_height = 0;
-	gpu_park_frames(g, 1u << n);
 }
 
 void gpu_scanout_drop(struct gpu *g, struct gpu_resource *res)
