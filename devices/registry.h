@@ -13,6 +13,7 @@
 #include "vmm/loop.h"
 #include "vmm/opts.h"
 
+struct evdev_set;
 struct term;
 struct virtio_device;
 
@@ -21,6 +22,7 @@ struct virtio_env {
 	struct loop *loop;
 	const struct gmem *mem;
 	struct term *term;	/* for chardev_open() */
+	struct evdev_set *evdevs;	/* of the guest's input devices */
 	const char *guest;	/* its name */
 	unsigned index;		/* of the device among those of its model */
 };

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "devices/backend/evdev.h"
 #include "devices/pci.h"
 #include "vmm/config.h"
 #include "vmm/kvm.h"
@@ -78,6 +79,7 @@ struct vm {
 	struct vm_mmio_slot mmio_slots[VM_MAX_MMIO_SLOTS];
 	unsigned n_mmio_slots, mmio_slots_used;
 	struct vm_virtio *devices;
+	struct evdev_set evdevs;	/* of the host, among them */
 
 	pthread_mutex_t end_lock;
 	enum vm_end end;

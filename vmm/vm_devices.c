@@ -63,6 +63,7 @@ static int vm_add_device(struct vm *vm, const struct config_device *cfg)
 		.loop = vm->loop,
 		.mem = &vm->mem,
 		.term = vm->term,
+		.evdevs = &vm->evdevs,
 		.guest = vm->cfg->name,
 		.index = vm_device_index(vm, cfg),
 	};

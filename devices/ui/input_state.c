@@ -48,27 +48,31 @@ static bool is_touch(unsigned code)
 
 static bool apply_slot(struct input_state *s, int32_t value)
 {
-	bool changed = (unsigned)value != s->slot;
+	unsigned was = s->slot;
 
-	if (value < 0 || (unsigned)value >= s->n_slots)
+	/* Touches in a slot that there is not are not to land in another. */
+	s->slot = value < 0 ? s->n_slots : MIN((unsigned)value, s->n_slots);
+	return s->slot != was && s->slot < s->n_slots;
+}
+
+static bool apply_touch(struct input_state *s, unsigned code, int32_t value)
+{
+	/* Without slots, touches are a list and not a state. */
+	if (!s->n_slots)
+		return true;
+	if (s->slot >= s->n_slots)
 		return false;
-	s->slot = value;
-	return changed;
+	if (code == ABS_MT_TRACKING_ID)
+		return value_set(&s->slots[s->slot].id, MAX(value, -1));
+	return value_set(&s->slots[s->slot].value[code - INPUT_MT_FIRST], value);
 }
 
 static bool apply_abs(struct input_state *s, unsigned code, int32_t value)
 {
-	struct input_slot *slot = &s->slots[s->slot];
-
-	/* Without slots, touches are a list and not a state. */
 	if (s->n_slots && code == ABS_MT_SLOT)
 		return apply_slot(s, value);
-	if (is_touch(code) && !s->n_slots)
-		return true;
-	if (code == ABS_MT_TRACKING_ID)
-		return value_set(&slot->id, MAX(value, -1));
 	if (is_touch(code))
-		return value_set(&slot->value[code - INPUT_MT_FIRST], value);
+		return apply_touch(s, code, value);
 	return bit_set(s->abs_known, code, true) | value_set(&s->abs[code], value);
 }
 
@@ -189,7 +193,7 @@ static bool step_touches(struct step *st)
 	for (unsigned i = 0; i < st->to->n_slots; i++)
 		if (!step_slot(st, i))
 			return false;
-	return st->from->slot == st->to->slot ||
+	return st->from->slot == st->to->slot || st->to->slot >= st->to->n_slots ||
 	       step_put(st, EV_ABS, ABS_MT_SLOT, st->to->slot);
 }
 

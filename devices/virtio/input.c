@@ -298,6 +298,7 @@ int input_create(struct virtio_device **out, struct loop *loop, const struct gme
 		return -ENOMEM;
 	input_describe(in, params);
 	in->feedback = params->feedback;
+	in->close = params->close;
 	in->quiet = (struct loop_work){ .cb = input_quiet, .arg = in };
 	input_events_init(in);
 	ret = in->name && in->serial ? 0 : -ENOMEM;
@@ -316,6 +317,8 @@ void input_destroy(struct virtio_device *v)
 {
 	struct input *in = input_of(v);
 
+	if (in->close)
+		in->close(in->feedback.ctx);
 	loop_cancel(v->loop, &in->quiet);
 	virtio_finish(v);
 	input_free(in);

@@ -35,6 +35,7 @@ struct input_params {
 	const struct input_id *ids;	/* NULL: virtual, of the kind */
 	const struct input_caps *caps;	/* NULL unless INPUT_HOST; EV_FF and such are taken out */
 	struct input_sink feedback;	/* EV_LED, EV_SND and EV_REP that the guest sends, declared ones */
+	void (*close)(void *ctx);	/* feedback.ctx, first thing in input_destroy(); may be NULL */
 };
 
 /* 0 or negative errno. Loop thread, or before it runs. */

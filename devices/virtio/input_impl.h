@@ -42,6 +42,7 @@ struct input {
 	struct input_id ids;
 	char *name, *serial;
 	struct input_sink feedback;
+	void (*close)(void *ctx);	/* feedback.ctx */
 	struct loop_work quiet;		/* lights and sounds off after a reset */
 
 	/* under v.lock */
