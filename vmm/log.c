@@ -14,11 +14,17 @@
 #define LOG_GUEST_WINDOW_NS 60000000000ull
 
 static enum log_level log_level = LOG_WARN;
+static const char *log_program = "microvm";
 static atomic_bool log_crlf;
 
 void log_set_level(enum log_level level)
 {
 	log_level = level;
+}
+
+void log_set_program(const char *name)
+{
+	log_program = name;
 }
 
 enum log_level log_get_level(void)
@@ -35,7 +41,7 @@ __attribute__((format(printf, 1, 0)))
 static void log_write(const char *fmt, va_list ap)
 {
 	char line[LOG_LINE_MAX];
-	int len = snprintf(line, sizeof(line), "microvm: "), saved = errno;
+	int len = snprintf(line, sizeof(line), "%s: ", log_program), saved = errno;
 
 	len += vsnprintf(line + len, sizeof(line) - len - 2, fmt, ap);
 	if (len > LOG_LINE_MAX - 3)

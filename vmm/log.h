@@ -19,6 +19,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Messages above @level are dropped; LOG_WARN until set. */
 void log_set_level(enum log_level level);
+/* What lines begin with, "microvm" until set; the string stays. Before the first thread. */
+void log_set_program(const char *name);
 enum log_level log_get_level(void);
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "devices/backend/child.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -82,25 +83,33 @@ static void make_read_only(const char *dir)
 /* Out of the way of those that are fixed. */
 static int move_fd(int fd)
 {
-	int moved = fcntl(fd, F_DUPFD, 16);
+	int moved = fcntl(fd, F_DUPFD, CHILD_FD + CHILD_MAX_FDS);
 
 	if (moved < 0)
 		die("fcntl");
 	return moved;
 }
 
-static void arrange_fds(int fd, int output)
+static void place_fd(int fd, int where)
 {
-	int null = open("/dev/null", O_RDONLY);
+	if (dup2(fd, where) < 0)
+		die("dup2");
+}
+
+static void arrange_fds(const struct child_spec *spec, int output)
+{
+	int null = open("/dev/null", O_RDONLY), fds[CHILD_MAX_FDS];
 
 	output = move_fd(output);
 	null = move_fd(null);
-	if (fd >= 0)
-		fd = move_fd(fd);
-	if (dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-	    dup2(output, STDERR_FILENO) < 0 || (fd >= 0 && dup2(fd, CHILD_FD) < 0))
-		die("dup2");
-	close_range(fd >= 0 ? CHILD_FD + 1 : CHILD_FD, ~0u, 0);
+	for (unsigned i = 0; i < spec->n_fds; i++)
+		fds[i] = move_fd(spec->fds[i]);
+	place_fd(null, STDIN_FILENO);
+	place_fd(output, STDOUT_FILENO);
+	place_fd(output, STDERR_FILENO);
+	for (unsigned i = 0; i < spec->n_fds; i++)
+		place_fd(fds[i], CHILD_FD + i);
+	close_range(CHILD_FD + spec->n_fds, ~0u, 0);
 }
 
 _Noreturn static void child_run(const struct child_spec *spec, int output, pid_t parent)
@@ -109,8 +118,8 @@ _Noreturn static void child_run(const struct child_spec *spec, int output, pid_t
 	gid_t gid = getegid();
 	sigset_t none;
 
-	arrange_fds(spec->fd, output);
-	if (uid != 0)
+	arrange_fds(spec, output);
+	if (spec->as_root && uid != 0)
 		enter_user_namespace(uid, gid);
 	if (spec->read_only)
 		make_read_only(spec->read_only);
@@ -252,6 +261,7 @@ int child_start(struct child **out, struct loop *loop, const struct child_spec *
 	pid_t parent = getpid();
 	int pipe_fds[2], ret;
 
+	assert(spec->n_fds <= CHILD_MAX_FDS);
 	if (!c)
 		return -ENOMEM;
 	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0) {

@@ -5,8 +5,7 @@
  * Main thread, which is the loop's. The child is killed by the kernel when this
  * thread ends, has its own session (no signals from the terminal), nothing open
  * but standard input (/dev/null), output and error (lines in our log, behind
- * its name), and one descriptor that it is given. Without privileges it runs as
- * root of a user namespace of its own.
+ * its name), and the descriptors that it is given.
  */
 #ifndef MICROVM_CHILD_H
 #define MICROVM_CHILD_H
@@ -15,13 +14,16 @@
 
 #include "vmm/loop.h"
 
-/* The descriptor that a child is given. */
+/* The first descriptor that a child is given, and how many it may be. */
 #define CHILD_FD 3
+#define CHILD_MAX_FDS 32
 
 struct child_spec {
 	const char *name;	/* in the log; outlives the child */
 	char *const *argv;	/* the program's absolute path first; ended by NULL */
-	int fd;			/* to be CHILD_FD; -1 none */
+	const int *fds;		/* to be CHILD_FD, CHILD_FD + 1, ... */
+	unsigned n_fds;
+	bool as_root;		/* without privileges, root of a user namespace of its own */
 	const char *read_only;	/* a directory that it shall see read-only; NULL none */
 };
 

@@ -75,19 +75,23 @@ static int share_dial(void *ctx)
 		/* Only root may raise the limit. */
 		geteuid() ? "--rlimit-nofile=0" : NULL, NULL,
 	};
+	int listener = -1;
 	struct child_spec spec = {
 		.name = s->name,
 		.argv = argv,
+		.fds = &listener,
+		.n_fds = 1,
+		.as_root = true,
 		.read_only = s->read_only ? s->dir : NULL,
 	};
-	int conn = -1, ret = make_sockets(&spec.fd, &conn);
+	int conn = -1, ret = make_sockets(&listener, &conn);
 
 	if (ret < 0) {
 		log_error("%s: no socket in /tmp: %s", s->name, strerror(-ret));
 		return ret;
 	}
 	ret = child_start(&s->child, s->loop, &spec);
-	close(spec.fd);
+	close(listener);
 	if (ret < 0) {
 		close(conn);
 		return ret;

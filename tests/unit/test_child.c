@@ -36,7 +36,14 @@ static int teardown(void **state)
 static struct child *shell(const char *script, int fd, const char *read_only)
 {
 	char *const argv[] = { "/bin/sh", "-c", (char *)script, NULL };
-	struct child_spec spec = { "child", argv, fd, read_only };
+	struct child_spec spec = {
+		.name = "child",
+		.argv = argv,
+		.fds = &fd,
+		.n_fds = fd >= 0,
+		.as_root = true,
+		.read_only = read_only,
+	};
 	struct child *c = NULL;
 
 	assert_int_equal(child_start(&c, loop, &spec), 0);
@@ -107,7 +114,7 @@ static void way_it_ended_is_told(void **state)
 static void program_that_is_not_there_says_so(void **state)
 {
 	char *const argv[] = { "/nonexistent/program", NULL };
-	struct child_spec spec = { "child", argv, -1, NULL };
+	struct child_spec spec = { .name = "child", .argv = argv };
 	struct capture cap;
 	struct child *c;
 	char *text;
@@ -173,6 +180,30 @@ static void child_has_nothing_else_open(void **state)
 	close(pair[0]);
 }
 
+static void descriptors_arrive_in_their_order(void **state)
+{
+	char *const argv[] = { "/bin/sh", "-c", "readlink /proc/self/fd/3 /proc/self/fd/4; "
+			       "echo count $(ls /proc/self/fd | wc -l)", NULL };
+	/* Numbers that the child has other uses for do not matter. */
+	int fds[] = { open("/dev/zero", O_RDONLY | O_CLOEXEC), STDERR_FILENO };
+	struct child_spec spec = { .name = "child", .argv = argv, .fds = fds, .n_fds = 2 };
+	struct capture cap;
+	struct child *c;
+	char *text;
+
+	capture_begin(&cap, STDERR_FILENO);
+	assert_int_equal(child_start(&c, loop, &spec), 0);
+	for (unsigned i = 0; i < 500 && !has_logged(&cap, "child: ended"); i++)
+		loop_run_once(loop, 20);
+	child_end(c);
+	text = capture_end(&cap);
+	close(fds[0]);
+	assert_non_null(strstr(text, "child: /dev/zero\n"));
+	/* Those five, and what ls has open. */
+	assert_non_null(strstr(text, "count 6"));
+	free(text);
+}
+
 static void read_only_directory_can_be_read_only(void **state)
 {
 	char dir[] = "/tmp/test-child-XXXXXX", script[256], file[64];
@@ -203,7 +234,9 @@ static void child_dies_with_us(void **state)
 	if (pid == 0) {
 		struct loop *own;
 		char *const argv[] = { "/bin/sh", "-c", "exec sleep 1000", NULL };
-		struct child_spec spec = { "child", argv, pipe_fds[1], NULL };
+		struct child_spec spec = {
+			.name = "child", .argv = argv, .fds = &pipe_fds[1], .n_fds = 1,
+		};
 		struct child *c;
 
 		if (loop_create(&own) == 0 && child_start(&c, own, &spec) == 0)
@@ -234,6 +267,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(child_that_runs_is_killed_and_waited_for, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(child_has_nothing_else_open, setup, teardown),
+		cmocka_unit_test_setup_teardown(descriptors_arrive_in_their_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(read_only_directory_can_be_read_only, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(child_dies_with_us, setup, teardown),
