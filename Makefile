@@ -43,7 +43,8 @@ LDFLAGS += $(SAN)
 
 # The layers, lowest first: each may include those before it (ARCHITECTURE.md).
 CORE := vmm/log.c vmm/gmem.c vmm/bus.c vmm/loop.c vmm/opts.c vmm/opts_value.c
-DEVICES := $(wildcard devices/*.c devices/*/*.c)
+GPU := devices/gpu/main.c
+DEVICES := $(filter-out $(GPU),$(wildcard devices/*.c devices/*/*.c))
 PURE := arch/x86/boot.c arch/x86/boot_bzimage.c arch/x86/boot_elf.c arch/x86/boot_file.c arch/x86/acpi.c
 CONFIG := vmm/config.c vmm/config_device.c vmm/config_dump.c
 VM := vmm/kvm.c vmm/vcpu.c vmm/vm.c vmm/vm_devices.c vmm/vm_stats.c vmm/main.c arch/$(ARCH)/machine.c arch/$(ARCH)/cpu.c
@@ -55,15 +56,19 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(filter %.c,$(1)))
 
 .DEFAULT_GOAL := microvm
 .DELETE_ON_ERROR:
-microvm: build/release/microvm
+microvm microvm-gpu: %: build/release/%
 	@cp --remove-destination $< $@
+microvm: microvm-gpu
 
 $(BUILD)/microvm: $(call obj,$(VM) $(CONFIG) $(PURE)) $(BUILD)/libdevices.a $(BUILD)/libcore.a
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/microvm-gpu: $(call obj,$(GPU)) $(BUILD)/libdevices.a $(BUILD)/libcore.a
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 ifneq ($(VARIANT),release)
-build/release/microvm: FORCE
+build/release/microvm build/release/microvm-gpu: FORCE
 	@$(MAKE) --no-print-directory VARIANT=release $@
 endif
 
@@ -144,14 +149,15 @@ test: deps-test
 PREFIX ?= /usr/local
 install: microvm
 	install -D -m 755 build/release/microvm $(DESTDIR)$(PREFIX)/bin/microvm
+	install -D -m 755 build/release/microvm-gpu $(DESTDIR)$(PREFIX)/bin/microvm-gpu
 	install -D -m 644 microvm.1 $(DESTDIR)$(PREFIX)/share/man/man1/microvm.1
 clean:
-	rm -rf build microvm
+	rm -rf build microvm microvm-gpu
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile; sed -n 's/^    \(make .*\)/\1/p' HACKING.md
 
 FORCE:
-.PHONY: FORCE microvm check asan tsan fuzz run-check build-fuzz run-payloads smoke lab bench \
+.PHONY: FORCE microvm microvm-gpu check asan tsan fuzz run-check build-fuzz run-payloads smoke lab bench \
 	demo test install clean help
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* microvm-gpu: a seat in a process of its own. */
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "devices/gpu/options.h"
+#include "devices/ui/ui_null.h"
+#include "vmm/log.h"
+
+/*
+ * Guest memory cannot shrink, but the host may have no page left to put into a
+ * hole of it: not in silence. Only what a handler may do.
+ */
+static void on_bus_error(int sig)
+{
+	static const char text[] = "microvm-gpu: memory went away (SIGBUS)\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(1);
+	/* SA_RESETHAND: this time it kills. */
+	raise(sig);
+}
+
+static void init_signals(void)
+{
+	struct sigaction bus = { .sa_handler = on_bus_error, .sa_flags = SA_RESETHAND };
+
+	sigaction(SIGBUS, &bus, NULL);
+	/* A front end that goes away shows as EPIPE where we write. */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int add_devices(struct seat *seat, const struct gpu_options *o)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < o->n_devices && ret == 0; i++) {
+		const struct gpu_option_device *d = &o->devices[i];
+
+		ret = d->is_gpu ? seat_add_gpu(seat, d->label, &d->socket, &d->gpu) :
+				  seat_add_input(seat, d->label, &d->socket, &d->input);
+	}
+	return ret;
+}
+
+static int show(struct ui_null **ui, struct seat *seat, struct loop *loop)
+{
+	struct gpu *gpu = seat_gpu(seat);
+	struct display display;
+	int ret;
+
+	if (!gpu)
+		return 0;
+	ret = ui_null_create(ui, loop, GPU_DEFAULT_REFRESH_MHZ);
+	if (ret < 0) {
+		log_error("--display none: %s", strerror(-ret));
+		return ret;
+	}
+	display = ui_null_display(*ui);
+	ui_null_set_sink(*ui, gpu_sink(gpu));
+	gpu_set_display(gpu, &display);
+	return 0;
+}
+
+static int run(const struct gpu_options *o)
+{
+	struct loop *loop = NULL;
+	struct seat *seat = NULL;
+	struct ui_null *ui = NULL;
+	int ret = loop_create(&loop);
+
+	if (ret == 0)
+		ret = seat_create(&seat, loop);
+	if (ret < 0)
+		log_error("%s", strerror(-ret));
+	if (ret == 0)
+		ret = add_devices(seat, o);
+	if (ret == 0)
+		ret = show(&ui, seat, loop);
+	if (ret == 0)
+		loop_run(loop);
+	/* The card lets go of its display first. */
+	seat_destroy(seat);
+	ui_null_destroy(ui);
+	loop_destroy(loop);
+	return ret < 0 ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct gpu_options o;
+	int status = 0;
+
+	log_set_program("microvm-gpu");
+	switch (gpu_options_parse(&o, argc, argv)) {
+	case GPU_OPTIONS_DONE:
+		break;
+	case GPU_OPTIONS_ERROR:
+		status = 2;
+		break;
+	case GPU_OPTIONS_RUN:
+		log_set_level(LOG_WARN + MIN(o.verbose, 2));
+		init_signals();
+		status = run(&o);
+		break;
+	}
+	gpu_options_finish(&o);
+	return status;
+}

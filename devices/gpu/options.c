@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+#include "devices/gpu/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices/backend/unixsock.h"
+#include "vmm/log.h"
+
+#define MODES "none"
+#define MAX_FD 1023
+
+/* --- devices --------------------------------------------------------------------- */
+
+const struct opt_key gpu_option_keys[] = {
+	{ "outputs", "N", "monitors, 1 to 16 (1)" },
+	{ "size", "WxH", "of the first picture (1280x800)" },
+	{ 0 },
+};
+
+const struct opt_key gpu_option_input_keys[] = {
+	{ "evdev", "FILE", "a device of the host, /dev/input/eventN" },
+	{ "grab", "on|off|toggle", "who has that: the guest, both, or by turns (toggle)" },
+	{ "toggle", "CHORD", "keys that change hands (" EVDEV_CHORD ")" },
+	{ "name", "NAME", "that the guest sees" },
+	{ "serial", "TEXT", "that the guest sees" },
+	{ 0 },
+};
+
+static int parse_outputs(struct gpu_params *gpu, const char *label, const char *text)
+{
+	uint64_t n = 1;
+
+	if (text && opt_parse_number(text, 1, DISPLAY_MAX_OUTPUTS, &n) < 0) {
+		log_error("%s: outputs=%.40s: a number from 1 to %d", label, text,
+			  DISPLAY_MAX_OUTPUTS);
+		return -EINVAL;
+	}
+	gpu->n_outputs = gpu->n_plugged = n;
+	return 0;
+}
+
+static int parse_size(struct display_output *output, const char *label, const char *text)
+{
+	char width[8];
+	const char *x = text ? strchr(text, 'x') : NULL;
+	uint64_t w, h;
+
+	if (!text)
+		return 0;
+	if (x && x - text < (ptrdiff_t)sizeof(width)) {
+		snprintf(width, sizeof(width), "%.*s", (int)(x - text), text);
+		if (opt_parse_number(width, 1, DISPLAY_MAX_SIZE, &w) == 0 &&
+		    opt_parse_number(x + 1, 1, DISPLAY_MAX_SIZE, &h) == 0) {
+			output->width = w;
+			output->height = h;
+			return 0;
+		}
+	}
+	log_error("%s: size=%.40s: such as 1920x1080, up to %d each", label, text,
+		  DISPLAY_MAX_SIZE);
+	return -EINVAL;
+}
+
+int gpu_option_gpu(struct gpu_params *gpu, const char *label, const struct opt_value *value)
+{
+	*gpu = (struct gpu_params){ 0 };
+	if (parse_outputs(gpu, label, opt_value_get(value, "outputs")) < 0)
+		return -EINVAL;
+	return parse_size(&gpu->output, label, opt_value_get(value, "size"));
+}
+
+static const char *const kinds[] = {
+	[INPUT_KEYBOARD] = "keyboard",
+	[INPUT_MOUSE] = "mouse",
+	[INPUT_TABLET] = "tablet",
+	[INPUT_MULTITOUCH] = "multitouch",
+};
+
+/* INPUT_KINDS: none of them. */
+static enum input_kind find_kind(const char *word)
+{
+	unsigned i = 0;
+
+	while (i < ARRAY_SIZE(kinds) && strcmp(kinds[i], word))
+		i++;
+	return i < ARRAY_SIZE(kinds) ? (enum input_kind)i : INPUT_KINDS;
+}
+
+static enum evdev_grab parse_grab(const char *word)
+{
+	return !word || !strcmp(word, "toggle") ? EVDEV_GRAB_TOGGLE :
+	       !strcmp(word, "on") ? EVDEV_GRAB_ON : EVDEV_GRAB_OFF;
+}
+
+static int parse_evdev(struct seat_input *input, const char *label, const struct opt_value *value)
+{
+	const char *chord = opt_value_get(value, "toggle");
+	char why[KEYCHORD_WHY];
+	int ret;
+
+	input->kind = INPUT_HOST;
+	input->grab = parse_grab(opt_value_get(value, "grab"));
+	if (input->grab == EVDEV_GRAB_OFF && !chord)
+		return 0;
+	ret = keychord_parse(&input->chord, chord ? chord : EVDEV_CHORD, why);
+	if (ret == -EINVAL)
+		log_error("%s: toggle=%.40s: %s", label, chord, why);
+	return ret;
+}
+
+int gpu_option_input(struct seat_input *input, const char *label, const struct opt_value *value)
+{
+	*input = (struct seat_input){
+		.kind = value->first ? find_kind(value->first) : INPUT_HOST,
+		.evdev = opt_value_get(value, "evdev"),
+		.name = opt_value_get(value, "name"),
+		.serial = opt_value_get(value, "serial"),
+	};
+	if (input->kind == INPUT_KINDS || !value->first != !!input->evdev) {
+		log_error("%s: needs one of keyboard, mouse, tablet, multitouch, or evdev=FILE",
+			  label);
+		return -EINVAL;
+	}
+	if (input->evdev)
+		return parse_evdev(input, label, value);
+	if (opt_value_get(value, "grab") || opt_value_get(value, "toggle")) {
+		log_error("%s: grab= and toggle= are for evdev=", label);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* --- where front ends come from ------------------------------------------------------ */
+
+static const struct opt_key socket_keys[] = {
+	{ "socket", "FILE", "where we listen for the VMM" },
+	{ "fd", "N", "an inherited socket in place of that" },
+	{ 0 },
+};
+
+static int parse_socket(struct seat_socket *s, const char *label, const struct opt_value *value)
+{
+	const char *fd = opt_value_get(value, "fd");
+	uint64_t n = 0;
+
+	s->path = opt_value_get(value, "socket");
+	if (!s->path == !fd) {
+		log_error("%s: needs socket=FILE or fd=N", label);
+		return -EINVAL;
+	}
+	if (s->path && (!*s->path || strlen(s->path) > UNIXSOCK_PATH_MAX)) {
+		log_error("%s: socket=%.40s: a path of up to %zu characters", label, s->path,
+			  UNIXSOCK_PATH_MAX);
+		return -EINVAL;
+	}
+	if (fd && opt_parse_number(fd, 3, MAX_FD, &n) < 0) {
+		log_error("%s: fd=%.40s: a number from 3 to %d", label, fd, MAX_FD);
+		return -EINVAL;
+	}
+	s->fd = n;
+	return 0;
+}
+
+static void join_keys(struct opt_key *all, const struct opt_key *own)
+{
+	unsigned n = 0;
+
+	for (const struct opt_key *k = socket_keys; k->name; k++)
+		all[n++] = *k;
+	for (const struct opt_key *k = own; k->name; k++)
+		all[n++] = *k;
+	all[n] = (struct opt_key){ 0 };
+}
+
+static int print_keys(const char *usage, const struct opt_key *keys)
+{
+	printf("%s\n", usage);
+	for (const struct opt_key *k = keys; k->name; k++)
+		printf("  %s%s%-*s%s\n", k->name, k->arg ? "=" : "",
+		       (int)(22 - strlen(k->name)), k->arg ? k->arg : "", k->help);
+	return -ECANCELED;
+}
+
+static int parse_device(struct gpu_option_device *d)
+{
+	int ret = d->is_gpu ? gpu_option_gpu(&d->gpu, d->label, &d->value) :
+			      gpu_option_input(&d->input, d->label, &d->value);
+
+	return ret < 0 ? ret : parse_socket(&d->socket, d->label, &d->value);
+}
+
+static int add_device(struct gpu_options *o, const struct opt_at *at, const char *value,
+		      const struct opt_key *own, bool is_gpu)
+{
+	struct gpu_option_device *d = &o->devices[o->n_devices];
+	struct opt_key keys[OPT_MAX_PAIRS + 1];
+	int ret;
+
+	join_keys(keys, own);
+	if (!strcmp(value, "help"))
+		return print_keys(is_gpu ? "--gpu KEY=VALUE,...: a graphics card" :
+				  "--input KIND|evdev=FILE,...: KIND is keyboard, mouse, tablet "
+				  "or multitouch", keys);
+	if (o->n_devices == SEAT_MAX_DEVICES) {
+		log_error("%s: more than %d devices", at->label, SEAT_MAX_DEVICES);
+		return -EINVAL;
+	}
+	*d = (struct gpu_option_device){ .is_gpu = is_gpu };
+	snprintf(d->label, sizeof(d->label), "%s", at->label);
+	ret = opt_value_parse(&d->value, at->label, value, keys);
+	if (ret < 0)
+		return ret;
+	if (is_gpu && d->value.first) {
+		log_error("%s: unknown key '%.40s'", at->label, d->value.first);
+		opt_value_finish(&d->value);
+		return -EINVAL;
+	}
+	if (d->value.first)
+		snprintf(d->label, sizeof(d->label), "%s %.20s", at->label, d->value.first);
+	o->n_devices++;
+	return parse_device(d);
+}
+
+/* --- the table ------------------------------------------------------------------------- */
+
+static int set_gpu(void *config, const struct opt_at *at, const char *value)
+{
+	return add_device(config, at, value, gpu_option_keys, true);
+}
+
+static int set_input(void *config, const struct opt_at *at, const char *value)
+{
+	return add_device(config, at, value, gpu_option_input_keys, false);
+}
+
+static int set_display(void *config, const struct opt_at *at, const char *value)
+{
+	if (opt_words_have(MODES, value))
+		return 0;
+	log_error("%s %.40s: one of %s", at->label, value, MODES);
+	return -EINVAL;
+}
+
+static int set_name(void *config, const struct opt_at *at, const char *value)
+{
+	struct gpu_options *o = config;
+
+	free(o->name);
+	o->name = strdup(value);
+	return o->name ? 0 : -ENOMEM;
+}
+
+static int set_verbose(void *config, const struct opt_at *at, const char *value)
+{
+	struct gpu_options *o = config;
+
+	o->verbose = strcmp(value, "on") ? 0 : o->verbose + 1;
+	return 0;
+}
+
+static int set_help(void *config, const struct opt_at *at, const char *value);
+
+static int set_version(void *config, const struct opt_at *at, const char *value)
+{
+	puts("microvm-gpu " MICROVM_VERSION);
+	return -ECANCELED;
+}
+
+static const struct opt options[] = {
+	{ "gpu", "KEY=VALUE", "Devices", "graphics card (--gpu help lists its keys)", .set = set_gpu },
+	{ "input", "KIND", "Devices",
+	  "keyboard, mouse, tablet, multitouch, or evdev=FILE (--input help)", .multiple = true,
+	  .set = set_input },
+	{ "display", MODES, "Pictures", "where they are shown (none)", .set = set_display },
+	{ "name", "NAME", "Pictures", "of the guest, for titles (microvm)", .set = set_name },
+	{ "verbose", NULL, "About", "say more; twice, everything", .multiple = true,
+	  .set = set_verbose },
+	{ "help", NULL, "About", "print this text (-h)", .set = set_help },
+	{ "h", NULL, "About", NULL, .set = set_help },
+	{ "version", NULL, "About", "print the version", .set = set_version },
+	{ 0 },
+};
+
+static int set_help(void *config, const struct opt_at *at, const char *value)
+{
+	puts("Usage: microvm-gpu [OPTION...]\n"
+	     "Graphics card, keyboards and pointers of a guest, by vhost-user. microvm starts\n"
+	     "it by itself; another VMM finds each device at its socket.\n");
+	opts_print(options, stdout);
+	return -ECANCELED;
+}
+
+/* --- entry points ------------------------------------------------------------------------ */
+
+static int need_device(const struct gpu_options *o)
+{
+	if (o->n_devices)
+		return 0;
+	log_error("no device: --gpu and --input say what to be, --help lists all options");
+	return -EINVAL;
+}
+
+/* Help and the like are of use only when they arrive. */
+static enum gpu_options_result printed(void)
+{
+	if (fflush(stdout) == 0)
+		return GPU_OPTIONS_DONE;
+	log_error("standard output: %s", strerror(errno));
+	return GPU_OPTIONS_ERROR;
+}
+
+enum gpu_options_result gpu_options_parse(struct gpu_options *o, int argc, char *const argv[])
+{
+	int ret;
+
+	*o = (struct gpu_options){ 0 };
+	ret = opts_parse_argv(options, o, argc, argv);
+	if (ret == 0)
+		ret = need_device(o);
+	if (ret == -ECANCELED)
+		return printed();
+	return ret < 0 ? GPU_OPTIONS_ERROR : GPU_OPTIONS_RUN;
+}
+
+void gpu_options_finish(struct gpu_options *o)
+{
+	for (unsigned i = 0; i < o->n_devices; i++)
+		opt_value_finish(&o->devices[i].value);
+	free(o->name);
+	*o = (struct gpu_options){ 0 };
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line of microvm-gpu, as plain data. Before any thread starts.
+ */
+#ifndef MICROVM_GPU_OPTIONS_H
+#define MICROVM_GPU_OPTIONS_H
+
+#include "devices/gpu/seat.h"
+#include "vmm/opts.h"
+
+/* One --gpu or --input. */
+struct gpu_option_device {
+	char label[64];		/* for messages: "--input keyboard" */
+	struct opt_value value;	/* what the strings below point into */
+	struct seat_socket socket;
+	bool is_gpu;
+	struct gpu_params gpu;
+	struct seat_input input;
+};
+
+struct gpu_options {
+	char *name;		/* of the guest */
+	int verbose;
+	struct gpu_option_device devices[SEAT_MAX_DEVICES];
+	unsigned n_devices;
+};
+
+enum gpu_options_result { GPU_OPTIONS_RUN, GPU_OPTIONS_DONE, GPU_OPTIONS_ERROR };
+
+/* @o needs gpu_options_finish() after any of them. Errors: one line in the log. */
+enum gpu_options_result gpu_options_parse(struct gpu_options *o, int argc, char *const argv[]);
+void gpu_options_finish(struct gpu_options *o);
+
+/*
+ * What the values of --gpu and --input may be, but for where their front end
+ * comes from, which microvm adds: also the check of its own options of these
+ * names. Ended by a NULL name.
+ */
+extern const struct opt_key gpu_option_keys[], gpu_option_input_keys[];
+/* 0, or -EINVAL after one line in the log. Strings point into @value. */
+int gpu_option_gpu(struct gpu_params *gpu, const char *label, const struct opt_value *value);
+int gpu_option_input(struct seat_input *input, const char *label, const struct opt_value *value);
+
+#endif

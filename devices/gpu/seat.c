@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+#include "devices/gpu/seat.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "devices/backend/handover.h"
+#include "devices/backend/unixsock.h"
+#include "devices/virtio/input.h"
+#include "devices/virtio/vhost_user_backend.h"
+
+#define BACKLOG 4
+#define LABEL_LEN 64
+
+struct seat_device {
+	struct seat *seat;
+	char label[LABEL_LEN];	/* "--input keyboard" */
+	struct vhost_user_backend b;
+	struct virtio_device *v;	/* NULL: none yet */
+	struct gpu *gpu;		/* it is one */
+	enum input_kind kind;		/* or one of these */
+	struct evdev *evdev;
+	struct unixsock sock;		/* addr.sun_path "": none */
+	struct handover handover;
+	bool comes_once;		/* its only front end is here from the start */
+};
+
+struct seat {
+	struct loop *loop;
+	struct evdev_set evdevs;
+	unsigned n;
+	struct seat_device devices[SEAT_MAX_DEVICES];
+	unsigned n_waiting;	/* devices whose front end, or the next one, may come yet */
+};
+
+/* --- where front ends come from ---------------------------------------------------- */
+
+/* When all that we were started for have gone, so do we. */
+static void one_less(struct seat *seat)
+{
+	if (--seat->n_waiting == 0)
+		loop_quit(seat->loop);
+}
+
+static void front_end_left(void *ctx)
+{
+	struct seat_device *d = ctx;
+
+	if (d->comes_once)
+		one_less(d->seat);
+}
+
+static void handed_over(void *ctx, int fd)
+{
+	struct seat_device *d = ctx;
+
+	if (fd < 0)
+		one_less(d->seat);
+	else
+		vhost_user_backend_connect(&d->b, fd);
+}
+
+static int socket_option(int fd, int option)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -errno : value;
+}
+
+static int inherit(struct seat_device *d, int fd)
+{
+	int type = socket_option(fd, SO_TYPE), listens = socket_option(fd, SO_ACCEPTCONN);
+
+	if (type < 0 || listens < 0 || socket_option(fd, SO_DOMAIN) != AF_UNIX) {
+		log_error("%s: fd=%d: %s", d->label, fd,
+			  type < 0 ? strerror(-type) : "not a UNIX socket");
+		return -EINVAL;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (listens)
+		return vhost_user_backend_listen(&d->b, fd);
+	if (type == SOCK_SEQPACKET)
+		return handover_init(&d->handover, d->seat->loop, fd, handed_over, d);
+	d->comes_once = true;
+	return vhost_user_backend_connect(&d->b, fd);
+}
+
+static int listen_at(struct seat_device *d, const char *path)
+{
+	int ret = unixsock_listen(&d->sock, path, BACKLOG);
+
+	if (ret < 0) {
+		d->sock.addr.sun_path[0] = '\0';
+		log_error("%s: %s: %s", d->label, path, unixsock_error(ret));
+		return ret;
+	}
+	return vhost_user_backend_listen(&d->b, d->sock.fd);
+}
+
+static int open_socket(struct seat_device *d, const struct seat_socket *socket)
+{
+	int ret = socket->path ? listen_at(d, socket->path) : inherit(d, socket->fd);
+
+	if (ret == 0)
+		d->seat->n_waiting++;
+	return ret;
+}
+
+/* --- devices --------------------------------------------------------------------------- */
+
+/* Front ends first, then what events come from, then the device that takes them. */
+static void device_close(struct seat_device *d)
+{
+	handover_finish(&d->handover);
+	if (d->sock.addr.sun_path[0])
+		unixsock_unlink(&d->sock);
+	if (d->gpu)
+		gpu_set_display(d->gpu, NULL);
+	if (d->v)
+		vhost_user_backend_finish(&d->b);
+	if (d->evdev)
+		evdev_close(d->evdev);
+	if (d->gpu)
+		gpu_destroy(d->gpu);
+	else if (d->v)
+		input_destroy(d->v);
+}
+
+/* Room for one more, which device_close() may be called for. */
+static struct seat_device *device_begin(struct seat *seat, const char *label)
+{
+	struct seat_device *d = &seat->devices[seat->n];
+
+	if (seat->n == SEAT_MAX_DEVICES) {
+		log_error("%s: more than %d devices", label, SEAT_MAX_DEVICES);
+		return NULL;
+	}
+	*d = (struct seat_device){ .seat = seat, .handover.port.fd = -1, .kind = INPUT_KINDS };
+	snprintf(d->label, sizeof(d->label), "%s", label);
+	vhost_user_backend_init(&d->b, seat->loop, d->label);
+	return d;
+}
+
+/* With its virtio device, or with the error that there is none. */
+static int device_end(struct seat_device *d, const struct vhost_user_backend_params *params,
+		      const struct seat_socket *socket, int ret)
+{
+	if (ret == 0)
+		vhost_user_backend_attach(&d->b, d->v, params);
+	if (ret == 0)
+		ret = open_socket(d, socket);
+	if (ret < 0)
+		device_close(d);
+	else
+		d->seat->n++;
+	return ret;
+}
+
+static void gpu_memory_leaves(void *ctx)
+{
+	struct seat_device *d = ctx;
+
+	gpu_memory_leave(d->gpu);
+}
+
+static void gpu_memory_enters(void *ctx)
+{
+	struct seat_device *d = ctx;
+
+	gpu_memory_enter(d->gpu);
+}
+
+int seat_add_gpu(struct seat *seat, const char *label, const struct seat_socket *socket,
+		 const struct gpu_params *params)
+{
+	struct seat_device *d = device_begin(seat, label);
+	const struct vhost_user_backend_params backend = {
+		.memory_leave = gpu_memory_leaves,
+		.memory_enter = gpu_memory_enters,
+		.left = front_end_left,
+		.ctx = d,
+	};
+	int ret;
+
+	if (!d)
+		return -ENOSPC;
+	if (seat_gpu(seat)) {
+		log_error("%s: a seat has one graphics card", label);
+		return -EEXIST;
+	}
+	ret = gpu_create(&d->gpu, seat->loop, &d->b.mem, params);
+	if (ret == 0)
+		d->v = gpu_device(d->gpu);
+	return device_end(d, &backend, socket, ret);
+}
+
+static int open_evdev(struct seat_device *d, const struct seat_input *input)
+{
+	const struct evdev_params params = {
+		.path = input->evdev,
+		.grab = input->grab,
+		.chord = input->chord,
+		.set = &d->seat->evdevs,
+		.open = evdev_node_open,
+	};
+	int ret = evdev_open(&d->evdev, d->seat->loop, &params);
+
+	if (ret < 0)
+		d->evdev = NULL;
+	return ret;
+}
+
+static int create_input(struct seat_device *d, const struct seat_input *input)
+{
+	struct input_params params = {
+		.kind = input->kind,
+		.name = input->name,
+		.serial = input->serial,
+	};
+
+	if (d->evdev) {
+		params.name = input->name ? input->name : evdev_name(d->evdev);
+		params.serial = input->serial ? input->serial : evdev_uniq(d->evdev);
+		params.ids = evdev_ids(d->evdev);
+		params.caps = evdev_caps(d->evdev);
+		params.feedback = evdev_feedback(d->evdev);
+	}
+	return input_create(&d->v, d->seat->loop, &d->b.mem, &params);
+}
+
+int seat_add_input(struct seat *seat, const char *label, const struct seat_socket *socket,
+		   const struct seat_input *input)
+{
+	struct seat_device *d = device_begin(seat, label);
+	const struct vhost_user_backend_params backend = { .left = front_end_left, .ctx = d };
+	int ret;
+
+	if (!d)
+		return -ENOSPC;
+	assert(input->kind < INPUT_KINDS && (input->kind == INPUT_HOST) == !!input->evdev);
+	d->kind = input->kind;
+	ret = input->evdev ? open_evdev(d, input) : 0;
+	if (ret == 0)
+		ret = create_input(d, input);
+	ret = device_end(d, &backend, socket, ret);
+	if (ret == 0 && d->evdev) {
+		struct input_sink sink = input_device_sink(d->v);
+
+		evdev_start(d->evdev, &sink);
+	}
+	return ret;
+}
+
+/* --- what is there ------------------------------------------------------------------------ */
+
+struct gpu *seat_gpu(struct seat *seat)
+{
+	for (unsigned i = 0; i < seat->n; i++)
+		if (seat->devices[i].gpu)
+			return seat->devices[i].gpu;
+	return NULL;
+}
+
+static struct seat_device *find_input(struct seat *seat, enum input_kind kind)
+{
+	for (unsigned i = 0; i < seat->n; i++)
+		if (!seat->devices[i].gpu && seat->devices[i].kind == kind)
+			return &seat->devices[i];
+	return NULL;
+}
+
+bool seat_has(struct seat *seat, enum input_kind kind)
+{
+	return find_input(seat, kind);
+}
+
+struct input_sink seat_sink(struct seat *seat, enum input_kind kind)
+{
+	struct seat_device *d = find_input(seat, kind);
+
+	return d ? input_device_sink(d->v) : (struct input_sink){ 0 };
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+int seat_create(struct seat **out, struct loop *loop)
+{
+	struct seat *seat = calloc(1, sizeof(*seat));
+
+	if (!seat)
+		return -ENOMEM;
+	seat->loop = loop;
+	*out = seat;
+	return 0;
+}
+
+void seat_destroy(struct seat *seat)
+{
+	if (!seat)
+		return;
+	for (unsigned i = seat->n; i > 0; i--)
+		device_close(&seat->devices[i - 1]);
+	free(seat);
+}

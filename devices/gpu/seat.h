@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A seat: a graphics card, what shows its pictures, and the keyboards and
+ * pointers that go with it, each a virtio device that some VMM uses by
+ * vhost-user. What microvm-gpu is made of.
+ *
+ * Devices are added one by one; then the loop runs. Main thread, without any
+ * lock.
+ */
+#ifndef MICROVM_SEAT_H
+#define MICROVM_SEAT_H
+
+#include "devices/backend/evdev.h"
+#include "devices/ui/display.h"
+#include "devices/ui/input.h"
+#include "devices/virtio/gpu.h"
+#include "vmm/loop.h"
+
+#define SEAT_MAX_DEVICES 24
+
+struct seat;
+
+/* Where a device's front end comes from. */
+struct seat_socket {
+	const char *path;	/* we listen there; NULL: @fd */
+	/*
+	 * Inherited, and the seat's from now on: a socket that listens; one that is
+	 * connected, SOCK_STREAM; or one by which connections are handed over
+	 * (devices/backend/handover.h), SOCK_SEQPACKET.
+	 */
+	int fd;
+};
+
+struct seat_input {
+	enum input_kind kind;	/* INPUT_HOST: of the device at... */
+	const char *evdev;	/* ...this path; otherwise NULL */
+	enum evdev_grab grab;
+	struct keychord chord;
+	const char *name;	/* as the guest sees it; NULL: of its kind */
+	const char *serial;
+};
+
+int seat_create(struct seat **out, struct loop *loop);
+void seat_destroy(struct seat *seat);	/* NULL is legal */
+
+/* 0, or negative errno after one line in the log that begins with @label. */
+int seat_add_gpu(struct seat *seat, const char *label, const struct seat_socket *socket,
+		 const struct gpu_params *params);
+int seat_add_input(struct seat *seat, const char *label, const struct seat_socket *socket,
+		   const struct seat_input *input);
+
+/* The card; NULL: there is none. */
+struct gpu *seat_gpu(struct seat *seat);
+/* Where events for the first device of @kind go; a sink that takes everything if there is none. */
+struct input_sink seat_sink(struct seat *seat, enum input_kind kind);
+bool seat_has(struct seat *seat, enum input_kind kind);
+
+#endif
