@@ -6,6 +6,10 @@
 
 #include "vmm/util.h"
 
+#define EDID_VENDOR "MVM"
+#define EDID_PRODUCT 1
+#define EDID_YEAR 2024u		/* of the model */
+
 #define EDID_MAX_DTD_SIZE 4095u		/* 12 bits (3.10.2) */
 #define EDID_MAX_DTD_CLOCK 65535u	/* 16 bits of 10 kHz */
 #define EDID_MIN_REFRESH_MHZ 10000u
@@ -94,11 +98,11 @@ static void edid_put_basics(uint8_t *e, const struct edid_monitor *m)
 	static const uint8_t header[] = { 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0 };
 
 	memcpy(e, header, sizeof(header));
-	edid_put_be16(e + 8, edid_vendor("MVM"));
-	store_le(e + 10, 2, 1);		/* product */
+	edid_put_be16(e + 8, edid_vendor(EDID_VENDOR));
+	store_le(e + 10, 2, EDID_PRODUCT);
 	store_le(e + 12, 4, m->number);
 	e[16] = 0xff;			/* the year is a model's, not of manufacture */
-	e[17] = 2024 - 1990;
+	e[17] = EDID_YEAR - 1990;
 	e[18] = 1;
 	e[19] = 4;
 	e[20] = 0xa5;			/* digital, 8 bits a colour, DisplayPort */
@@ -197,7 +201,8 @@ static uint32_t edid_line_khz(const struct edid_timing *t)
 static void edid_put_range(uint8_t *d, const struct edid_timing *t, uint32_t refresh_mhz)
 {
 	uint32_t hz = (refresh_mhz + 999) / 1000, khz = edid_line_khz(t) + 1;
-	uint32_t max_v = MAX(hz, 75u), max_h = MAX(khz, 81u), clock = MAX(t->clock_10khz, 16200u);
+	uint32_t max_v = MAX(hz, 75u), max_h = MAX(khz, 81u);
+	uint32_t max_mhz10 = (MAX(t->clock_10khz, 16200u) + 999) / 1000;
 
 	d[3] = EDID_TAG_RANGE;
 	d[4] = max_h > 255 ? 0x08 : 0;	/* + 255 */
@@ -205,7 +210,7 @@ static void edid_put_range(uint8_t *d, const struct edid_timing *t, uint32_t ref
 	d[6] = max_v;
 	d[7] = 30;
 	d[8] = MIN(max_h > 255 ? max_h - 255 : max_h, 255u);
-	d[9] = MIN((clock + 999) / 1000, 255u);
+	d[9] = MIN(max_mhz10, 255u);
 	d[10] = 0x01;
 	d[11] = '\n';
 	memset(d + 12, ' ', 6);
@@ -216,11 +221,63 @@ static void edid_put_range(uint8_t *d, const struct edid_timing *t, uint32_t ref
 
 /* --- DisplayID 1.3 (4.4) -------------------------------------------------- */
 
-#define DISPLAYID_BLOCK_BYTES (EDID_BLOCK - 2)
-#define DISPLAYID_TIMING 20	/* type I, detailed */
+#define DISPLAYID_HEADER 4
+#define DISPLAYID_BLOCK 3	/* header of a data block */
 
-static void displayid_put_timing(uint8_t *d, const struct edid_timing *t)
+/* Begins a data block of @len bytes after @d, which is set to them. */
+static uint8_t *displayid_block(uint8_t **end, uint8_t tag, uint8_t len)
 {
+	uint8_t *d = *end;
+
+	d[0] = tag;
+	d[2] = len;
+	*end = d + DISPLAYID_BLOCK + len;
+	return d + DISPLAYID_BLOCK;
+}
+
+/* Who made it (4.1), the same as the base block says. */
+static void displayid_put_product(uint8_t **end, const struct edid_monitor *m)
+{
+	uint8_t *d = displayid_block(end, 0x00, 12);
+
+	memcpy(d, EDID_VENDOR, 3);
+	store_le(d + 3, 2, EDID_PRODUCT);
+	store_le(d + 5, 4, m->number);
+	d[9] = 0xff;			/* the year is a model's */
+	d[10] = EDID_YEAR - 2000;
+}
+
+/* Its picture (4.2): sizes in tenths of a millimetre. */
+static void displayid_put_display(uint8_t **end, const struct edid_monitor *m)
+{
+	uint8_t *d = displayid_block(end, 0x01, 12);
+	uint32_t aspect = m->width > m->height ? m->width * 100 / m->height :
+						 m->height * 100 / m->width;
+
+	store_le(d, 2, MIN(m->width_mm, 6553u) * 10);
+	store_le(d + 2, 2, MIN(m->height_mm, 6553u) * 10);
+	store_le(d + 4, 2, m->width);
+	store_le(d + 6, 2, m->height);
+	d[9] = 220 - 100;		/* gamma 2.2 */
+	d[10] = MIN(aspect - 100, 255u);
+	d[11] = 0x77;			/* 8 bits a colour, outside and inside */
+}
+
+/* What it is connected by (4.12). */
+static void displayid_put_interface(uint8_t **end)
+{
+	uint8_t *d = displayid_block(end, 0x0f, 10);
+
+	d[0] = 0x81;			/* DisplayPort, one link */
+	d[1] = 0x14;			/* version 1.4 */
+	d[2] = 0x02;			/* RGB with 8 bits */
+}
+
+/* 4.4.1 */
+static void displayid_put_timing(uint8_t **end, const struct edid_timing *t)
+{
+	uint8_t *d = displayid_block(end, 0x03, 20);
+
 	store_le(d, 3, t->clock_10khz - 1);
 	d[3] = 0x80 | 0x08;		/* preferred, no stereo, no aspect ratio given */
 	store_le(d + 4, 2, t->width - 1);
@@ -233,18 +290,20 @@ static void displayid_put_timing(uint8_t *d, const struct edid_timing *t)
 	store_le(d + 18, 2, t->v_sync - 1);
 }
 
-static void edid_put_displayid(uint8_t *e, const struct edid_timing *t)
+static void edid_put_displayid(uint8_t *e, const struct edid_timing *t,
+			       const struct edid_monitor *m)
 {
-	uint8_t *d = e + 1;
+	uint8_t *d = e + 1, *end = d + DISPLAYID_HEADER;
 
+	displayid_put_product(&end, m);	/* the standard wants it first */
+	displayid_put_display(&end, m);
+	displayid_put_interface(&end);
+	displayid_put_timing(&end, t);
 	e[0] = 0x70;			/* DisplayID extension */
 	d[0] = 0x13;
-	d[1] = 3 + DISPLAYID_TIMING;	/* bytes of data blocks */
+	d[1] = end - (d + DISPLAYID_HEADER);
 	d[2] = 3;			/* a display on its own */
-	d[4] = 0x03;			/* type I detailed timings */
-	d[6] = DISPLAYID_TIMING;
-	displayid_put_timing(d + 7, t);
-	edid_checksum(d, 5 + d[1]);
+	edid_checksum(d, end - d + 1);
 	edid_checksum(e, EDID_BLOCK);
 }
 
@@ -283,11 +342,11 @@ size_t edid_make(const struct edid_monitor *m, uint8_t out[EDID_MAX_BYTES])
 	snprintf(serial, sizeof(serial), "%08u", m->number);
 	edid_put_text(out + 72, EDID_TAG_NAME, m->name);
 	edid_put_text(out + 90, EDID_TAG_SERIAL, serial);
-	edid_put_range(out + 108, &first, refresh);
+	edid_put_range(out + 108, &t, refresh);
 	out[126] = extended;
 	edid_checksum(out, EDID_BLOCK);
 	if (!extended)
 		return EDID_BLOCK;
-	edid_put_displayid(out + EDID_BLOCK, &t);
+	edid_put_displayid(out + EDID_BLOCK, &t, m);
 	return EDID_MAX_BYTES;
 }
