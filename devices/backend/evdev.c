@@ -16,16 +16,15 @@
 
 static void evdev_event(struct evdev *e, const struct evdev_event *ev)
 {
-	bool is_key = ev->type == EV_KEY && ev->value != 2;
-
 	input_state_apply(&e->phys, ev->type, ev->code, ev->value);
-	if (is_key && ev->value && evdev_chord(e, ev->code))
+	if (ev->type == EV_KEY && ev->value == 1 && evdev_chord(e, ev->code))
 		return;
 	if (e->passing) {
 		input_state_apply(&e->told, ev->type, ev->code, ev->value);
 		input_send(&e->sink, ev->type, ev->code, ev->value);
 	}
-	if (is_key)
+	/* It changes hands between two packets. */
+	if (ev->type == EV_SYN && ev->code == SYN_REPORT)
 		evdev_settle(e);
 }
 

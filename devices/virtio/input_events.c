@@ -42,7 +42,7 @@ static void take_buffers(struct input *in)
 	struct input_events *ev = &in->ev;
 	struct virtq_chain *chain;
 
-	while ((chain = virtio_pop(&in->v, INPUT_EVENTQ))) {
+	while (ev->n_buffers < INPUT_QUEUE_SIZE && (chain = virtio_pop(&in->v, INPUT_EVENTQ))) {
 		if (chain->writable < sizeof(struct virtio_input_event)) {
 			virtio_fail(&in->v, "a buffer of %zu bytes for an event", chain->writable);
 			return;
