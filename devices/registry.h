@@ -31,9 +31,10 @@ struct virtio_model {
 	const char *name;	/* of the option, "rng" */
 	const char *arg;	/* of the first element in help: "on|off", "CHARDEV", "TAG=DIR" */
 	const char *help;	/* a line */
-	const struct opt_key *keys;	/* beside bus=, ended by a NULL name; NULL: none */
+	const struct opt_key *keys;	/* beside those of all, ended by a NULL name; NULL: none */
 	bool multiple;		/* the option may be given several times */
 	bool by_default;	/* there, with the first word of arg, unless "off" */
+	bool external;		/* its queues are served elsewhere, as split ones */
 	bool shares_ram;	/* another process serves it and maps guest memory */
 	/*
 	 * What can be said of the option before anything is there: 0, or -EINVAL

@@ -30,6 +30,7 @@ struct config_device {
 	const struct virtio_model *model;
 	struct opt_value opts;
 	bool mmio;		/* bus=mmio */
+	bool packed;		/* offers packed rings */
 };
 
 struct config {

@@ -10,6 +10,7 @@
 #include "vmm/log.h"
 
 static const struct opt_key bus_key = { "bus", "pci|mmio", "where the guest finds it (pci)" };
+static const struct opt_key packed_key = { "packed", NULL, "offers packed virtqueues too" };
 
 /* The model's keys and those that all have, ended by a NULL name. */
 static void model_keys(const struct virtio_model *model, struct opt_key keys[OPT_MAX_PAIRS + 1])
@@ -17,10 +18,11 @@ static void model_keys(const struct virtio_model *model, struct opt_key keys[OPT
 	unsigned n = 0;
 
 	for (const struct opt_key *k = model->keys; k && k->name; k++) {
-		assert(n + 1 < OPT_MAX_PAIRS);
+		assert(n + 2 < OPT_MAX_PAIRS);
 		keys[n++] = *k;
 	}
 	keys[n++] = bus_key;
+	keys[n++] = packed_key;
 	keys[n] = (struct opt_key){ 0 };
 }
 
@@ -168,6 +170,14 @@ static int check_first(const struct config_device *dev, const char *label)
 	return -EINVAL;
 }
 
+static int check_packed(const struct config_device *dev, const char *label)
+{
+	if (!dev->packed || !dev->model->external)
+		return 0;
+	log_error("%s: no packed: its queues are served outside of microvm, as split ones", label);
+	return -EINVAL;
+}
+
 static int check_pairs(const struct config_device *dev, const char *label)
 {
 	int ret = 0;
@@ -197,7 +207,10 @@ static int parse_value(struct config_device *dev, const char *label, const char 
 		return ret;
 	bus = opt_value_get(&dev->opts, "bus");
 	dev->mmio = bus && !strcmp(bus, "mmio");
+	dev->packed = opt_value_flag(&dev->opts, "packed", false);
 	ret = check_first(dev, label);
+	if (ret == 0)
+		ret = check_packed(dev, label);
 	if (ret == 0)
 		ret = check_pairs(dev, label);
 	if (ret == 0 && dev->model->check)
@@ -263,9 +276,11 @@ void config_device_help(const struct virtio_model *model, FILE *out)
 	fprintf(out, "--%s %s[,KEY=VALUE...]: %s\n", model->name, model->arg ? model->arg : "",
 		model->help);
 	for (const struct opt_key *k = keys; k->name; k++) {
-		int len = fprintf(out, "  %s%s%s", k->name, k->arg ? "=" : "",
-				  k->arg ? k->arg : "");
+		int len;
 
+		if (model->external && !strcmp(k->name, packed_key.name))
+			continue;
+		len = fprintf(out, "  %s%s%s", k->name, k->arg ? "=" : "", k->arg ? k->arg : "");
 		fprintf(out, "%*s%s\n", MAX(24 - len, 2), "", k->help);
 	}
 }

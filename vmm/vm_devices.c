@@ -79,6 +79,8 @@ static int vm_add_device(struct vm *vm, const struct config_device *cfg)
 		free(dev);
 		return ret;
 	}
+	if (cfg->packed)
+		virtio_offer_packed(dev->v);
 	ret = cfg->mmio ? vm_place_on_mmio(vm, dev) : vm_place_on_pci(vm, dev);
 	if (ret < 0) {
 		cfg->model->destroy(dev->v);

@@ -259,6 +259,7 @@ static void share_destroy(struct virtio_device *v)
 }
 
 const struct virtio_model virtio_share_model = {
+	.external = true,
 	.shares_ram = true,
 	.name = "share",
 	.arg = "TAG=DIR",

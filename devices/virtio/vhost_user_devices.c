@@ -275,6 +275,7 @@ static void dev_destroy(struct virtio_device *v)
 }
 
 const struct virtio_model virtio_vhost_user_model = {
+	.external = true,
 	.shares_ram = true,
 	.name = "vhost-user",
 	.help = "device of another process: kind=blk,socket=PATH",

@@ -161,6 +161,7 @@ int virtio_init(struct virtio_device *v, const struct virtio_ops *ops, struct lo
 		uint64_t features, uint32_t config_len)
 {
 	assert(n_queues <= VIRTIO_MAX_QUEUES);
+	assert(!(features & BIT(VIRTIO_F_RING_PACKED)));
 	*v = (struct virtio_device){
 		.ops = ops,
 		.loop = loop,
@@ -183,6 +184,12 @@ int virtio_init(struct virtio_device *v, const struct virtio_ops *ops, struct lo
 		}
 	}
 	return 0;
+}
+
+void virtio_offer_packed(struct virtio_device *v)
+{
+	assert(!v->ops->external);
+	v->offered |= BIT(VIRTIO_F_RING_PACKED);
 }
 
 void virtio_finish(struct virtio_device *v)
@@ -437,7 +444,7 @@ void virtio_set_queue_size(struct virtio_device *v, unsigned q, uint32_t size)
 	if (!vq)
 		return;
 	if (!vq->enabled)
-		vq->size = is_pow2(size) && size <= vq->max_size ? size : 0;
+		vq->size = virtq_size_fits(vq, size, v->features) ? size : 0;
 	virtio_unlock(v);
 }
 
@@ -526,7 +533,8 @@ bool virtio_start_queue(struct virtio_device *v, unsigned q, const struct virtio
 
 	if (!vq)
 		return false;
-	started = v->status & VIRTIO_CONFIG_S_FEATURES_OK && !vq->enabled;
+	started = v->status & VIRTIO_CONFIG_S_FEATURES_OK && !vq->enabled &&
+		  !virtio_has_feature(v, VIRTIO_F_RING_PACKED);
 	if (started) {
 		vq->size = s->size;
 		vq->desc_gpa = s->desc;

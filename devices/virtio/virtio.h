@@ -134,6 +134,11 @@ struct virtio_device {
 int virtio_init(struct virtio_device *v, const struct virtio_ops *ops, struct loop *loop,
 		const struct gmem *mem, const uint16_t *queue_sizes, unsigned n_queues,
 		uint64_t features, uint32_t config_len);
+/*
+ * The driver may choose packed rings (VIRTIO_F_RING_PACKED). Not with external
+ * queues: whoever serves them may know split ones only. Before the driver comes.
+ */
+void virtio_offer_packed(struct virtio_device *v);
 /* Loop thread, with no vCPU running. */
 void virtio_finish(struct virtio_device *v);
 
@@ -202,8 +207,8 @@ uint32_t virtio_driver_features(struct virtio_device *v, uint32_t sel);
 void virtio_set_driver_features(struct virtio_device *v, uint32_t sel, uint32_t value);
 /*
  * Registers of queue @q. Out of range, reads give 0 and writes are dropped;
- * once the queue is enabled, writes are dropped. A size that no queue can have
- * reads back as 0 and keeps the queue off (cases 12-14).
+ * once the queue is enabled, writes are dropped. A size that no queue can have,
+ * given the features so far, reads back as 0 and keeps the queue off (cases 12-14).
  */
 enum virtio_queue_addr { VIRTIO_QUEUE_DESC, VIRTIO_QUEUE_AVAIL, VIRTIO_QUEUE_USED };
 uint16_t virtio_queue_max_size(struct virtio_device *v, unsigned q);
@@ -222,10 +227,10 @@ void virtio_enable_queue(struct virtio_device *v, unsigned q);
 /* Makes it unready, before DRIVER_OK only; afterwards it takes a reset. */
 void virtio_disable_queue(struct virtio_device *v, unsigned q);
 /*
- * For a transport that starts and stops queues one by one (vhost-user). Such a
- * one makes them ready between FEATURES_OK and reset, and has chains of queue
- * @q popped from index @base on. False when it is not there, ready already, or
- * not to be served like that.
+ * For a transport that starts and stops queues one by one (vhost-user), and
+ * knows split ones only. Such a one makes them ready between FEATURES_OK and
+ * reset, and has chains of queue @q popped from index @base on. False when it is
+ * not there, ready already, or not to be served like that.
  */
 struct virtio_queue_setup {
 	uint16_t size, base;

@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "devices/virtio/virtq.h"
-
+/* What split and packed virtqueues have in common, and what is in a chain. */
 #include <assert.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/virtio/virtq_impl.h"
 #include "vmm/util.h"
-
-/*
- * The driver writes the rings and tables at any time, so they are accessed by
- * atomic loads and stores only: each value is read exactly once.
- */
-#define ring_load(p, order) __atomic_load_n(p, __ATOMIC_##order)
-#define ring_store(p, v, order) __atomic_store_n(p, v, __ATOMIC_##order)
-
-/* Indexes run free; a ring's size is a power of two. */
-static unsigned virtq_slot(const struct virtq *q, uint16_t idx)
-{
-	return idx & (q->size - 1);
-}
 
 /* --- life ------------------------------------------------------------------ */
 
@@ -49,7 +36,7 @@ void virtq_reset(struct virtq *q)
 	q->generation++;
 }
 
-static int virtq_make_slots(struct virtq *q)
+int virtq_make_slots(struct virtq *q)
 {
 	if (q->chains)
 		return 0;
@@ -63,88 +50,44 @@ static int virtq_make_slots(struct virtq *q)
 	return 0;
 }
 
-static void *virtq_part(const struct virtq *q, uint64_t gpa, uint64_t align, uint64_t len)
+void *virtq_part(const struct virtq *q, uint64_t gpa, uint64_t align, uint64_t len)
 {
 	return gpa % align ? NULL : gmem_ptr(q->mem, gpa, len);
 }
 
+bool virtq_size_fits(const struct virtq *q, uint32_t size, uint64_t features)
+{
+	return size && size <= q->max_size &&
+	       (is_pow2(size) || features & BIT(VIRTIO_F_RING_PACKED));
+}
+
 int virtq_enable(struct virtq *q, uint64_t features)
 {
-	uint64_t n = q->size;
+	int ret;
 
-	if (!is_pow2(n) || n > q->max_size)
+	if (!virtq_size_fits(q, q->size, features))
 		return -EINVAL;
-	/* Alignments and sizes: 2.7. */
-	q->desc = virtq_part(q, q->desc_gpa, VRING_DESC_ALIGN_SIZE, 16 * n);
-	q->avail = virtq_part(q, q->avail_gpa, VRING_AVAIL_ALIGN_SIZE, 6 + 2 * n);
-	q->used = virtq_part(q, q->used_gpa, VRING_USED_ALIGN_SIZE, 6 + 8 * n);
-	if (!q->desc || !q->avail || !q->used)
-		return -EINVAL;
+	q->packed = features & BIT(VIRTIO_F_RING_PACKED);
+	ret = q->packed ? virtq_packed_enable(q) : virtq_split_enable(q);
+	if (ret < 0)
+		return ret;
 	if (!q->external && virtq_make_slots(q) < 0)
 		return -ENOMEM;
+	if (q->packed)
+		virtq_packed_start(q);
 	q->indirect = features & BIT(VIRTIO_RING_F_INDIRECT_DESC);
 	q->event_idx = features & BIT(VIRTIO_RING_F_EVENT_IDX);
 	q->kick_asked = false;
-	q->next_avail = q->avail_idx = 0;
-	q->next_used = q->used_idx = 0;
 	q->enabled = true;
 	return 0;
 }
 
-int virtq_adopt(struct virtq *q)
+/* --- building chains ------------------------------------------------------- */
+
+void virtq_chain_clear(struct virtq_chain *c)
 {
-	if (virtq_make_slots(q) < 0)
-		return -ENOMEM;
-	q->used_idx = q->next_used = ring_load(&q->used->idx, ACQUIRE);
-	q->next_avail = q->avail_idx = q->used_idx;
-	return 0;
-}
-
-void virtq_set_base(struct virtq *q, uint16_t base)
-{
-	q->next_avail = q->avail_idx = base;
-	q->used_idx = q->next_used = ring_load(&q->used->idx, ACQUIRE);
-}
-
-static bool virtq_holds(const struct virtq *q, const struct virtq_chain *c)
-{
-	return c->busy && c->generation == q->generation;
-}
-
-uint16_t virtq_base(const struct virtq *q)
-{
-	uint16_t base = q->next_avail;
-
-	for (unsigned i = 0; q->chains && i < q->max_size; i++)
-		base -= virtq_holds(q, &q->chains[i]);
-	return base;
-}
-
-/* --- taking chains --------------------------------------------------------- */
-
-/* Indirect tables may lie at any address (2.7.5.3). */
-struct unaligned_u64 {
-	uint64_t v;
-} __attribute__((packed, may_alias));
-
-static uint64_t load_once(const void *p)
-{
-	if ((uintptr_t)p % sizeof(uint64_t) == 0)
-		return ring_load((const uint64_t *)p, RELAXED);
-	return ((const volatile struct unaligned_u64 *)p)->v;
-}
-
-static struct vring_desc desc_load(const void *table, unsigned i)
-{
-	const char *p = (const char *)table + i * sizeof(struct vring_desc);
-	uint64_t rest = load_once(p + 8);
-
-	return (struct vring_desc){
-		.addr = load_once(p),
-		.len = rest,
-		.flags = rest >> 32,
-		.next = rest >> 48,
-	};
+	c->readable = c->writable = 0;
+	c->n_read = c->n_write = 0;
 }
 
 static bool chain_grow(struct virtq_chain *c)
@@ -161,12 +104,10 @@ static bool chain_grow(struct virtq_chain *c)
 	return true;
 }
 
-/* Appends a buffer, piece by piece where it spans regions of RAM; NULL or what is wrong. */
-static const char *chain_add(struct virtq_chain *c, const struct gmem *mem,
-			     const struct vring_desc *d)
+const char *virtq_chain_add(struct virtq_chain *c, const struct gmem *mem, uint64_t gpa,
+			    uint32_t bytes, bool write)
 {
-	bool write = d->flags & VRING_DESC_F_WRITE;
-	uint64_t gpa = d->addr, len = d->len;
+	uint64_t len = bytes;
 
 	if (c->n_write && !write)
 		return "readable after writable descriptor";
@@ -192,99 +133,29 @@ static const char *chain_add(struct virtq_chain *c, const struct gmem *mem,
 	return NULL;
 }
 
-/*
- * Collects the buffers of the chain that starts at @head; NULL or what is
- * wrong. @left bounds the walk whatever the links say (2.7.5.3.1).
- */
-static const char *chain_walk(struct virtq_chain *c, const struct virtq *q, unsigned head)
+const char *virtq_find_table(const struct virtq *q, uint64_t gpa, uint32_t len,
+			     const void **table, unsigned *n)
 {
-	const void *table = q->desc;
-	unsigned i = head, n = q->size, left = q->size;
-	bool in_table = false;
-	const char *error;
-
-	c->readable = c->writable = 0;
-	c->n_read = c->n_write = 0;
-	for (;;) {
-		struct vring_desc d;
-
-		if (i >= n)
-			return "descriptor index out of range";
-		d = desc_load(table, i);
-		if (d.flags & VRING_DESC_F_INDIRECT) {
-			if (!q->indirect || in_table || d.flags & VRING_DESC_F_NEXT)
-				return "indirect descriptor where none may be";
-			n = d.len / sizeof(d);
-			if (n == 0 || d.len % sizeof(d) || n > q->size)
-				return "bad size of an indirect table";
-			table = gmem_ptr(q->mem, d.addr, d.len);
-			if (!table)
-				return "indirect table outside RAM";
-			in_table = true;
-			i = 0;
-			continue;
-		}
-		if (left-- == 0)
-			return "chain longer than the queue";
-		error = chain_add(c, q->mem, &d);
-		if (error || !(d.flags & VRING_DESC_F_NEXT))
-			return error;
-		i = d.next;
-	}
+	*n = len / sizeof(struct vring_desc);
+	if (*n == 0 || len % sizeof(struct vring_desc) || *n > q->size)
+		return "bad size of an indirect table";
+	*table = gmem_ptr(q->mem, gpa, len);
+	return *table ? NULL : "indirect table outside RAM";
 }
 
-/* The driver's index, read before the entries that it covers (2.7.13.3). */
-static uint16_t avail_idx(const struct virtq *q)
-{
-	return ring_load(&q->avail->idx, ACQUIRE);
-}
-
-/* 2.7.10: a kick for the next chain, then another look lest one came in between. */
-static void virtq_ask_kick(struct virtq *q)
-{
-	uint16_t *avail_event = (uint16_t *)&q->used->ring[q->size];
-
-	q->kick_asked = true;
-	if (!q->event_idx)
-		return;
-	ring_store(avail_event, q->next_avail, SEQ_CST);
-	q->avail_idx = ring_load(&q->avail->idx, SEQ_CST);
-}
-
-static bool virtq_waiting(struct virtq *q)
-{
-	if (q->avail_idx == q->next_avail)
-		q->avail_idx = avail_idx(q);
-	if (q->avail_idx == q->next_avail && !q->kick_asked)
-		virtq_ask_kick(q);
-	if ((uint16_t)(q->avail_idx - q->next_avail) > q->size)
-		q->broken = "available index jumped";
-	return q->avail_idx != q->next_avail && !q->broken;
-}
+/* --- chains on their way ---------------------------------------------------- */
 
 struct virtq_chain *virtq_pop(struct virtq *q)
 {
 	struct virtq_chain *c;
-	uint16_t head;
 
-	if (!q->enabled || q->broken || !virtq_waiting(q))
+	if (!q->enabled || q->broken)
 		return NULL;
-	head = ring_load(&q->avail->ring[virtq_slot(q, q->next_avail)], RELAXED);
-	if (head >= q->size) {
-		q->broken = "head out of range";
-		return NULL;
-	}
-	c = &q->chains[head];
-	if (virtq_holds(q, c)) {
-		q->broken = "head in flight twice";
-		return NULL;
-	}
-	q->broken = chain_walk(c, q, head);
-	if (q->broken)
+	c = q->packed ? virtq_packed_pop(q) : virtq_split_pop(q);
+	if (!c)
 		return NULL;
 	c->busy = true;
 	c->generation = q->generation;
-	q->next_avail++;
 	q->kick_asked = false;
 	return c;
 }
@@ -294,36 +165,29 @@ void virtq_unpop(struct virtq *q, struct virtq_chain *chain)
 	if (!virtq_holds(q, chain))
 		return;
 	chain->busy = false;
-	q->next_avail--;
+	if (q->packed)
+		virtq_packed_unpop(q, chain);
+	else
+		q->next_avail--;
 }
-
-/* --- giving them back ------------------------------------------------------ */
 
 void virtq_push(struct virtq *q, struct virtq_chain *chain, size_t written)
 {
-	struct vring_used_elem *e;
-
 	if (!virtq_holds(q, chain))
 		return;
 	chain->busy = false;
-	e = &q->used->ring[virtq_slot(q, q->next_used++)];
-	ring_store(&e->id, (uint32_t)(chain - q->chains), RELAXED);
-	ring_store(&e->len, (uint32_t)MIN(written, chain->writable), RELAXED);
+	written = MIN(written, chain->writable);
+	if (q->packed)
+		virtq_packed_push(q, chain, written);
+	else
+		virtq_split_push(q, chain, written);
 }
 
 bool virtq_publish(struct virtq *q)
 {
-	uint16_t old = q->used_idx;
-
-	if (!q->enabled || q->next_used == old)
+	if (!q->enabled)
 		return false;
-	q->used_idx = q->next_used;
-	/* After the elements, and before the look at what the driver wants (2.7.7.2, 2.7.14). */
-	ring_store(&q->used->idx, q->used_idx, SEQ_CST);
-	if (q->event_idx)
-		return vring_need_event(ring_load(&q->avail->ring[q->size], SEQ_CST),
-					q->used_idx, old);
-	return !(ring_load(&q->avail->flags, SEQ_CST) & VRING_AVAIL_F_NO_INTERRUPT);
+	return q->packed ? virtq_packed_publish(q) : virtq_split_publish(q);
 }
 
 /* --- what is in a chain ---------------------------------------------------- */

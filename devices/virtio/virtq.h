@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Split virtqueues from the device's side (virtio 1.2, 2.7), with indirect
- * descriptors and event indexes.
+ * Virtqueues from the device's side, split (virtio 1.2, 2.7) and packed (2.8),
+ * with indirect descriptors and event indexes. Which of them it is, the driver
+ * chooses by VIRTIO_F_RING_PACKED; a device does not notice.
  *
  * A device sees chains, never descriptors: virtq_pop() takes the next one the
  * driver made available, chain_read() and chain_write() copy by offset,
@@ -40,20 +41,40 @@
 
 #include "vmm/gmem.h"
 
-#define VIRTQ_MAX_SIZE 1024	/* entries; a power of two */
+#define VIRTQ_MAX_SIZE 32768	/* entries (2.7, 2.8); a power of two */
 #define VIRTQ_INLINE_SEGS 4
 
 struct virtq_chain {
 	size_t readable;	/* bytes the device may read */
 	size_t writable;	/* bytes the device may write */
 
-	/* virtq.c's own */
+	/* virtq*.c's own */
 	struct iovec *segs;	/* inline_segs, or an allocation that the slot keeps */
 	unsigned capacity;
 	unsigned n_read, n_write;	/* segments; the readable ones come first */
 	unsigned generation;	/* of the queue when it was popped */
 	bool busy;		/* in the device's hands, if @generation is the queue's */
+	/* packed: */
+	bool id_busy;		/* a chain in flight has the number of this slot as its id */
+	uint16_t id;		/* the driver's name for it */
+	uint16_t n_descs;	/* in the ring */
+	struct virtq_chain *next_free;
 	struct iovec inline_segs[VIRTQ_INLINE_SEGS];
+};
+
+/*
+ * A packed ring. A place in it is an offset, and in bit 15 the wrap counter
+ * that goes with it (2.8.1), as in event suppression structures (2.8.14).
+ */
+struct virtq_packed {
+	/* in guest RAM, checked by virtq_enable() */
+	struct vring_packed_desc *ring;
+	struct vring_packed_desc_event *driver, *device;
+	uint16_t next_avail;	/* the place of the next chain */
+	uint16_t next_used;	/* the place for the next one that is used */
+	uint16_t used;		/* the same as published */
+	uint64_t first;		/* what publishing puts there */
+	struct virtq_chain *free;	/* slots */
 };
 
 struct virtq {
@@ -66,20 +87,24 @@ struct virtq {
 	bool enabled;
 	uint64_t desc_gpa, avail_gpa, used_gpa;
 
-	/* virtq.c's own */
-	bool event_idx, indirect;	/* negotiated, set by virtq_enable() */
+	/* virtq*.c's own */
+	bool packed, event_idx, indirect;	/* negotiated, set by virtq_enable() */
 	bool kick_asked;	/* the driver kicks for the chain at next_avail */
+	unsigned generation;
+	const char *broken;	/* why; NULL: it is not */
+	struct virtq_chain *chains;	/* max_size slots, made by the first virtq_enable() */
+
+	/* split */
 	uint16_t next_avail;	/* of the available ring */
 	uint16_t avail_idx;	/* the driver's index when it was last read */
 	uint16_t next_used;	/* of the used ring */
 	uint16_t used_idx;	/* our index as published */
-	unsigned generation;
-	const char *broken;	/* why; NULL: it is not */
 	/* in guest RAM, checked by virtq_enable() */
 	const struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;
-	struct virtq_chain *chains;	/* max_size slots, made by the first virtq_enable() */
+
+	struct virtq_packed p;
 };
 
 /* @max_size: a power of two up to VIRTQ_MAX_SIZE. */
@@ -92,23 +117,25 @@ void virtq_finish(struct virtq *q);
  */
 void virtq_reset(struct virtq *q);
 
+/* Whether @size is one that a queue may have, given the negotiated @features. */
+bool virtq_size_fits(const struct virtq *q, uint32_t size, uint64_t features);
 /*
- * Checks size and addresses (power of two, alignment, each part in one region
- * of RAM) and starts the queue. 0, or -EINVAL or -ENOMEM and the queue stays
+ * Checks size and addresses (alignment, each part in one region of RAM) and
+ * starts the queue. 0, or -EINVAL or -ENOMEM and the queue stays
  * off (cases 12, 15). @features: the negotiated ones.
  */
 int virtq_enable(struct virtq *q, uint64_t features);
 
 /*
- * A queue that was in use before: the driver's chains from index @base of the
+ * A split queue that was in use before: the driver's chains from index @base of the
  * available ring on are popped, and the used ring is gone on with where it says
  * that it ends. After virtq_enable(), before any chain is popped.
  */
 void virtq_set_base(struct virtq *q, uint16_t base);
-/* From where to go on: behind what was used, given that chains are used in their order. */
+/* From where to go on with a split queue: behind what was used, given that chains are used in their order. */
 uint16_t virtq_base(const struct virtq *q);
 /*
- * Takes an external queue over from a server that has ended, and that used
+ * Takes an external queue, which is split, over from a server that has ended, and that used
  * chains in the order in which they came: those it had not used are popped
  * next. 0, or -ENOMEM.
  */

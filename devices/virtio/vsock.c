@@ -229,6 +229,7 @@ static void vsock_destroy(struct virtio_device *v)
 }
 
 const struct virtio_model virtio_vsock_model = {
+	.external = true,
 	.name = "vsock",
 	.help = "sockets between guest and host: cid=N",
 	.keys = (const struct opt_key[]){

@@ -41,7 +41,9 @@ static const struct virtio_model console = {
 static const struct virtio_model disk = {
 	.name = "disk", .arg = "FILE", .help = "a disk", .keys = disk_keys, .multiple = true,
 };
-static const struct virtio_model gadget = { .name = "gadget", .help = "has keys only" };
+static const struct virtio_model gadget = {
+	.name = "gadget", .help = "has keys only", .external = true,
+};
 
 const struct virtio_model *const virtio_models[] = { &rng, &console, &disk, &gadget, NULL };
 
@@ -391,6 +393,7 @@ static void device_values_reach_the_device(void **state)
 	dev = &cfg.devices[1];
 	assert_string_equal(dev->opts.first, "b,c.img");
 	assert_true(dev->mmio);
+	assert_false(dev->packed);
 	assert_ptr_equal(cfg.devices[2].model, &rng);
 	config_finish(&cfg);
 }
@@ -409,6 +412,11 @@ static void device_by_default_can_be_moved_and_removed(void **state)
 	assert_runs(&cfg, "--kernel=k", "--rng", "on,bus=pci");
 	assert_int_equal(cfg.n_devices, 1);
 	assert_false(cfg.devices[0].mmio);
+	assert_false(cfg.devices[0].packed);
+	config_finish(&cfg);
+	assert_runs(&cfg, "--kernel=k", "--rng", "packed", "--gadget", "packed=off");
+	assert_true(find_device(&cfg, &rng)->packed);
+	assert_false(find_device(&cfg, &gadget)->packed);
 	config_finish(&cfg);
 }
 
@@ -432,6 +440,9 @@ static void device_refusals_name_the_word(void **state)
 	assert_refused("--console: unknown key 'nmae'; did you mean 'name'?", "--console",
 		       "null,nmae=x");
 	assert_refused("--gadget: given twice", "--gadget", "bus=pci", "--gadget", "bus=pci");
+	assert_refused("--disk: 'packed' is on or off, not 'maybe'", "--disk", "a,packed=maybe");
+	assert_refused("--gadget: no packed: its queues are served outside of microvm, as split "
+		       "ones", "--gadget", "packed");
 	assert_refused("--disk: 'over' needs a value: over=FILE", "--disk", "a,over");
 }
 
@@ -643,10 +654,12 @@ static void device_help_lists_its_keys(void **state)
 			    "--disk FILE[,KEY=VALUE...]: a disk\n"
 			    "  ro                    read-only\n"
 			    "  over=FILE             a base image\n"
-			    "  bus=pci|mmio          where the guest finds it (pci)\n");
+			    "  bus=pci|mmio          where the guest finds it (pci)\n"
+			    "  packed                offers packed virtqueues too\n");
 	free(text);
 	text = PRINTED("--gadget", "help");
 	assert_fits(text, 2);
+	assert_null(strstr(text, "packed"));
 	free(text);
 }
 
