@@ -20,6 +20,7 @@ static void evdev_event(struct evdev *e, const struct evdev_event *ev)
 	if (ev->type == EV_KEY && ev->value == 1 && evdev_chord(e, ev->code))
 		return;
 	if (e->passing) {
+		e->open = ev->type != EV_SYN || ev->code != SYN_REPORT;
 		input_state_apply(&e->told, ev->type, ev->code, ev->value);
 		input_send(&e->sink, ev->type, ev->code, ev->value);
 	}

@@ -46,8 +46,9 @@ static void stop_passing(struct evdev *e)
 	if (!e->passing)
 		return;
 	e->passing = false;
-	/* A packet may be open. */
-	input_sync(&e->sink);
+	if (e->open)
+		input_sync(&e->sink);
+	e->open = false;
 	input_state_release(&e->told, &e->sink);
 }
 

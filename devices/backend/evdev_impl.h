@@ -38,6 +38,7 @@ struct evdev {
 
 	bool wanted;		/* the guest is to have it */
 	bool passing;		/* events go to the guest */
+	bool open;		/* a packet has begun */
 	bool grabbed;
 	bool giving_up;		/* the time for keys to come up is over */
 	struct loop_timer release;

@@ -273,6 +273,21 @@ static void axes_switches_and_touches_are_told_at_the_start(void **state)
 	expect_none(t);
 }
 
+static void packet_that_is_cut_short_is_ended(void **state)
+{
+	struct t *t = *state;
+
+	start(t, EVDEV_GRAB_ON);
+	fake_evdev_send(&t->kbd, EV_MSC, MSC_SCAN, 30);
+	fake_evdev_send(&t->kbd, EV_KEY, KEY_A, 1);
+	fake_evdev_unplug(&t->kbd);
+	settle(t);
+	fake_events_expect(&t->out, EV_MSC, MSC_SCAN, 30);
+	expect_key(t, KEY_A, true);
+	expect_key(t, KEY_A, false);
+	expect_none(t);
+}
+
 /* --- changing hands ---------------------------------------------------------------------- */
 
 static void case_83_chord_takes_it_back_before_the_guest_sees_it(void **state)
@@ -286,7 +301,6 @@ static void case_83_chord_takes_it_back_before_the_guest_sees_it(void **state)
 	expect_key(t, KEY_LEFTCTRL, true);
 	expect_key(t, KEY_RIGHTALT, true);
 	/* Not the g, and all keys up at once. */
-	fake_events_expect_sync(&t->out);
 	fake_events_expect(&t->out, EV_KEY, KEY_LEFTCTRL, 0);
 	fake_events_expect(&t->out, EV_KEY, KEY_S, 0);
 	fake_events_expect(&t->out, EV_KEY, KEY_RIGHTALT, 0);
@@ -384,7 +398,6 @@ static void chord_of_the_keyboard_is_for_the_mouse_too(void **state)
 	fake_events_expect_sync(&t->out2);
 	press_chord(t);
 	assert_false(t->mouse.grabbed);
-	fake_events_expect_sync(&t->out2);
 	fake_events_expect(&t->out2, EV_KEY, BTN_LEFT, 0);
 	fake_events_expect_sync(&t->out2);
 	release_chord(t);
@@ -463,7 +476,6 @@ static void case_83_nothing_is_left_behind_at_the_end(void **state)
 	evdev_close(t->e);
 	t->e = NULL;
 	assert_false(t->kbd.grabbed);
-	fake_events_expect_sync(&t->out);
 	expect_key(t, KEY_A, false);
 	expect_none(t);
 }
@@ -499,7 +511,6 @@ static void case_82_unplugged_device_lets_go_and_comes_back(void **state)
 	key(t, KEY_A, true);
 	t->out.n = 0;
 	unplug(t);
-	fake_events_expect_sync(&t->out);
 	expect_key(t, KEY_A, false);
 	expect_none(t);
 	assert_int_equal(t->kbd.closed, 1);
@@ -751,6 +762,7 @@ int main(void)
 		T(shared_device_is_never_grabbed),
 		T(more_events_than_a_batch_are_all_read),
 		T(axes_switches_and_touches_are_told_at_the_start),
+		T(packet_that_is_cut_short_is_ended),
 		T(case_83_chord_takes_it_back_before_the_guest_sees_it),
 		T(chord_gives_it_to_the_guest),
 		T(chord_is_its_keys_and_no_others),
