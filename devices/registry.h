@@ -14,6 +14,7 @@
 #include "vmm/opts.h"
 
 struct evdev_set;
+struct gpu_process;
 struct term;
 struct virtio_device;
 
@@ -23,8 +24,15 @@ struct virtio_env {
 	const struct gmem *mem;
 	struct term *term;	/* for chardev_open() */
 	struct evdev_set *evdevs;	/* of the guest's input devices */
+	struct gpu_process *gpu;	/* for devices that microvm-gpu serves */
 	const char *guest;	/* its name */
 	unsigned index;		/* of the device among those of its model */
+};
+
+/* A device that comes with another one, unless its option is given. */
+struct virtio_companion {
+	const struct virtio_model *model;	/* NULL ends a list of them */
+	const char *value;
 };
 
 struct virtio_model {
@@ -35,12 +43,19 @@ struct virtio_model {
 	bool multiple;		/* the option may be given several times */
 	bool by_default;	/* there, with the first word of arg, unless "off" */
 	bool external;		/* its queues are served elsewhere, as split ones */
-	bool shares_ram;	/* another process serves it and maps guest memory */
+	const struct virtio_companion *companions;	/* NULL: none */
+	bool shares_ram;	/* another process serves it and maps guest memory... */
+	bool (*is_here)(const struct opt_value *opts);	/* ...unless this is true; may be NULL */
 	/*
 	 * What can be said of the option before anything is there: 0, or -EINVAL
 	 * after one line in the log that begins with @label. May be NULL.
 	 */
 	int (*check)(const char *label, const struct opt_value *opts);
+	/*
+	 * Before any device is created: what it will ask of others, such as a place
+	 * in microvm-gpu. 0, or negative errno after one line. May be NULL.
+	 */
+	int (*announce)(const struct virtio_env *env, const struct opt_value *opts);
 	/* 0, or negative errno after one line in the log. */
 	int (*create)(struct virtio_device **out, const struct virtio_env *env,
 		      const struct opt_value *opts);

@@ -4,6 +4,7 @@
 #   shell   guest/init.c, busybox and the modules of our devices: a shell on the console
 #   disk    the same with what a file system on a disk needs
 #   share   the same with the drivers of devices whose queues others serve
+#   gpu     the same with the drivers of a graphics card and of input devices
 #   smoke   guest/init.c and those modules: runs what smoke= on the kernel's command line names
 #   bench   guest/init.c alone: marks the time and ends
 set -eu
@@ -14,6 +15,7 @@ case $variant in
 bench) modules= ;;
 smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console virtio_net button evdev pvpanic-mmio" ;;
 share) modules="virtio_pci virtio_mmio virtiofs virtio_balloon vmw_vsock_virtio_transport virtio_blk button" ;;
+gpu) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev button" ;;
 disk) modules="virtio_pci virtio_mmio virtio_blk ext4 button" ;;
 *) echo "initramfs.sh: unknown variant '$variant'" >&2; exit 2 ;;
 esac
@@ -31,7 +33,7 @@ for m in $modules; do
 		echo "$to"
 	done >"$dir/modules/$m"
 done
-if [ "$variant" = shell ] || [ "$variant" = disk ] || [ "$variant" = share ]; then
+if [ "$variant" = shell ] || [ "$variant" = disk ] || [ "$variant" = share ] || [ "$variant" = gpu ]; then
 	cp /bin/busybox "$dir/bin/"
 	/bin/busybox --list | while read -r applet; do [ "$applet" = busybox ] || ln -s busybox "$dir/bin/$applet"; done
 	depmod -b "$dir" "$version" 2>/dev/null

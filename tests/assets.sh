@@ -5,7 +5,7 @@
 #   kernel-amd64-modules   directory that holds its lib/modules (for modprobe -d)
 #   kernel-amd64-version   its release, as uname -r says it
 #   vmlinux-amd64          the ELF inside that bzImage
-#   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -smoke, -bench: see guest/initramfs.sh
+#   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -gpu, -smoke, -bench: see guest/initramfs.sh
 #   lab-amd64              the lab's own initramfs
 # Nothing is installed: packages are fetched and unpacked into ${MICROVM_CACHE:-~/.cache/microvm}, where everything
 # appears by a rename, so that an interrupted run leaves nothing half made. A kernel once fetched is kept until
@@ -109,7 +109,7 @@ asset() {
 	kernel-"$arch"-version) basename "$cache/kernel-$arch"/lib/modules/* ;;
 	vmlinux-"$arch") built vmlinux "$arch" ;;
 	initramfs-"$arch") built initramfs-shell "$arch" guest/initramfs.sh guest/init.c /bin/busybox ;;
-	initramfs-"$arch"-disk | initramfs-"$arch"-share)
+	initramfs-"$arch"-disk | initramfs-"$arch"-share | initramfs-"$arch"-gpu)
 		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/init.c /bin/busybox ;;
 	initramfs-"$arch"-smoke | initramfs-"$arch"-bench)
 		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/init.c ;;

@@ -218,6 +218,32 @@ static int set_device(void *config, const struct opt_at *at, const char *value)
 	return add_device(p->cfg, &dev, at->label);
 }
 
+static bool has_device(const struct config *cfg, const struct virtio_model *model)
+{
+	for (unsigned i = 0; i < cfg->n_devices; i++)
+		if (cfg->devices[i].model == model)
+			return true;
+	return false;
+}
+
+/* What comes with a device of @model, unless its own option said something. */
+static int add_companions(const struct parse *p, const struct virtio_model *model)
+{
+	int ret = 0;
+
+	for (const struct virtio_companion *c = model->companions; c && c->model && ret == 0; c++) {
+		struct config_device dev = { .model = c->model };
+		const struct opt_at at = { .label = c->model->name };
+
+		if (p->models_seen & model_bit(c->model))
+			continue;
+		ret = config_device_parse(&dev, &at, c->value);
+		if (ret == 0)
+			ret = add_device(p->cfg, &dev, c->model->name);
+	}
+	return ret;
+}
+
 static int add_defaults(const struct parse *p)
 {
 	int ret = 0;
@@ -231,6 +257,9 @@ static int add_defaults(const struct parse *p)
 		if (ret == 0)
 			ret = add_device(p->cfg, &dev, dev.model->name);
 	}
+	for (unsigned i = 0; virtio_models[i] && ret == 0; i++)
+		if (has_device(p->cfg, virtio_models[i]))
+			ret = add_companions(p, virtio_models[i]);
 	return ret;
 }
 

@@ -60,6 +60,21 @@ static bool has_model(const struct config *cfg, const struct virtio_model *model
 	return false;
 }
 
+/* Whether it would be there unless it was said not to be. */
+static bool is_missed(const struct config *cfg, const struct virtio_model *model)
+{
+	if (has_model(cfg, model))
+		return false;
+	for (unsigned i = 0; i < cfg->n_devices; i++) {
+		const struct virtio_companion *c = cfg->devices[i].model->companions;
+
+		for (; c && c->model; c++)
+			if (c->model == model)
+				return true;
+	}
+	return model->by_default;
+}
+
 static int put_devices(FILE *out, const char *dir, const struct config *cfg)
 {
 	for (unsigned i = 0; i < cfg->n_devices; i++) {
@@ -74,7 +89,7 @@ static int put_devices(FILE *out, const char *dir, const struct config *cfg)
 		free(text);
 	}
 	for (unsigned i = 0; virtio_models[i]; i++)
-		if (virtio_models[i]->by_default && !has_model(cfg, virtio_models[i]))
+		if (is_missed(cfg, virtio_models[i]))
 			put_text(out, virtio_models[i]->name, "off");
 	return 0;
 }

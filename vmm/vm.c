@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "devices/backend/gpu_process.h"
 #include "devices/backend/term.h"
 #include "vmm/arch.h"
 #include "vmm/util.h"
@@ -310,13 +311,20 @@ enum vm_end vm_run(struct vm *vm)
 
 /* --- life ------------------------------------------------------------------------ */
 
+static bool shares_ram(const struct config_device *dev)
+{
+	const struct virtio_model *model = dev->model;
+
+	return model->shares_ram && !(model->is_here && model->is_here(&dev->opts));
+}
+
 static int vm_create_ram(struct vm *vm)
 {
 	struct gmem_range ranges[GMEM_MAX_REGIONS];
 	unsigned n = arch_layout(vm->cfg, ranges);
 
 	for (unsigned i = 0; i < vm->cfg->n_devices; i++)
-		if (vm->cfg->devices[i].model->shares_ram)
+		if (shares_ram(&vm->cfg->devices[i]))
 			return gmem_init(&vm->mem, ranges, n);
 	return gmem_init_private(&vm->mem, ranges, n);
 }
@@ -330,6 +338,7 @@ static int vm_create_parts(struct vm *vm)
 	    (ret = loop_create(&vm->loop)) < 0 ||
 	    (ret = vm_watch_signals(vm)) < 0 ||
 	    (ret = term_create(&vm->term, vm->loop, vm_on_key, vm)) < 0 ||
+	    (ret = gpu_process_create(&vm->gpu, vm->loop, vm->cfg->name)) < 0 ||
 	    (ret = arch_machine_create(vm)) < 0)
 		return ret;
 	ret = vm_add_devices(vm);
@@ -372,6 +381,7 @@ int vm_create(struct vm *vm, const struct config *cfg, uint64_t t_start_ns)
 void vm_destroy(struct vm *vm)
 {
 	vm_remove_devices(vm);
+	gpu_process_destroy(vm->gpu);
 	arch_machine_destroy(vm);
 	term_destroy(vm->term);
 	if (vm->signal_fd >= 0)

@@ -24,6 +24,7 @@
 #include "vmm/power.h"
 #include "vmm/vcpu.h"
 
+struct gpu_process;
 struct term;
 struct arch_machine;
 
@@ -68,6 +69,7 @@ struct vm {
 	struct bus mmio, pio;
 	struct loop *loop;
 	struct term *term;
+	struct gpu_process *gpu;
 	struct kvm kvm;
 	struct vcpu *vcpus;
 	unsigned n_vcpus;

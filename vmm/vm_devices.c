@@ -57,16 +57,29 @@ static unsigned vm_device_index(const struct vm *vm, const struct config_device 
 	return n;
 }
 
-static int vm_add_device(struct vm *vm, const struct config_device *cfg)
+static struct virtio_env vm_device_env(struct vm *vm, const struct config_device *cfg)
 {
-	struct virtio_env env = {
+	return (struct virtio_env){
 		.loop = vm->loop,
 		.mem = &vm->mem,
 		.term = vm->term,
 		.evdevs = &vm->evdevs,
+		.gpu = vm->gpu,
 		.guest = vm->cfg->name,
 		.index = vm_device_index(vm, cfg),
 	};
+}
+
+static int vm_announce_device(struct vm *vm, const struct config_device *cfg)
+{
+	struct virtio_env env = vm_device_env(vm, cfg);
+
+	return cfg->model->announce ? cfg->model->announce(&env, &cfg->opts) : 0;
+}
+
+static int vm_add_device(struct vm *vm, const struct config_device *cfg)
+{
+	struct virtio_env env = vm_device_env(vm, cfg);
 	struct vm_virtio *dev = calloc(1, sizeof(*dev));
 	int ret;
 
@@ -96,6 +109,11 @@ int vm_add_devices(struct vm *vm)
 {
 	int ret;
 
+	for (unsigned i = 0; i < vm->cfg->n_devices; i++) {
+		ret = vm_announce_device(vm, &vm->cfg->devices[i]);
+		if (ret < 0)
+			return ret;
+	}
 	for (unsigned i = 0; i < vm->cfg->n_devices; i++) {
 		ret = vm_add_device(vm, &vm->cfg->devices[i]);
 		if (ret < 0)

@@ -14,21 +14,6 @@
 
 /* --- devices --------------------------------------------------------------------- */
 
-const struct opt_key gpu_option_keys[] = {
-	{ "outputs", "N", "monitors, 1 to 16 (1)" },
-	{ "size", "WxH", "of the first picture (1280x800)" },
-	{ 0 },
-};
-
-const struct opt_key gpu_option_input_keys[] = {
-	{ "evdev", "FILE", "a device of the host, /dev/input/eventN" },
-	{ "grab", "on|off|toggle", "who has that: the guest, both, or by turns (toggle)" },
-	{ "toggle", "CHORD", "keys that change hands (" EVDEV_CHORD ")" },
-	{ "name", "NAME", "that the guest sees" },
-	{ "serial", "TEXT", "that the guest sees" },
-	{ 0 },
-};
-
 static int parse_outputs(struct gpu_params *gpu, const char *label, const char *text)
 {
 	uint64_t n = 1;
@@ -91,8 +76,8 @@ static enum input_kind find_kind(const char *word)
 
 static enum evdev_grab parse_grab(const char *word)
 {
-	return !word || !strcmp(word, "toggle") ? EVDEV_GRAB_TOGGLE :
-	       !strcmp(word, "on") ? EVDEV_GRAB_ON : EVDEV_GRAB_OFF;
+	return !word || !strcmp(word, "on") ? EVDEV_GRAB_ON :
+	       !strcmp(word, "toggle") ? EVDEV_GRAB_TOGGLE : EVDEV_GRAB_OFF;
 }
 
 static int parse_evdev(struct seat_input *input, const char *label, const struct opt_value *value)
@@ -135,11 +120,12 @@ int gpu_option_input(struct seat_input *input, const char *label, const struct o
 
 /* --- where front ends come from ------------------------------------------------------ */
 
-static const struct opt_key socket_keys[] = {
-	{ "socket", "FILE", "where we listen for the VMM" },
-	{ "fd", "N", "an inherited socket in place of that" },
-	{ 0 },
-};
+#define SOCKET_KEYS                                                                                \
+	{ "socket", "FILE", "where we listen for the VMM" },                                       \
+	{ "fd", "N", "an inherited socket in place of that" }
+
+static const struct opt_key gpu_keys[] = { SOCKET_KEYS, GPU_OPTION_KEYS, { 0 } };
+static const struct opt_key input_keys[] = { SOCKET_KEYS, GPU_OPTION_INPUT_KEYS, { 0 } };
 
 static int parse_socket(struct seat_socket *s, const char *label, const struct opt_value *value)
 {
@@ -164,17 +150,6 @@ static int parse_socket(struct seat_socket *s, const char *label, const struct o
 	return 0;
 }
 
-static void join_keys(struct opt_key *all, const struct opt_key *own)
-{
-	unsigned n = 0;
-
-	for (const struct opt_key *k = socket_keys; k->name; k++)
-		all[n++] = *k;
-	for (const struct opt_key *k = own; k->name; k++)
-		all[n++] = *k;
-	all[n] = (struct opt_key){ 0 };
-}
-
 static int print_keys(const char *usage, const struct opt_key *keys)
 {
 	printf("%s\n", usage);
@@ -193,13 +168,11 @@ static int parse_device(struct gpu_option_device *d)
 }
 
 static int add_device(struct gpu_options *o, const struct opt_at *at, const char *value,
-		      const struct opt_key *own, bool is_gpu)
+		      const struct opt_key *keys, bool is_gpu)
 {
 	struct gpu_option_device *d = &o->devices[o->n_devices];
-	struct opt_key keys[OPT_MAX_PAIRS + 1];
 	int ret;
 
-	join_keys(keys, own);
 	if (!strcmp(value, "help"))
 		return print_keys(is_gpu ? "--gpu KEY=VALUE,...: a graphics card" :
 				  "--input KIND|evdev=FILE,...: KIND is keyboard, mouse, tablet "
@@ -228,12 +201,12 @@ static int add_device(struct gpu_options *o, const struct opt_at *at, const char
 
 static int set_gpu(void *config, const struct opt_at *at, const char *value)
 {
-	return add_device(config, at, value, gpu_option_keys, true);
+	return add_device(config, at, value, gpu_keys, true);
 }
 
 static int set_input(void *config, const struct opt_at *at, const char *value)
 {
-	return add_device(config, at, value, gpu_option_input_keys, false);
+	return add_device(config, at, value, input_keys, false);
 }
 
 static int set_display(void *config, const struct opt_at *at, const char *value)

@@ -32,11 +32,18 @@ enum gpu_options_result gpu_options_parse(struct gpu_options *o, int argc, char 
 void gpu_options_finish(struct gpu_options *o);
 
 /*
- * What the values of --gpu and --input may be, but for where their front end
- * comes from, which microvm adds: also the check of its own options of these
- * names. Ended by a NULL name.
+ * Keys of --gpu and --input, but for where their front end comes from: microvm
+ * has them in its own options of these names, and passes them on.
  */
-extern const struct opt_key gpu_option_keys[], gpu_option_input_keys[];
+#define GPU_OPTION_KEYS                                                                            \
+	{ "outputs", "N", "monitors, 1 to 16 (1)" },                                               \
+	{ "size", "WxH", "of the first picture (1280x800)" }
+#define GPU_OPTION_INPUT_KEYS                                                                      \
+	{ "evdev", "FILE", "a device of the host, /dev/input/eventN" },                            \
+	{ "grab", "on|off|toggle", "for the guest, for both, or for the host at first (on)" },        \
+	{ "toggle", "CHORD", "gives it back and takes it again (" EVDEV_CHORD ")" },                         \
+	{ "name", "NAME", "that the guest sees" },                                                 \
+	{ "serial", "TEXT", "that the guest sees" }
 /* 0, or -EINVAL after one line in the log. Strings point into @value. */
 int gpu_option_gpu(struct gpu_params *gpu, const char *label, const struct opt_value *value);
 int gpu_option_input(struct seat_input *input, const char *label, const struct opt_value *value);

@@ -96,7 +96,10 @@ static int input_model_create(struct virtio_device **out, const struct virtio_en
 	return ret;
 }
 
-const struct virtio_model virtio_input_model = {
+/* What seat_devices.c makes of --input when it is one of the host's. */
+extern const struct virtio_model input_host_model;
+
+const struct virtio_model input_host_model = {
 	.name = "input",
 	.help = "a keyboard, mouse or other input device of the host",
 	.keys = (const struct opt_key[]){

@@ -12,6 +12,10 @@
 	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_USER_PROTOCOL_F_CONFIG) |              \
 	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE))
 
+/* What a front end may offer its guest on its own, and then names to us: QEMU does. */
+#define FRONT_END_FEATURES                                                                         \
+	(BIT(VIRTIO_F_NOTIFY_ON_EMPTY) | BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_F_RING_RESET))
+
 static int refuse(struct vhost_user_backend *b, const char *why)
 {
 	b->why = why;
@@ -51,8 +55,10 @@ static int get_features(struct vhost_user_backend *b)
 
 static int set_features(struct vhost_user_backend *b)
 {
-	uint64_t features = b->in.msg.u64, own = features & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	uint64_t features = b->in.msg.u64 & ~(FRONT_END_FEATURES & ~offered(b));
+	uint64_t own = features & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES);
 
+	log_debug("%s: features %#llx", b->name, (unsigned long long)features);
 	if (features & ~offered(b))
 		return refuse(b, "features that were not offered");
 	if (own != b->features && b->active)

@@ -29,6 +29,7 @@ struct kind {
 	unsigned fixed_queues;	/* and beside them... */
 	unsigned each_queues;	/* ...for each of queues= */
 	uint16_t queue_size;
+	const uint16_t *queue_sizes;	/* NULL: all the same */
 	uint64_t features;
 	uint32_t config_len;
 	bool own_config;	/* made up here where the back end has none */
@@ -36,6 +37,8 @@ struct kind {
 };
 
 #define OPS(name_, id_, class_) { .name = name_, .id = id_, .pci_class = class_, VHOST_USER_OPS }
+
+static const uint16_t gpu_queue_sizes[] = { 256, 16 };
 
 static const struct kind kinds[] = {
 	{
@@ -77,6 +80,7 @@ static const struct kind kinds[] = {
 		.ops = OPS("virtio-gpu", VIRTIO_ID_GPU, 0x038000),
 		.fixed_queues = 2,
 		.queue_size = 256,
+		.queue_sizes = gpu_queue_sizes,
 		.features = ALL_FEATURES,
 		.config_len = sizeof(struct virtio_gpu_config),
 	},
@@ -249,6 +253,7 @@ static int dev_create(struct virtio_device **out, const struct virtio_env *env,
 		.name = dev->name,
 		.n_queues = kind->fixed_queues + queues * kind->each_queues,
 		.queue_size = kind->queue_size,
+		.queue_sizes = kind->queue_sizes,
 		.features = kind->features,
 		.config_len = kind->config_len,
 		.config = kind->own_config ? &fs : NULL,

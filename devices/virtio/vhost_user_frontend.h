@@ -44,7 +44,8 @@ struct vhost_user_params {
 	const struct virtio_ops *ops;	/* made with VHOST_USER_OPS */
 	const char *name;		/* for messages; outlives the device */
 	unsigned n_queues;
-	uint16_t queue_size;
+	uint16_t queue_size;		/* of each, unless... */
+	const uint16_t *queue_sizes;	/* ...this is not NULL; queue_size is the greatest then */
 	uint64_t features;		/* device feature bits that the guest may see */
 	uint32_t config_len;		/* at most VHOST_USER_CONFIG_MAX */
 	const void *config;		/* NULL: the back end has it */

@@ -237,7 +237,7 @@ static int init_device(struct vhost_user *u, struct loop *loop, const struct gme
 	int ret;
 
 	for (unsigned q = 0; q < u->p.n_queues; q++)
-		sizes[q] = u->p.queue_size;
+		sizes[q] = u->p.queue_sizes ? u->p.queue_sizes[q] : u->p.queue_size;
 	ret = virtio_init(&u->v, u->p.ops, loop, mem, sizes, u->p.n_queues, 0, u->p.config_len);
 	if (ret < 0)
 		return ret;

@@ -604,6 +604,19 @@ static void features_that_were_not_offered_are_refused(void **state)
 	assert_int_equal(vp_do_u64(&t->p, VHOST_USER_SET_PROTOCOL_FEATURES, UINT64_MAX, -1), 1);
 }
 
+/* QEMU names those that it offers its guest by itself. */
+static void features_of_the_front_ends_own_are_none_of_ours(void **state)
+{
+	struct t *t = *state;
+
+	start(t);
+	assert_int_equal(vp_do_u64(&t->p, VHOST_USER_SET_FEATURES,
+				   V1 | BIT(24) | BIT(27) | BIT(VHOST_USER_F_PROTOCOL_FEATURES),
+				   -1), 0);
+	assert_true(t->e.v.features == V1);
+	assert_echo(t);
+}
+
 /* --- descriptors ------------------------------------------------------------------------------ */
 
 static const uint32_t ring_fds[] = {
@@ -1025,6 +1038,7 @@ int main(void)
 		TEST(ring_of_the_guests_that_breaks_is_reported),
 		TEST(guest_of_before_version_1_is_not_served),
 		TEST(features_that_were_not_offered_are_refused),
+		TEST(features_of_the_front_ends_own_are_none_of_ours),
 		TEST(descriptor_that_could_block_is_refused),
 		TEST(descriptor_that_is_missing_or_too_much_is_refused),
 		TEST(interrupt_without_room_keeps_nobody),

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+#include "devices/backend/gpu_process.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "devices/backend/child.h"
+#include "devices/backend/handover.h"
+#include "vmm/log.h"
+#include "vmm/util.h"
+
+#define PROGRAM "microvm-gpu"
+
+struct gpu_process_device {
+	char *option;		/* "--input" */
+	char *value;		/* "keyboard,fd=4" */
+	bool taken;
+	int port;		/* where connections are handed over, -1: no process */
+	unsigned generation;	/* of the process that the last connection is to */
+};
+
+struct gpu_process {
+	struct loop *loop;
+	char *name;			/* "--name=GUEST" */
+	char *program, *display;	/* NULL: not said */
+	struct child *child;		/* NULL: none */
+	unsigned generation;
+	unsigned n;
+	struct gpu_process_device devices[GPU_PROCESS_MAX_DEVICES];
+};
+
+_Static_assert(GPU_PROCESS_MAX_DEVICES <= CHILD_MAX_FDS, "a descriptor for each");
+
+/* --- finding the program ------------------------------------------------------------- */
+
+/* DIR/TAIL if it can be run, to be freed; else NULL. */
+static char *try_program(const char *dir, int dir_len, const char *tail)
+{
+	char *path;
+
+	if (asprintf(&path, "%.*s/%s", dir_len, dir, tail) < 0)
+		return NULL;
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+static char *find_beside(void)
+{
+	char self[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *dir;
+	char *path;
+
+	if (len < 0)
+		return NULL;
+	self[len] = '\0';
+	dir = dirname(self);
+	path = try_program(dir, strlen(dir), PROGRAM);
+	return path ? path : try_program(dir, strlen(dir), "../libexec/" PROGRAM);
+}
+
+static char *find_in_path(void)
+{
+	const char *dir = getenv("PATH");
+	char *path = NULL;
+
+	while (dir && *dir && !path) {
+		int len = strcspn(dir, ":");
+
+		path = len ? try_program(dir, len, PROGRAM) : NULL;
+		dir += len + (dir[len] == ':');
+	}
+	return path;
+}
+
+static char *find_program(const struct gpu_process *p)
+{
+	char *path;
+
+	if (p->program) {
+		path = strdup(p->program);
+		if (path && access(path, X_OK) == 0)
+			return path;
+		log_error("--gpu: %s: %m", p->program);
+		free(path);
+		return NULL;
+	}
+	path = find_beside();
+	if (!path)
+		path = find_in_path();
+	if (!path)
+		log_error("no " PROGRAM " beside this program, in ../libexec or in PATH: "
+			  "--gpu program=FILE names it");
+	return path;
+}
+
+/* --- starting and ending it ------------------------------------------------------------ */
+
+static void close_ports(struct gpu_process *p)
+{
+	for (unsigned i = 0; i < p->n; i++) {
+		if (p->devices[i].port >= 0)
+			close(p->devices[i].port);
+		p->devices[i].port = -1;
+	}
+}
+
+static void end(struct gpu_process *p)
+{
+	child_end(p->child);
+	p->child = NULL;
+	close_ports(p);
+}
+
+/* A port for each device; the child's ends in @fds, of which @n are open on an error too. */
+static int make_ports(struct gpu_process *p, int fds[], unsigned *n)
+{
+	for (*n = 0; *n < p->n; ++*n) {
+		int pair[2];
+
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+			log_error(PROGRAM ": socketpair: %m");
+			return -errno;
+		}
+		p->devices[*n].port = pair[0];
+		fds[*n] = pair[1];
+	}
+	return 0;
+}
+
+static int start_child(struct gpu_process *p, char *program, const int fds[])
+{
+	char *argv[2 * GPU_PROCESS_MAX_DEVICES + 8];
+	struct child_spec spec = { .name = "--gpu", .argv = argv, .fds = fds, .n_fds = p->n };
+	unsigned n = 0;
+
+	argv[n++] = program;
+	argv[n++] = p->name;
+	if (p->display) {
+		argv[n++] = "--display";
+		argv[n++] = p->display;
+	}
+	for (int level = LOG_WARN; level < (int)log_get_level() && level < LOG_DEBUG; level++)
+		argv[n++] = "--verbose";
+	for (unsigned i = 0; i < p->n; i++) {
+		argv[n++] = p->devices[i].option;
+		argv[n++] = p->devices[i].value;
+	}
+	assert(n < ARRAY_SIZE(argv));
+	argv[n] = NULL;
+	return child_start(&p->child, p->loop, &spec);
+}
+
+static int start(struct gpu_process *p)
+{
+	int fds[GPU_PROCESS_MAX_DEVICES];
+	unsigned n = 0;
+	char *program = find_program(p);
+	int ret;
+
+	if (!program)
+		return -ENOENT;
+	ret = make_ports(p, fds, &n);
+	if (ret == 0)
+		ret = start_child(p, program, fds);
+	while (n)
+		close(fds[--n]);
+	free(program);
+	if (ret < 0)
+		close_ports(p);
+	else
+		p->generation++;
+	return ret;
+}
+
+/* --- connections -------------------------------------------------------------------------- */
+
+int gpu_process_dial(struct gpu_process *p, unsigned device)
+{
+	struct gpu_process_device *d = &p->devices[device];
+	int pair[2], ret = 0;
+
+	assert(device < p->n);
+	if (!p->child)
+		ret = start(p);
+	if (ret < 0)
+		return ret;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		log_error(PROGRAM ": socketpair: %m");
+		return -errno;
+	}
+	ret = handover_send(d->port, pair[1]);
+	close(pair[1]);
+	if (ret == 0) {
+		d->generation = p->generation;
+		return pair[0];
+	}
+	/* It has ended, or does not take what it is given: the next attempt finds another. */
+	close(pair[0]);
+	end(p);
+	return ret;
+}
+
+void gpu_process_hung_up(struct gpu_process *p, unsigned device)
+{
+	if (p->child && p->devices[device].generation == p->generation)
+		end(p);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+int gpu_process_create(struct gpu_process **out, struct loop *loop, const char *guest)
+{
+	struct gpu_process *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	p->loop = loop;
+	if (asprintf(&p->name, "--name=%s", guest) < 0) {
+		free(p);
+		return -ENOMEM;
+	}
+	*out = p;
+	return 0;
+}
+
+static int set_text(char **field, const char *text)
+{
+	if (!text)
+		return 0;
+	free(*field);
+	*field = strdup(text);
+	return *field ? 0 : -ENOMEM;
+}
+
+int gpu_process_set(struct gpu_process *p, const char *program, const char *display)
+{
+	int ret = set_text(&p->program, program);
+
+	return ret < 0 ? ret : set_text(&p->display, display);
+}
+
+int gpu_process_add(struct gpu_process *p, const char *option, const char *value)
+{
+	struct gpu_process_device *d = &p->devices[p->n];
+
+	if (p->n == GPU_PROCESS_MAX_DEVICES) {
+		log_error("--%s: more than %d devices of " PROGRAM, option,
+			  GPU_PROCESS_MAX_DEVICES);
+		return -ENOSPC;
+	}
+	d->port = -1;
+	if (asprintf(&d->option, "--%s", option) < 0)
+		d->option = NULL;
+	if (asprintf(&d->value, "%s%sfd=%u", value, *value ? "," : "", CHILD_FD + p->n) < 0)
+		d->value = NULL;
+	if (d->option && d->value)
+		return p->n++;
+	free(d->option);
+	free(d->value);
+	return -ENOMEM;
+}
+
+int gpu_process_take(struct gpu_process *p, const char *option)
+{
+	for (unsigned i = 0; i < p->n; i++) {
+		struct gpu_process_device *d = &p->devices[i];
+
+		if (!d->taken && !strcmp(d->option + 2, option)) {
+			d->taken = true;
+			return i;
+		}
+	}
+	return -ENOENT;
+}
+
+void gpu_process_destroy(struct gpu_process *p)
+{
+	if (!p)
+		return;
+	end(p);
+	for (unsigned i = 0; i < p->n; i++) {
+		free(p->devices[i].option);
+		free(p->devices[i].value);
+	}
+	free(p->name);
+	free(p->program);
+	free(p->display);
+	free(p);
+}

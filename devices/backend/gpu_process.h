@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * microvm-gpu as a process that we start: one for the graphics card and the
+ * input devices of a guest, each of which it serves by vhost-user.
+ *
+ *     gpu_process_create()
+ *     gpu_process_add() for each device, then
+ *     gpu_process_dial() whenever one needs a connection, which starts it
+ *     gpu_process_hung_up() when such a connection was lost
+ *     gpu_process_destroy()
+ *
+ * A connection that is lost means that something is wrong with the process: it
+ * is ended, which the other devices notice by the loss of theirs, and the next
+ * dial starts another. Main thread, which is the loop's.
+ */
+#ifndef MICROVM_GPU_PROCESS_H
+#define MICROVM_GPU_PROCESS_H
+
+#include "vmm/loop.h"
+
+#define GPU_PROCESS_MAX_DEVICES 24
+
+struct gpu_process;
+
+/* @guest: its name. 0 or -ENOMEM. */
+int gpu_process_create(struct gpu_process **out, struct loop *loop, const char *guest);
+void gpu_process_destroy(struct gpu_process *p);	/* NULL is legal */
+
+/*
+ * The program, NULL: microvm-gpu beside this one, in ../libexec or in PATH; and
+ * the value of its --display, NULL: what it does by itself. Copied. 0 or -ENOMEM.
+ */
+int gpu_process_set(struct gpu_process *p, const char *program, const char *display);
+/*
+ * Before the first dial: "--@option @value,fd=N" is one of its arguments. The
+ * number of the device, from 0; or negative errno after one line in the log.
+ */
+int gpu_process_add(struct gpu_process *p, const char *option, const char *value);
+
+/* The first device of @option, in the order of gpu_process_add(), that nobody took; -ENOENT. */
+int gpu_process_take(struct gpu_process *p, const char *option);
+
+/* A connected socket; or negative errno, after one line in the log. */
+int gpu_process_dial(struct gpu_process *p, unsigned device);
+void gpu_process_hung_up(struct gpu_process *p, unsigned device);
+
+#endif
