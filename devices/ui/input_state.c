@@ -69,11 +69,14 @@ static bool apply_touch(struct input_state *s, unsigned code, int32_t value)
 
 static bool apply_abs(struct input_state *s, unsigned code, int32_t value)
 {
+	bool first;
+
 	if (s->n_slots && code == ABS_MT_SLOT)
 		return apply_slot(s, value);
 	if (is_touch(code))
 		return apply_touch(s, code, value);
-	return bit_set(s->abs_known, code, true) | value_set(&s->abs[code], value);
+	first = bit_set(s->abs_known, code, true);
+	return value_set(&s->abs[code], value) || first;
 }
 
 bool input_state_apply(struct input_state *s, uint16_t type, uint16_t code, int32_t value)
