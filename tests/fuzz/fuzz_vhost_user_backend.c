@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A front end that sends the messages of the input to a back end. Of each: the
+ * request, what comes along (below), the payload's size, the payload. A size of
+ * 255 stands for noise in place of a message: the next byte says how much.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "devices/virtio/vhost_user_backend.h"
+#include "tests/echo_dev.h"
+#include "vmm/log.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MEMORY 0x10000
+#define NOISE 255
+
+enum what {
+	FD_NONE, FD_MEMORY, FD_UNSEALED, FD_EVENT, FD_EVENT2, FD_PIPE, FD_SOCKET, FD_NULL,
+	FD_KINDS,
+	/* beside one of these */
+	NEED_REPLY = 8, KICK = 16, FD_COUNT_SHIFT = 5,
+};
+
+struct rig {
+	struct loop *loop;
+	struct vhost_user_backend b;
+	struct echo_dev e;
+	int fds[FD_KINDS];
+};
+
+static int make_memory(int seals)
+{
+	int fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, MEMORY) < 0 || fcntl(fd, F_ADD_SEALS, seals) < 0)
+		abort();
+	return fd;
+}
+
+static struct rig *rig_create(void)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	int fds[2];
+
+	if (loop_create(&r->loop) < 0 || pipe2(fds, O_CLOEXEC) < 0)
+		abort();
+	r->fds[FD_NONE] = -1;
+	r->fds[FD_MEMORY] = make_memory(F_SEAL_SHRINK | F_SEAL_GROW);
+	r->fds[FD_UNSEALED] = make_memory(F_SEAL_GROW);
+	r->fds[FD_EVENT] = eventfd(0, EFD_CLOEXEC);
+	r->fds[FD_EVENT2] = eventfd(0, EFD_CLOEXEC);
+	r->fds[FD_PIPE] = fds[1];
+	r->fds[FD_NULL] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		abort();
+	r->fds[FD_SOCKET] = fds[0];
+	vhost_user_backend_init(&r->b, r->loop, "fuzz");
+	echo_init(&r->e, r->loop, &r->b.mem);
+	vhost_user_backend_attach(&r->b, &r->e.v, &(struct vhost_user_backend_params){ 0 });
+	log_set_level(LOG_ERROR);
+	return r;
+}
+
+static void settle(struct rig *r)
+{
+	for (unsigned i = 0; i < 6; i++)
+		loop_run_once(r->loop, 0);
+}
+
+/* One message; how many bytes of @data it took. */
+static size_t send_one(struct rig *r, int fd, const uint8_t *data, size_t size)
+{
+	unsigned what = data[1] & 7, n = what == FD_NONE ? 0 : 1 + (data[1] >> FD_COUNT_SHIFT);
+	uint32_t len = MIN((size_t)data[2], size - 3);
+	struct vhost_user_msg msg = { .h = {
+		data[0], VHOST_USER_VERSION | (data[1] & NEED_REPLY), len,
+	} };
+	int fds[VHOST_USER_MAX_FDS];
+
+	for (unsigned i = 0; i < VHOST_USER_MAX_FDS; i++)
+		fds[i] = r->fds[what];
+	memcpy(&msg.u64, data + 3, len);
+	vhost_user_send(fd, &msg, fds, n, 0);
+	settle(r);
+	if (data[1] & KICK) {
+		eventfd_write(r->fds[FD_EVENT], 1);
+		settle(r);
+	}
+	return 3 + len;
+}
+
+static size_t send_noise(struct rig *r, int fd, const uint8_t *data, size_t size)
+{
+	size_t len = size > 3 ? MIN((size_t)data[3], size - 4) : 0;
+
+	if (len && send(fd, data + 4, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return size;
+	settle(r);
+	return MIN(size, 4 + len);
+}
+
+/* So that neither a full socket nor a full counter is what later messages meet. */
+static void drain(struct rig *r, int fd)
+{
+	char buf[4096];
+
+	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct rig *r;
+	int pair[2];
+
+	if (!r)
+		r = rig_create();
+	if (size > 4096 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return 0;
+	/* What was in the guest's memory before is no business of this run. */
+	if (fallocate(r->fds[FD_MEMORY], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, MEMORY) < 0)
+		abort();
+	if (size > 1024 && pwrite(r->fds[FD_MEMORY], data + 1024, size - 1024, 0) < 0)
+		abort();
+	if (vhost_user_backend_connect(&r->b, pair[1]) < 0)
+		abort();
+	for (size_t end = MIN(size, (size_t)1024), off = 0; off + 3 <= end;) {
+		bool noise = data[off + 2] == NOISE;
+
+		off += (noise ? send_noise : send_one)(r, pair[0], data + off, end - off);
+		drain(r, pair[0]);
+	}
+	close(pair[0]);
+	settle(r);
+	if (r->b.mem.n_regions || r->b.conn.fd >= 0 || virtio_get_status(&r->e.v))
+		abort();
+	return 0;
+}
