@@ -8,16 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/vdrv_impl.h"
 #include "vmm/util.h"
-
-/* Not assert(): it must hold in every build. */
-#define must(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 /* --- one virtqueue --------------------------------------------------------- */
 
@@ -40,7 +32,7 @@ void vdrv_ring_init(struct vdrv_ring *r, const struct gmem *mem, uint16_t size, 
 {
 	uint8_t *p = gmem_ptr(mem, gpa, vdrv_ring_bytes(size));
 
-	must(p && is_pow2(size) && size <= VIRTQ_MAX_SIZE);
+	must(p && is_pow2(size) && size <= VDRV_MAX_SIZE);
 	memset(p, 0, vdrv_ring_bytes(size));
 	memset(r, 0, sizeof(*r));
 	r->mem = mem;
@@ -86,6 +78,8 @@ int vdrv_add(struct vdrv_ring *r, const struct vdrv_buf *bufs, unsigned n)
 	must(n >= 1);
 	if (n > r->n_free)
 		return -1;
+	if (r->packed)
+		return vdrv_packed_add(r, bufs, n);
 	head = i = r->free[--r->n_free];
 	for (unsigned k = 0; k < n; k++) {
 		bool last = k == n - 1;
@@ -96,6 +90,7 @@ int vdrv_add(struct vdrv_ring *r, const struct vdrv_buf *bufs, unsigned n)
 		i = r->next[i];
 	}
 	r->chain_len[head] = n;
+	r->first_gpa[head] = bufs[0].gpa;
 	vdrv_expose(r, head);
 	return head;
 }
@@ -109,12 +104,15 @@ int vdrv_add_indirect(struct vdrv_ring *r, uint64_t table_gpa, const struct vdrv
 	must(table);
 	if (!r->n_free)
 		return -1;
+	if (r->packed)
+		return vdrv_packed_add_indirect(r, table_gpa, bufs, n);
 	head = r->free[--r->n_free];
 	for (unsigned k = 0; k < n; k++)
 		vdrv_set_desc(table, k, bufs[k].gpa, bufs[k].len, buf_flags(&bufs[k], k == n - 1),
 			      k + 1);
 	vdrv_set_desc(r->desc, head, table_gpa, n * sizeof(*table), VRING_DESC_F_INDIRECT, 0);
 	r->chain_len[head] = 1;
+	r->first_gpa[head] = bufs[0].gpa;
 	vdrv_expose(r, head);
 	return head;
 }
@@ -128,13 +126,23 @@ static void ring_recycle(struct vdrv_ring *r, uint16_t head)
 		r->free[r->n_free++] = i;
 }
 
+bool vdrv_has_used(struct vdrv_ring *r)
+{
+	if (r->packed)
+		return vdrv_packed_has_used(r);
+	return __atomic_load_n(&r->used->idx, __ATOMIC_SEQ_CST) != r->used_idx;
+}
+
 int vdrv_used(struct vdrv_ring *r, uint32_t *len)
 {
-	const struct vring_used_elem *e = &r->used->ring[r->used_idx % r->size];
+	const struct vring_used_elem *e;
 	uint32_t head;
 
-	if (__atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE) == r->used_idx)
+	if (r->packed)
+		return vdrv_packed_used(r, len);
+	if (!vdrv_has_used(r))
 		return -1;
+	e = &r->used->ring[r->used_idx % r->size];
 	head = __atomic_load_n(&e->id, __ATOMIC_RELAXED);
 	if (len)
 		*len = __atomic_load_n(&e->len, __ATOMIC_RELAXED);
@@ -146,8 +154,11 @@ int vdrv_used(struct vdrv_ring *r, uint32_t *len)
 
 bool vdrv_wants_kick(struct vdrv_ring *r)
 {
-	uint16_t *avail_event = (uint16_t *)&r->used->ring[r->size], old = r->kicked_idx;
+	uint16_t *avail_event, old = r->kicked_idx;
 
+	if (r->packed)
+		return vdrv_packed_wants_kick(r);
+	avail_event = (uint16_t *)&r->used->ring[r->size];
 	/* The index must be seen before the device's wish is read. */
 	__atomic_store_n(&r->avail->idx, r->avail_idx, __ATOMIC_SEQ_CST);
 	r->kicked_idx = r->avail_idx;
@@ -159,11 +170,19 @@ bool vdrv_wants_kick(struct vdrv_ring *r)
 
 void vdrv_set_used_event(struct vdrv_ring *r, uint16_t n)
 {
+	if (r->packed) {
+		vdrv_packed_set_used_event(r, n);
+		return;
+	}
 	__atomic_store_n(&r->avail->ring[r->size], (uint16_t)(r->used_idx + n), __ATOMIC_SEQ_CST);
 }
 
 void vdrv_set_no_interrupt(struct vdrv_ring *r, bool on)
 {
+	if (r->packed) {
+		vdrv_packed_set_no_interrupt(r, on);
+		return;
+	}
 	__atomic_store_n(&r->avail->flags, on ? VRING_AVAIL_F_NO_INTERRUPT : 0, __ATOMIC_SEQ_CST);
 }
 
@@ -507,11 +526,16 @@ bool vdrv_enable_ring(struct vdrv *d, unsigned q)
 struct vdrv_ring *vdrv_setup_queue(struct vdrv *d, unsigned q, uint16_t size)
 {
 	struct vdrv_ring *r = &d->rings[q];
+	uint64_t gpa;
 
 	vdrv_set(d, VDRV_QUEUE_SEL, q);
 	if (!size)
 		size = vdrv_get(d, VDRV_QUEUE_MAX);
-	vdrv_ring_init(r, d->mem, size, vdrv_alloc(d, vdrv_ring_bytes(size), 16));
+	gpa = vdrv_alloc(d, vdrv_ring_bytes(size), 16);
+	if (d->features & BIT(VIRTIO_F_RING_PACKED))
+		vdrv_packed_init(r, d->mem, size, gpa, d->features);
+	else
+		vdrv_ring_init(r, d->mem, size, gpa);
 	r->features = d->features;
 	must(vdrv_enable_ring(d, q));
 	return r;
@@ -522,7 +546,7 @@ void vdrv_start(struct vdrv *d, uint64_t features)
 	uint8_t status;
 
 	vdrv_free_all(d);
-	status = vdrv_negotiate(d, features | BIT(VIRTIO_F_VERSION_1));
+	status = vdrv_negotiate(d, features | d->always | BIT(VIRTIO_F_VERSION_1));
 	must(status & VIRTIO_CONFIG_S_FEATURES_OK);
 	if (d->msix)
 		pci_set_vector(d, VIRTIO_PCI_COMMON_MSIX, 0);

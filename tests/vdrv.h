@@ -5,7 +5,7 @@
  * open, so a test can break any rule.
  *
  * Three layers, usable apart:
- *   vdrv_ring   one split virtqueue, of which only memory is needed
+ *   vdrv_ring   one virtqueue, split or packed, of which only memory is needed
  *   vdrv        the registers of one device, found by its MMIO address or by
  *               its PCI slot through ECAM, capabilities and BARs
  *   vrig        (vrig.h) a machine with one device on a transport
@@ -35,47 +35,75 @@ struct vdrv_buf {
 #define VDRV_OUT(gpa_, len_) { .gpa = (gpa_), .len = (len_) }
 #define VDRV_IN(gpa_, len_) { .gpa = (gpa_), .len = (len_), .write = true }
 
+#define VDRV_MAX_SIZE 1024	/* of a ring of ours */
+
+/* Places in a packed ring are what they are in struct virtq_packed. */
+struct vdrv_packed {
+	struct vring_packed_desc *ring;
+	uint32_t *driver, *device;	/* event suppression, both fields at once */
+	uint16_t avail, used;		/* places of the next to be added, to be collected */
+	uint16_t n_added;		/* descriptors, since the last vdrv_wants_kick() */
+	uint16_t n_ids;			/* on the stack */
+};
+
 struct vdrv_ring {
 	const struct gmem *mem;
 	uint16_t size;
+	bool packed;
 	uint64_t desc_gpa, avail_gpa, used_gpa;
-	/* where that is */
+	/* split: where that is */
 	struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;
+	struct vdrv_packed p;
 
 	uint64_t features;		/* INDIRECT_DESC and EVENT_IDX matter */
 	uint16_t avail_idx;		/* as published */
 	uint16_t kicked_idx;		/* avail_idx at the last vdrv_wants_kick() */
 	uint16_t used_idx;		/* next to be collected */
-	uint16_t n_free;
-	uint16_t free[VIRTQ_MAX_SIZE];		/* a stack of descriptors */
-	uint16_t next[VIRTQ_MAX_SIZE];		/* of the chains in flight, by descriptor... */
-	uint16_t chain_len[VIRTQ_MAX_SIZE];	/* ...and by head; 0: not one of ours */
+	uint16_t n_free;		/* descriptors */
+	uint16_t free[VDRV_MAX_SIZE];	/* a stack of descriptors; packed: of buffer ids */
+	uint16_t next[VDRV_MAX_SIZE];	/* of the chains in flight, by descriptor... */
+	uint16_t chain_len[VDRV_MAX_SIZE];	/* ...and by head; 0: not one of ours */
+	uint64_t first_gpa[VDRV_MAX_SIZE];	/* of the chain's first buffer, by head */
 };
 
 /* Bytes that a ring of @size takes, and its parts one after the other from @gpa, zeroed. */
 uint64_t vdrv_ring_bytes(uint16_t size);
 void vdrv_ring_init(struct vdrv_ring *r, const struct gmem *mem, uint16_t size, uint64_t gpa);
+/* The same for a packed ring, of any size, in no more bytes. Its @features are needed. */
+void vdrv_packed_init(struct vdrv_ring *r, const struct gmem *mem, uint16_t size, uint64_t gpa,
+		      uint64_t features);
 
-/* A chain of @n descriptors, made available. Its head; -1 when too few are free. */
+/*
+ * A chain of @n descriptors, made available. Its head, in a packed ring its
+ * buffer id; -1 when too few are free.
+ */
 int vdrv_add(struct vdrv_ring *r, const struct vdrv_buf *bufs, unsigned n);
 /* The same through a table at @table_gpa (16 * @n bytes), which takes one descriptor. */
 int vdrv_add_indirect(struct vdrv_ring *r, uint64_t table_gpa, const struct vdrv_buf *bufs,
 		      unsigned n);
-/* Fills descriptor @i of @table, with whatever the test likes. */
+/* Split: fills descriptor @i of @table, with whatever the test likes. */
 void vdrv_set_desc(struct vring_desc *table, unsigned i, uint64_t addr, uint32_t len,
 		   uint16_t flags, uint16_t next);
-/* Makes @head available, whatever it is. */
+/* Split: makes @head available, whatever it is. */
 void vdrv_expose(struct vdrv_ring *r, uint16_t head);
-/* Sets the available index, whatever it was. */
+/* Split: sets the available index, whatever it was. */
 void vdrv_set_avail_idx(struct vdrv_ring *r, uint16_t idx);
+/* Packed: the place that is @n descriptors behind @place. */
+uint16_t vdrv_place_after(const struct vdrv_ring *r, uint16_t place, unsigned n);
+/* Packed: makes a descriptor available at @place, whatever is there and whatever it says. */
+void vdrv_packed_set(struct vdrv_ring *r, uint16_t place, const struct vring_packed_desc *d);
 
 /* The next used element: its head, and *@len if @len; -1 when there is none. */
 int vdrv_used(struct vdrv_ring *r, uint32_t *len);
+bool vdrv_has_used(struct vdrv_ring *r);
 /* Whether the device asked for a kick for what was added since the last call (2.7.10). */
 bool vdrv_wants_kick(struct vdrv_ring *r);
-/* An interrupt is due when the device uses the element after the next @n. */
+/*
+ * An interrupt is due when the device uses the element after the next @n, in a
+ * packed ring the descriptor after them.
+ */
 void vdrv_set_used_event(struct vdrv_ring *r, uint16_t n);
 void vdrv_set_no_interrupt(struct vdrv_ring *r, bool on);
 
@@ -119,6 +147,7 @@ struct vdrv {
 	bool msix;		/* switched on by vdrv_msix_enable() */
 
 	uint64_t features;	/* asked for by vdrv_negotiate() */
+	uint64_t always;	/* asked for by vdrv_start(), beside what the test wants */
 	uint64_t heap, heap_start;	/* vdrv_alloc() gives what is above */
 	unsigned n_queues;		/* as found */
 	uint64_t doorbells[VIRTIO_MAX_QUEUES];

@@ -43,6 +43,8 @@ void vrig_plug(struct vrig *r, struct virtio_device *v)
 {
 	struct fake *f = &r->fake;
 
+	if (r->kind == VRIG_PACKED)
+		virtio_offer_packed(v);
 	if (r->kind == VRIG_MMIO) {
 		if (virtio_mmio_init(&r->mmio, v, &f->mmio, VRIG_MMIO_GPA,
 				     fake_irq_line(&r->irq[0])) < 0)
@@ -53,8 +55,10 @@ void vrig_plug(struct vrig *r, struct virtio_device *v)
 	if (virtio_pci_init(&r->pci, v, &r->pci_bus) < 0 || pci_bus_assign(&r->pci_bus) < 0)
 		abort();
 	vdrv_init_pci(&r->d, &f->mmio, &f->mem, VRIG_HEAP_GPA, VRIG_ECAM_GPA, r->pci.pci.slot);
-	if (r->kind == VRIG_PCI_MSIX)
+	if (r->kind >= VRIG_PCI_MSIX)
 		vdrv_msix_enable(&r->d);
+	if (r->kind == VRIG_PACKED)
+		r->d.always = BIT(VIRTIO_F_RING_PACKED);
 }
 
 void vrig_unplug(struct vrig *r)
@@ -111,14 +115,14 @@ static bool vector_take(struct vrig *r, unsigned vector)
 
 bool vrig_take_queue_irq(struct vrig *r, unsigned q)
 {
-	if (r->kind == VRIG_PCI_MSIX)
+	if (r->kind >= VRIG_PCI_MSIX)
 		return vector_take(r, q + 1 < r->d.n_vectors ? q + 1 : r->d.n_vectors - 1);
 	return isr_take(r, VIRTIO_MMIO_INT_VRING);
 }
 
 bool vrig_take_config_irq(struct vrig *r)
 {
-	if (r->kind == VRIG_PCI_MSIX)
+	if (r->kind >= VRIG_PCI_MSIX)
 		return vector_take(r, 0);
 	return isr_take(r, VIRTIO_MMIO_INT_CONFIG);
 }

@@ -23,7 +23,13 @@
 #define VRIG_ECAM_GPA 0xe0000000ull
 #define VRIG_HEAP_GPA 0x1000ull
 
-enum vrig_kind { VRIG_MMIO, VRIG_PCI_INTX, VRIG_PCI_MSIX, VRIG_KINDS };
+enum vrig_kind {
+	VRIG_MMIO,
+	VRIG_PCI_INTX,
+	VRIG_PCI_MSIX,
+	VRIG_PACKED,		/* the same, and the driver takes packed rings */
+	VRIG_KINDS
+};
 
 struct vrig {
 	struct fake fake;

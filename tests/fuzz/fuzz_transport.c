@@ -254,9 +254,9 @@ static void check_pci(struct transport_fuzz *z)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct transport_fuzz worlds[VRIG_KINDS];
+	static struct transport_fuzz worlds[VRIG_PACKED];
 	struct input in = { data, size };
-	unsigned kind = take(&in) % VRIG_KINDS;
+	unsigned kind = take(&in) % VRIG_PACKED;
 	struct transport_fuzz *z = &worlds[kind];
 
 	if (!z->r.fake.loop)

@@ -217,8 +217,8 @@ static void device_presents_itself(void **state)
 	assert_int_equal(t->v->ops->id, VIRTIO_ID_BLOCK);
 	assert_int_equal(t->r.d.n_queues, 1);
 	assert_true(vdrv_device_features(&t->r.d) ==
-		    (ALL_FEATURES | BIT(VIRTIO_BLK_F_SEG_MAX) | BIT(VIRTIO_BLK_F_BLK_SIZE) |
-		     BIT(VIRTIO_BLK_F_TOPOLOGY)));
+		    (ALL_FEATURES | t->r.d.always | BIT(VIRTIO_BLK_F_SEG_MAX) |
+		     BIT(VIRTIO_BLK_F_BLK_SIZE) | BIT(VIRTIO_BLK_F_TOPOLOGY)));
 	assert_true(CONFIG(t, capacity) == SECTORS);
 	assert_int_equal(CONFIG(t, seg_max), BLK_QUEUE_SIZE - 2);
 	assert_int_equal(CONFIG(t, blk_size), 512);
@@ -1229,12 +1229,15 @@ static void wrong_values_are_refused(void **state)
 	}
 }
 
-static enum vrig_kind kinds[VRIG_KINDS] = { VRIG_MMIO, VRIG_PCI_INTX, VRIG_PCI_MSIX };
+static enum vrig_kind kinds[VRIG_KINDS] = {
+	VRIG_MMIO, VRIG_PCI_INTX, VRIG_PCI_MSIX, VRIG_PACKED,
+};
 
-#define T(f) { #f, f, setup, teardown, &kinds[VRIG_PCI_MSIX] }
+#define PACKED(f) { #f " (packed)", f, setup, teardown, &kinds[VRIG_PACKED] }
+#define T(f) { #f, f, setup, teardown, &kinds[VRIG_PCI_MSIX] }, PACKED(f)
 #define ALL(f) { #f " (mmio)", f, setup, teardown, &kinds[VRIG_MMIO] },                            \
 	{ #f " (pci)", f, setup, teardown, &kinds[VRIG_PCI_INTX] },                                \
-	{ #f " (pci, msi-x)", f, setup, teardown, &kinds[VRIG_PCI_MSIX] }
+	{ #f " (pci, msi-x)", f, setup, teardown, &kinds[VRIG_PCI_MSIX] }, PACKED(f)
 
 int main(void)
 {

@@ -449,7 +449,7 @@ static void without_a_window_there_is_no_size(void **state)
 {
 	struct t *t = *state;
 
-	assert_true(vdrv_device_features(&t->r.d) == VIRTIO_COMMON_FEATURES);
+	assert_true(vdrv_device_features(&t->r.d) == (VIRTIO_COMMON_FEATURES | t->r.d.always));
 	assert_int_equal(t->v->config_len, 0);
 	/* Nor are there other ports. */
 	assert_int_equal(t->r.d.n_queues, 2);
@@ -537,11 +537,12 @@ static void model_refuses_what_is_no_chardev(void **state)
 	fake_finish(&f);
 }
 
-static enum vrig_kind kinds[] = { VRIG_MMIO, VRIG_PCI_MSIX };
+static enum vrig_kind kinds[] = { VRIG_MMIO, VRIG_PCI_MSIX, VRIG_PACKED };
 
 #define T(f)                                                                                       \
 	{ #f " (mmio)", f, setup_plain, teardown, &kinds[0] },                                     \
-	{ #f " (pci)", f, setup_plain, teardown, &kinds[1] }
+	{ #f " (pci)", f, setup_plain, teardown, &kinds[1] },                                      \
+	{ #f " (packed)", f, setup_plain, teardown, &kinds[2] }
 
 int main(void)
 {

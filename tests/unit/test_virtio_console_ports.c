@@ -144,7 +144,7 @@ static void assert_told(struct t *t, unsigned id, unsigned event, unsigned value
 
 	assert_true(head >= 0);
 	assert_int_equal(len, sizeof(m) + more_len);
-	p = vdrv_ptr(&t->r.d, r->desc[head].addr, len);
+	p = vdrv_ptr(&t->r.d, r->first_gpa[head], len);
 	memcpy(&m, p, sizeof(m));
 	assert_int_equal(m.id, id);
 	assert_int_equal(m.event, event);
@@ -212,7 +212,7 @@ static void several_ports_are_a_feature_with_queues(void **state)
 {
 	struct t *t = *state;
 
-	assert_true(vdrv_device_features(&t->r.d) == FEATURES);
+	assert_true(vdrv_device_features(&t->r.d) == (FEATURES | t->r.d.always));
 	assert_int_equal(t->r.d.n_queues, 2 * N_PORTS + 2);
 	assert_int_equal(vdrv_config_read(&t->r.d, 0, 4), 0);
 	assert_int_equal(vdrv_config_read(&t->r.d, 4, 4), N_PORTS);
@@ -813,10 +813,10 @@ static void as_many_ports_as_an_option_holds(void **state)
 	free(r);
 }
 
-static enum vrig_kind kinds[] = { VRIG_MMIO, VRIG_PCI_MSIX };
+static enum vrig_kind kinds[] = { VRIG_MMIO, VRIG_PCI_MSIX, VRIG_PACKED };
 
 #define ON(f, set, k, name) { #f " (" name ")", f, set, teardown, &kinds[k] }
-#define T(f) ON(f, setup, 0, "mmio"), ON(f, setup, 1, "pci")
+#define T(f) ON(f, setup, 0, "mmio"), ON(f, setup, 1, "pci"), ON(f, setup, 2, "packed")
 #define W(f) ON(f, setup_window, 0, "mmio"), ON(f, setup_window, 1, "pci")
 
 int main(void)

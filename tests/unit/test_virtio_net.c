@@ -1275,10 +1275,11 @@ static void card_has_the_address_asked_for_or_one_of_its_own(void **state)
 	assert_memory_equal(b, expected, 6);
 }
 
-static enum vrig_kind kinds[] = { VRIG_MMIO, VRIG_PCI_MSIX };
+static enum vrig_kind kinds[] = { VRIG_MMIO, VRIG_PCI_MSIX, VRIG_PACKED };
 
 #define ON(f, s) { #f " (mmio)", f, s, teardown, &kinds[0] }, \
-		 { #f " (pci)", f, s, teardown, &kinds[1] }
+		 { #f " (pci)", f, s, teardown, &kinds[1] }, \
+		 { #f " (packed)", f, s, teardown, &kinds[2] }
 #define T(f) ON(f, setup_plain)
 #define O(f) ON(f, setup_offloads)
 #define P(f) ON(f, setup_pairs)

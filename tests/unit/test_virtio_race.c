@@ -288,7 +288,7 @@ static void registers_stand_two_vcpus_and_a_driver(void **state)
 /* --- the guest rewrites what the device reads -------------------------------------------- */
 
 struct scribbler {
-	uint64_t *p;
+	uint64_t *p, mask;
 	size_t words;
 	atomic_bool stop;
 };
@@ -303,7 +303,7 @@ static void *scribble(void *arg)
 
 	while (!atomic_load_explicit(&s->stop, memory_order_relaxed)) {
 		seed = seed * 6364136223846793005 + 1442695040888963407;
-		p[(seed >> 33) % s->words] = seed >> 20 & 0x0003000f000fffff;
+		p[(seed >> 33) % s->words] = (seed >> 20 | seed << 44) & s->mask;
 	}
 	return NULL;
 }
@@ -312,9 +312,12 @@ static void case_17_18_rings_and_buffers_rewritten_under_a_live_device(void **st
 {
 	struct t *t = *state;
 	struct vdrv *d = &t->r.d;
-	struct scribbler s = { .words = vdrv_ring_bytes(8) / 8 + 64 };
+	struct scribbler s = { .words = vdrv_ring_bytes(8) / 8 + 64, .mask = 0x0003000f000fffff };
 	pthread_t thread;
 
+	/* The flags that make descriptors available, too. */
+	if (t->r.kind == VRIG_PACKED)
+		s.mask |= 0x8080ull << 48;
 	vdrv_start(d, VIRTIO_COMMON_FEATURES);
 	/* The rings and what follows them, the buffers of the chains. */
 	s.p = vdrv_ptr(d, d->rings[0].desc_gpa, s.words * 8);
@@ -333,10 +336,13 @@ static void case_17_18_rings_and_buffers_rewritten_under_a_live_device(void **st
 		;
 }
 
-static enum vrig_kind kinds[VRIG_KINDS] = { VRIG_MMIO, VRIG_PCI_INTX, VRIG_PCI_MSIX };
+static enum vrig_kind kinds[VRIG_KINDS] = {
+	VRIG_MMIO, VRIG_PCI_INTX, VRIG_PCI_MSIX, VRIG_PACKED,
+};
 
 #define ON(f, k, name) { #f " (" name ")", f, setup, teardown, &kinds[k] }
-#define T(f) ON(f, VRIG_MMIO, "mmio"), ON(f, VRIG_PCI_INTX, "pci"), ON(f, VRIG_PCI_MSIX, "msi-x")
+#define T(f) ON(f, VRIG_MMIO, "mmio"), ON(f, VRIG_PCI_INTX, "pci"), \
+	     ON(f, VRIG_PCI_MSIX, "msi-x"), ON(f, VRIG_PACKED, "packed")
 
 int main(void)
 {

@@ -71,7 +71,7 @@ static void device_presents_itself(void **state)
 	assert_int_equal(t->v->ops->id, VIRTIO_ID_RNG);
 	assert_int_equal(t->r.d.n_queues, 1);
 	assert_true(t->model->by_default);
-	assert_true(vdrv_device_features(&t->r.d) == VIRTIO_COMMON_FEATURES);
+	assert_true(vdrv_device_features(&t->r.d) == (VIRTIO_COMMON_FEATURES | t->r.d.always));
 }
 
 static void buffer_is_filled_with_random_bytes(void **state)
@@ -166,11 +166,12 @@ static void case_22_reset_with_requests_waiting(void **state)
 	assert_int_equal(vrig_request(&t->r, 0, NULL, 0, in, 8), 8);
 }
 
-static enum vrig_kind kinds[] = { VRIG_MMIO, VRIG_PCI_MSIX };
+static enum vrig_kind kinds[] = { VRIG_MMIO, VRIG_PCI_MSIX, VRIG_PACKED };
 
 #define T(f)                                                                                       \
 	{ #f " (mmio)", f, setup, teardown, &kinds[0] },                                           \
-	{ #f " (pci)", f, setup, teardown, &kinds[1] }
+	{ #f " (pci)", f, setup, teardown, &kinds[1] },                                            \
+	{ #f " (packed)", f, setup, teardown, &kinds[2] }
 
 int main(void)
 {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Virtqueues: what does not depend on the format, in both, and split ones. The
+ * rest of packed ones is in test_virtq_packed.c.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -27,6 +31,7 @@
 #define BOTH_FEATURES (BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
 
 struct t {
+	uint64_t format;	/* VIRTIO_F_RING_PACKED or 0, for all that is started */
 	struct gmem mem;
 	struct virtq q;
 	struct vdrv_ring r;
@@ -41,6 +46,7 @@ static int setup(void **state)
 	};
 	struct t *t = calloc(1, sizeof(*t));
 
+	t->format = *state ? *(const uint64_t *)*state : 0;
 	if (gmem_init(&t->mem, ranges, ARRAY_SIZE(ranges)) < 0)
 		return -1;
 	virtq_init(&t->q, &t->mem, 0, 64);
@@ -69,10 +75,13 @@ static void set_addrs(struct t *t)
 static void start_sized(struct t *t, uint16_t size, uint64_t features)
 {
 	virtq_reset(&t->q);
-	vdrv_ring_init(&t->r, &t->mem, size, RING_GPA);
+	if (t->format)
+		vdrv_packed_init(&t->r, &t->mem, size, RING_GPA, features);
+	else
+		vdrv_ring_init(&t->r, &t->mem, size, RING_GPA);
 	t->r.features = features;
 	set_addrs(t);
-	assert_int_equal(virtq_enable(&t->q, features), 0);
+	assert_int_equal(virtq_enable(&t->q, features | t->format), 0);
 }
 
 static void start(struct t *t)
@@ -500,7 +509,7 @@ static void ping_collect(struct ping *p, unsigned spins)
 			continue;
 		}
 		vdrv_set_used_event(r, 0);
-		if (__atomic_load_n(&r->used->idx, __ATOMIC_SEQ_CST) == r->used_idx)
+		if (!vdrv_has_used(r))
 			ping_wait(p, &p->irqs);
 	}
 }
@@ -989,41 +998,45 @@ static void case_17_descriptors_rewritten_while_they_are_read(void **state)
 	assert_true(popped > 0);
 }
 
+static uint64_t packed = BIT(VIRTIO_F_RING_PACKED);
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define BOTH(name) { #name " (split)", name, setup, teardown, NULL },                              \
+		   { #name " (packed)", name, setup, teardown, &packed }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(chain_goes_there_and_back),
-		T(chains_come_in_order_and_go_in_any),
+		BOTH(chain_goes_there_and_back),
+		BOTH(chains_come_in_order_and_go_in_any),
 		T(indexes_wrap),
-		T(queue_of_one_and_full_queue_work),
-		T(written_length_is_capped),
-		T(indirect_table_is_a_chain),
+		BOTH(queue_of_one_and_full_queue_work),
+		BOTH(written_length_is_capped),
+		BOTH(indirect_table_is_a_chain),
 		T(direct_descriptors_may_precede_an_indirect_one),
 		T(indirect_table_may_lie_at_any_address),
-		T(unpopped_chain_comes_again),
-		T(long_chain_spills_and_the_slot_keeps_its_memory),
-		T(copies_stop_at_the_end),
-		T(vectors_cover_exactly_what_was_asked_for),
-		T(interrupt_follows_the_used_event),
-		T(interrupt_follows_the_flag_without_event_index),
-		T(kick_is_asked_for_when_the_queue_was_drained),
-		T(no_notification_is_lost_between_threads),
+		BOTH(unpopped_chain_comes_again),
+		BOTH(long_chain_spills_and_the_slot_keeps_its_memory),
+		BOTH(copies_stop_at_the_end),
+		BOTH(vectors_cover_exactly_what_was_asked_for),
+		BOTH(interrupt_follows_the_used_event),
+		BOTH(interrupt_follows_the_flag_without_event_index),
+		BOTH(kick_is_asked_for_when_the_queue_was_drained),
+		BOTH(no_notification_is_lost_between_threads),
 		T(case_12_queue_size_that_no_queue_has_is_refused),
 		T(case_15_misaligned_rings_are_refused),
 		T(case_15_rings_outside_ram_are_refused),
 		T(rings_may_end_with_ram_and_not_behind_it),
 		T(case_15_overlapping_rings_harm_the_guest_alone),
-		T(case_22_chain_of_before_a_reset_is_void),
+		BOTH(case_22_chain_of_before_a_reset_is_void),
 		T(case_01_available_index_jump_breaks_the_queue),
 		T(case_02_index_out_of_the_table_breaks_the_queue),
 		T(case_03_loop_breaks_the_queue),
-		T(case_04_empty_descriptors_are_skipped),
-		T(case_05_readable_after_writable_breaks_the_queue),
-		T(case_06_lengths_beyond_4g_break_the_queue),
-		T(case_07_buffer_outside_ram_breaks_the_queue),
-		T(case_09_buffer_across_regions_is_taken_piecewise),
+		BOTH(case_04_empty_descriptors_are_skipped),
+		BOTH(case_05_readable_after_writable_breaks_the_queue),
+		BOTH(case_06_lengths_beyond_4g_break_the_queue),
+		BOTH(case_07_buffer_outside_ram_breaks_the_queue),
+		BOTH(case_09_buffer_across_regions_is_taken_piecewise),
 		T(case_10_bad_indirect_table_breaks_the_queue),
 		T(case_11_indirect_where_none_may_be_breaks_the_queue),
 		T(case_11_direct_and_indirect_together_are_no_longer_than_the_queue),
