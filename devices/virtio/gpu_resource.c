@@ -404,6 +404,9 @@ GPU_HANDLER(gpu_transfer_2d)
 
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	/* Guest memory is what is shown: Linux asks for it all the same, for its console. */
+	if (res->kind == GPU_RESOURCE_BLOB)
+		return VIRTIO_GPU_RESP_OK_NODATA;
 	if (!res->n_iov || !gpu_rect_fits(&c->r, res->width, res->height))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	ret = g->renderer->ops->transfer(g->renderer, res, &t, &copied);
