@@ -140,8 +140,8 @@ struct gpu_renderer_ops {
 	int (*create_3d)(struct gpu_renderer *r, struct gpu_resource *res,
 			 const struct gpu_create_3d *args);	/* may be NULL */
 	/*
-	 * With res->iov when blob_mem is GUEST or HOST3D_GUEST. @ctx_id: whose
-	 * blob_id it is. NULL: blobs of guest memory only.
+	 * With res->iov when blob_mem is GUEST or HOST3D_GUEST, as if attached.
+	 * @ctx_id: whose blob_id it is. NULL: blobs of guest memory only.
 	 */
 	int (*create_blob)(struct gpu_renderer *r, struct gpu_resource *res, uint32_t ctx_id);
 	/* Detached, unmapped and shown nowhere any more. */
