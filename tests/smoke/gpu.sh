@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+# Smoke tests of graphics cards and input devices; part of tests/smoke/x86. microvm-gpu serves them, without a window.
+# shellcheck shell=bash disable=SC2016,SC2154
+gpu() { # ARG...: a guest with a shell and the drivers
+	[ -x "$MICROVM-gpu" ] || skip 'no microvm-gpu here'
+	vm --kernel "$VMLINUX" --initrd "$GPU_RD" --append "$quiet" "$@"
+	expect 'guest# '
+}
+gpu_process() { pgrep -P "$vm" -x microvm-gpu; }
+
+# The drivers find what was asked for, and have nothing to complain of.
+test_gpu() {
+	local process
+	gpu --gpu 2d,size=800x600,outputs=2
+	does '[ -c /dev/dri/card0 ] && [ "$(cat /sys/class/graphics/fb0/virtual_size)" = 800,600 ]' card
+	does 'cat /proc/bus/input/devices; ls /dev/input' inputs
+	grep -q 'Name="microvm keyboard"' console && grep -q 'Name="microvm tablet"' console || fail 'an input device is missing'
+	does 'echo 0x038000 0x090000 0x090200 >/w; for c in $(cat /w); do grep -qx $c /sys/bus/pci/devices/*/class || exit; done' classes
+	does 'cat /sys/class/drm/card0-Virtual-1/modes | grep -qx 800x600' modes
+	does '[ $(wc -c </sys/class/drm/card0-Virtual-1/edid) -ge 128 ]' edid
+	does '[ $(cat /sys/class/drm/card0-Virtual-?/status | grep -cx connected) = 2 ]' outputs
+	does 'for i in $(seq 200); do echo line $i; done >/dev/tty1; sleep 1; ! dmesg | grep "ERROR"' drawn
+	process=$(gpu_process) || fail 'no microvm-gpu'
+	send $'poweroff -f\n'
+	ended 0
+	! kill -0 "$process" 2>/dev/null || fail 'microvm-gpu is still there'
+}
+
+# On the other bus, with the inputs that are named and no others.
+test_gpu_mmio() {
+	gpu --gpu 2d,bus=mmio --input mouse,bus=mmio --input multitouch,bus=mmio
+	does '[ -c /dev/dri/card0 ] && ! grep "microvm keyboard" /proc/bus/input/devices' card
+	does 'grep -q "microvm mouse" /proc/bus/input/devices && grep -q "microvm touch screen" /proc/bus/input/devices' inputs
+	does '! dmesg | grep "ERROR"' silent
+	send $'reboot -f\n'
+	expect 'microvm guest: up'
+	expect 'guest# '
+	does '[ -c /dev/dri/card0 ] && [ -c /dev/input/event1 ] && ! dmesg | grep "ERROR"' again
+	send $'poweroff -f\n'
+	ended 0
+}
+
+# microvm-gpu dies while the guest draws: the guest lives, and a driver that is bound anew finds another.
+test_gpu_killed() {
+	local first
+	gpu --gpu 2d
+	first=$(gpu_process) || fail 'no microvm-gpu'
+	send $'while echo line; do :; done >/dev/tty1 &\n'
+	does 'sleep 1' drawing
+	kill -9 "$first"
+	does 'echo alive' alive
+	does 'kill %1; cd /sys/bus/virtio/drivers/virtio_gpu; n=$(echo virtio*); echo $n >unbind; echo $n >bind; cd /' rebound
+	does '[ -c /dev/dri/card0 ]' card
+	does 'cd /sys/bus/virtio/drivers/virtio_input; n=$(echo virtio*); for i in $n; do echo $i >unbind; echo $i >bind; done; cd /' inputs
+	does 'grep -q "microvm keyboard" /proc/bus/input/devices' keyboard
+	[ "$(gpu_process)" != "$first" ] || fail 'the same microvm-gpu'
+	grep -q 'virtio-gpu: --gpu 2d: the back end has gone: it needs a reset' errors || fail 'the log does not say so'
+	send $'poweroff -f\n'
+	ended 0
+}
+all_gpu="gpu gpu-mmio gpu-killed"
