@@ -132,7 +132,10 @@ int virtq_enable(struct virtq *q, uint64_t features);
  * that it ends. After virtq_enable(), before any chain is popped.
  */
 void virtq_set_base(struct virtq *q, uint16_t base);
-/* From where to go on with a split queue: behind what was used, given that chains are used in their order. */
+/*
+ * From where to go on with a split queue: behind what was used, given that
+ * chains are used in their order.
+ */
 uint16_t virtq_base(const struct virtq *q);
 /*
  * Takes an external queue, which is split, over from a server that has ended, and that used

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Split virtqueues (2.7): a table of descriptors, a ring of available heads, a ring of used ones. */
+/* Split virtqueues (2.7): a table of descriptors, rings of available and of used heads. */
 #include <assert.h>
 #include <errno.h>
 #include <linux/virtio_config.h>

@@ -4,8 +4,8 @@
  * touching a register. The devices are the echo device, which copies, keeps and
  * gives back, and the entropy device, which hands chains to a system call.
  *
- * Input: a byte that chooses device, features and queue size, then operations,
- * see queue_op(). RAM is from the heap, so that ASan sees one byte too far.
+ * Input: a byte that chooses device, features, format and queue size, then
+ * operations, see queue_op(). RAM is from the heap, so that ASan sees one byte too far.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@
 #define LIVE                                                                                       \
 	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK |      \
 	 VIRTIO_CONFIG_S_DRIVER_OK)
-#define RING_STRIDE 0x400u	/* descriptors, avail at 0x200, used at 0x300 */
+#define RING_STRIDE 0x400u	/* descriptors, the driver's area at 0x200, the device's at 0x300 */
 #define MAX_OPS 512
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -95,6 +95,8 @@ static void make_world(struct queue_fuzz *z)
 			check(virtio_models[i]->create(&z->rng, &(struct virtio_env){
 				.loop = z->loop, .mem = &z->mem }, &opts) == 0);
 	virtio_attach(z->rng, &transport, z);
+	virtio_offer_packed(&z->echo.v);
+	virtio_offer_packed(z->rng);
 }
 
 /* --- input ------------------------------------------------------------------- */
@@ -146,6 +148,11 @@ static uint64_t ring_gpa(unsigned q)
 	return RAM_A + q * RING_STRIDE;
 }
 
+static bool is_packed(const struct queue_fuzz *z)
+{
+	return z->features & BIT(VIRTIO_F_RING_PACKED);
+}
+
 static void start(struct queue_fuzz *z)
 {
 	struct virtio_device *v = z->v;
@@ -163,11 +170,25 @@ static void start(struct queue_fuzz *z)
 		virtio_set_queue_addr(v, q, VIRTIO_QUEUE_AVAIL, 0, gpa + 0x200);
 		virtio_set_queue_addr(v, q, VIRTIO_QUEUE_USED, 0, gpa + 0x300);
 		/* What a ring says when nobody has used it yet. */
-		memset(ram(z, gpa + 0x200, 4), 0, 4);
+		if (is_packed(z))
+			memset(ram(z, gpa, RING_STRIDE), 0, RING_STRIDE);
+		else
+			memset(ram(z, gpa + 0x200, 4), 0, 4);
 		virtio_enable_queue(v, q);
 		check(virtio_queue_enabled(v, q));
 	}
 	virtio_set_status(v, LIVE);
+}
+
+/* Its flags may make it available by chance; as a rule its id is its index. */
+static void put_packed(struct queue_fuzz *z, struct vring_packed_desc *d, uint8_t bits)
+{
+	*d = (struct vring_packed_desc){
+		.addr = take_gpa(z),
+		.len = take_len(z),
+		.flags = (bits & 7) | (bits & 0x30) << 3 | (bits & 8) << 12,
+		.id = bits & 0x80 ? take16(z) : (uintptr_t)d / 16 & 15,
+	};
 }
 
 static void put_desc(struct queue_fuzz *z, uint64_t table, unsigned i)
@@ -177,15 +198,36 @@ static void put_desc(struct queue_fuzz *z, uint64_t table, unsigned i)
 
 	if (!d)
 		return;
+	if (is_packed(z)) {
+		put_packed(z, (struct vring_packed_desc *)d, bits);
+		return;
+	}
 	/* As a rule the next descriptor follows, and the last of a chain has no next. */
 	*d = (struct vring_desc){ .addr = take_gpa(z), .len = take_len(z), .flags = bits & 7,
 				  .next = bits & 0x80 ? take(z) : i + 1 };
+}
+
+/* The descriptor that the device looks at, or one of those behind it. */
+static void expose_packed(struct queue_fuzz *z, unsigned q, uint16_t n)
+{
+	const struct virtq *vq = virtio_queue(z->v, q);
+	struct vring_packed_desc *ring = gmem_ptr(&z->mem, ring_gpa(q), 0x200);
+	unsigned off = (vq->p.next_avail & 0x7fff) + n % 4;
+	bool wrap = vq->p.next_avail >> 15 ^ (off >= vq->size);
+	uint16_t *flags = &ring[off % vq->size].flags;
+
+	*flags &= ~(BIT(VRING_PACKED_DESC_F_AVAIL) | BIT(VRING_PACKED_DESC_F_USED));
+	*flags |= BIT(wrap ? VRING_PACKED_DESC_F_AVAIL : VRING_PACKED_DESC_F_USED);
 }
 
 static void expose(struct queue_fuzz *z, unsigned q, uint16_t head)
 {
 	struct vring_avail *avail = gmem_ptr(&z->mem, ring_gpa(q) + 0x200, 0x100);
 
+	if (is_packed(z)) {
+		expose_packed(z, q, head);
+		return;
+	}
 	avail->ring[avail->idx & (virtio_queue_size(z->v, q) - 1)] = head;
 	avail->idx++;
 }
@@ -240,6 +282,22 @@ static void queue_op(struct queue_fuzz *z)
 	}
 }
 
+/* All slots are free or in the device's hands. */
+static void check_packed(const struct virtq *vq)
+{
+	unsigned off = vq->p.next_avail & 0x7fff, used = vq->p.used & 0x7fff, n = 0;
+	bool wrapped = (vq->p.next_avail ^ vq->p.used) >> 15;
+
+	check(vq->packed && vq->p.next_used == vq->p.used);
+	check(off < vq->size && used < vq->size);
+	check(wrapped ? off <= used : off >= used);
+	for (const struct virtq_chain *c = vq->p.free; c; c = c->next_free)
+		n++;
+	for (unsigned i = 0; i < vq->size; i++)
+		n += vq->chains[i].busy && vq->chains[i].generation == vq->generation;
+	check(n == vq->size);
+}
+
 /* What holds whatever the guest does. */
 static void check_world(struct queue_fuzz *z)
 {
@@ -251,6 +309,10 @@ static void check_world(struct queue_fuzz *z)
 
 		check(vq->enabled);
 		check(!vq->broken || status & VIRTIO_CONFIG_S_NEEDS_RESET);
+		if (is_packed(z)) {
+			check_packed(vq);
+			continue;
+		}
 		check(vq->next_used == vq->used_idx);
 		check((uint16_t)(vq->next_avail - vq->next_used) <= vq->size);
 	}
@@ -273,7 +335,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	z->features = BIT(VIRTIO_F_VERSION_1);
 	z->features |= setup & 2 ? BIT(VIRTIO_RING_F_INDIRECT_DESC) : 0;
 	z->features |= setup & 4 ? BIT(VIRTIO_RING_F_EVENT_IDX) : 0;
+	z->features |= setup & 0x20 ? BIT(VIRTIO_F_RING_PACKED) : 0;
 	z->size = 1 << (setup >> 3 & 3) * 2;
+	/* Any size will do: 3 and 13. */
+	if (is_packed(z) && setup & 0x40 && z->size > 1)
+		z->size = MIN(z->size, 16) - (z->size > 4 ? 3 : 1);
 	for (unsigned i = 0; i < z->mem.n_regions; i++)
 		memset(z->mem.regions[i].host, 0, z->mem.regions[i].len);
 	start(z);
