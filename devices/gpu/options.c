@@ -64,58 +64,27 @@ static const char *const kinds[] = {
 	[INPUT_MULTITOUCH] = "multitouch",
 };
 
-/* INPUT_KINDS: none of them. */
+/* INPUT_KINDS: none of them, or NULL. */
 static enum input_kind find_kind(const char *word)
 {
 	unsigned i = 0;
 
-	while (i < ARRAY_SIZE(kinds) && strcmp(kinds[i], word))
+	while (i < ARRAY_SIZE(kinds) && (!word || strcmp(kinds[i], word)))
 		i++;
 	return i < ARRAY_SIZE(kinds) ? (enum input_kind)i : INPUT_KINDS;
-}
-
-static enum evdev_grab parse_grab(const char *word)
-{
-	return !word || !strcmp(word, "on") ? EVDEV_GRAB_ON :
-	       !strcmp(word, "toggle") ? EVDEV_GRAB_TOGGLE : EVDEV_GRAB_OFF;
-}
-
-static int parse_evdev(struct seat_input *input, const char *label, const struct opt_value *value)
-{
-	const char *chord = opt_value_get(value, "toggle");
-	char why[KEYCHORD_WHY];
-	int ret;
-
-	input->kind = INPUT_HOST;
-	input->grab = parse_grab(opt_value_get(value, "grab"));
-	if (input->grab == EVDEV_GRAB_OFF && !chord)
-		return 0;
-	ret = keychord_parse(&input->chord, chord ? chord : EVDEV_CHORD, why);
-	if (ret == -EINVAL)
-		log_error("%s: toggle=%.40s: %s", label, chord, why);
-	return ret;
 }
 
 int gpu_option_input(struct seat_input *input, const char *label, const struct opt_value *value)
 {
 	*input = (struct seat_input){
-		.kind = value->first ? find_kind(value->first) : INPUT_HOST,
-		.evdev = opt_value_get(value, "evdev"),
+		.kind = find_kind(value->first),
 		.name = opt_value_get(value, "name"),
 		.serial = opt_value_get(value, "serial"),
 	};
-	if (input->kind == INPUT_KINDS || !value->first != !!input->evdev) {
-		log_error("%s: needs one of keyboard, mouse, tablet, multitouch, or evdev=FILE",
-			  label);
-		return -EINVAL;
-	}
-	if (input->evdev)
-		return parse_evdev(input, label, value);
-	if (opt_value_get(value, "grab") || opt_value_get(value, "toggle")) {
-		log_error("%s: grab= and toggle= are for evdev=", label);
-		return -EINVAL;
-	}
-	return 0;
+	if (input->kind != INPUT_KINDS)
+		return 0;
+	log_error("%s: needs one of keyboard, mouse, tablet, multitouch", label);
+	return -EINVAL;
 }
 
 /* --- where front ends come from ------------------------------------------------------ */
@@ -175,8 +144,7 @@ static int add_device(struct gpu_options *o, const struct opt_at *at, const char
 
 	if (!strcmp(value, "help"))
 		return print_keys(is_gpu ? "--gpu KEY=VALUE,...: a graphics card" :
-				  "--input KIND|evdev=FILE,...: KIND is keyboard, mouse, tablet "
-				  "or multitouch", keys);
+				  "--input KIND,...: keyboard, mouse, tablet or multitouch", keys);
 	if (o->n_devices == SEAT_MAX_DEVICES) {
 		log_error("%s: more than %d devices", at->label, SEAT_MAX_DEVICES);
 		return -EINVAL;
@@ -244,9 +212,8 @@ static int set_version(void *config, const struct opt_at *at, const char *value)
 
 static const struct opt options[] = {
 	{ "gpu", "KEY=VALUE", "Devices", "graphics card (--gpu help lists its keys)", .set = set_gpu },
-	{ "input", "KIND", "Devices",
-	  "keyboard, mouse, tablet, multitouch, or evdev=FILE (--input help)", .multiple = true,
-	  .set = set_input },
+	{ "input", "KIND", "Devices", "keyboard, mouse, tablet, multitouch (--input help)",
+	  .multiple = true, .set = set_input },
 	{ "display", MODES, "Pictures", "where they are shown (none)", .set = set_display },
 	{ "name", "NAME", "Pictures", "of the guest, for titles (microvm)", .set = set_name },
 	{ "verbose", NULL, "About", "say more; twice, everything", .multiple = true,

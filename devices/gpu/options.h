@@ -39,9 +39,6 @@ void gpu_options_finish(struct gpu_options *o);
 	{ "outputs", "N", "monitors, 1 to 16 (1)" },                                               \
 	{ "size", "WxH", "of the first picture (1280x800)" }
 #define GPU_OPTION_INPUT_KEYS                                                                      \
-	{ "evdev", "FILE", "a device of the host, /dev/input/eventN" },                            \
-	{ "grab", "on|off|toggle", "for the guest, for both, or for the host at first (on)" },        \
-	{ "toggle", "CHORD", "gives it back and takes it again (" EVDEV_CHORD ")" },                         \
 	{ "name", "NAME", "that the guest sees" },                                                 \
 	{ "serial", "TEXT", "that the guest sees" }
 /* 0, or -EINVAL after one line in the log. Strings point into @value. */

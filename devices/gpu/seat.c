@@ -24,7 +24,6 @@ struct seat_device {
 	struct virtio_device *v;	/* NULL: none yet */
 	struct gpu *gpu;		/* it is one */
 	enum input_kind kind;		/* or one of these */
-	struct evdev *evdev;
 	struct unixsock sock;		/* addr.sun_path "": none */
 	struct handover handover;
 	bool comes_once;		/* its only front end is here from the start */
@@ -32,7 +31,6 @@ struct seat_device {
 
 struct seat {
 	struct loop *loop;
-	struct evdev_set evdevs;
 	unsigned n;
 	struct seat_device devices[SEAT_MAX_DEVICES];
 	unsigned n_waiting;	/* devices whose front end, or the next one, may come yet */
@@ -114,7 +112,6 @@ static int open_socket(struct seat_device *d, const struct seat_socket *socket)
 
 /* --- devices --------------------------------------------------------------------------- */
 
-/* Front ends first, then what events come from, then the device that takes them. */
 static void device_close(struct seat_device *d)
 {
 	handover_finish(&d->handover);
@@ -124,8 +121,6 @@ static void device_close(struct seat_device *d)
 		gpu_set_display(d->gpu, NULL);
 	if (d->v)
 		vhost_user_backend_finish(&d->b);
-	if (d->evdev)
-		evdev_close(d->evdev);
 	if (d->gpu)
 		gpu_destroy(d->gpu);
 	else if (d->v)
@@ -200,61 +195,24 @@ int seat_add_gpu(struct seat *seat, const char *label, const struct seat_socket 
 	return device_end(d, &backend, socket, ret);
 }
 
-static int open_evdev(struct seat_device *d, const struct seat_input *input)
-{
-	const struct evdev_params params = {
-		.path = input->evdev,
-		.grab = input->grab,
-		.chord = input->chord,
-		.set = &d->seat->evdevs,
-		.open = evdev_node_open,
-	};
-	int ret = evdev_open(&d->evdev, d->seat->loop, &params);
-
-	if (ret < 0)
-		d->evdev = NULL;
-	return ret;
-}
-
-static int create_input(struct seat_device *d, const struct seat_input *input)
-{
-	struct input_params params = {
-		.kind = input->kind,
-		.name = input->name,
-		.serial = input->serial,
-	};
-
-	if (d->evdev) {
-		params.name = input->name ? input->name : evdev_name(d->evdev);
-		params.serial = input->serial ? input->serial : evdev_uniq(d->evdev);
-		params.ids = evdev_ids(d->evdev);
-		params.caps = evdev_caps(d->evdev);
-		params.feedback = evdev_feedback(d->evdev);
-	}
-	return input_create(&d->v, d->seat->loop, &d->b.mem, &params);
-}
-
 int seat_add_input(struct seat *seat, const char *label, const struct seat_socket *socket,
 		   const struct seat_input *input)
 {
 	struct seat_device *d = device_begin(seat, label);
 	const struct vhost_user_backend_params backend = { .left = front_end_left, .ctx = d };
+	const struct input_params params = {
+		.kind = input->kind,
+		.name = input->name,
+		.serial = input->serial,
+	};
 	int ret;
 
 	if (!d)
 		return -ENOSPC;
-	assert(input->kind < INPUT_KINDS && (input->kind == INPUT_HOST) == !!input->evdev);
+	assert(input->kind < INPUT_HOST);
 	d->kind = input->kind;
-	ret = input->evdev ? open_evdev(d, input) : 0;
-	if (ret == 0)
-		ret = create_input(d, input);
-	ret = device_end(d, &backend, socket, ret);
-	if (ret == 0 && d->evdev) {
-		struct input_sink sink = input_device_sink(d->v);
-
-		evdev_start(d->evdev, &sink);
-	}
-	return ret;
+	ret = input_create(&d->v, seat->loop, &d->b.mem, &params);
+	return device_end(d, &backend, socket, ret);
 }
 
 /* --- what is there ------------------------------------------------------------------------ */

@@ -10,7 +10,6 @@
 #ifndef MICROVM_SEAT_H
 #define MICROVM_SEAT_H
 
-#include "devices/backend/evdev.h"
 #include "devices/ui/display.h"
 #include "devices/ui/input.h"
 #include "devices/virtio/gpu.h"
@@ -32,10 +31,7 @@ struct seat_socket {
 };
 
 struct seat_input {
-	enum input_kind kind;	/* INPUT_HOST: of the device at... */
-	const char *evdev;	/* ...this path; otherwise NULL */
-	enum evdev_grab grab;
-	struct keychord chord;
+	enum input_kind kind;	/* but INPUT_HOST */
 	const char *name;	/* as the guest sees it; NULL: of its kind */
 	const char *serial;
 };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/backend/evdev.h"
 #include "devices/backend/gpu_process.h"
 #include "devices/gpu/options.h"
 #include "devices/registry.h"
@@ -159,9 +160,17 @@ static const struct virtio_ops keyboard_ops = INPUT_OPS(0x090000);
 static const struct virtio_ops pointer_ops = INPUT_OPS(0x090200);
 static const struct virtio_ops other_ops = INPUT_OPS(0x098000);
 
-static const struct opt_key input_keys[] = { GPU_OPTION_INPUT_KEYS, { 0 } };
+static const struct opt_key input_own_keys[] = { GPU_OPTION_INPUT_KEYS, { 0 } };
 
-/* A device of the host needs no process but this one: input_host_model. */
+static const struct opt_key input_keys[] = {
+	{ "evdev", "FILE", "a device of the host, /dev/input/eventN" },
+	{ "grab", "on|off|toggle", "for the guest, for both, or for the host at first (on)" },
+	{ "toggle", "CHORD", "gives it back and takes it again (" EVDEV_CHORD ")" },
+	GPU_OPTION_INPUT_KEYS,
+	{ 0 },
+};
+
+/* A device of the host needs no process but this one. */
 static bool is_host(const struct opt_value *opts)
 {
 	return opt_value_get(opts, "evdev");
@@ -169,20 +178,27 @@ static bool is_host(const struct opt_value *opts)
 
 static int input_check(const char *label, const struct opt_value *opts)
 {
+	static const char *const others[][2] = { { "name", "serial" }, { "grab", "toggle" } };
+	bool host = is_host(opts);
 	struct seat_input input;
 
-	if (!is_host(opts) || opts->first)
-		return gpu_option_input(&input, label, opts);
-	if (opt_value_get(opts, "name") || opt_value_get(opts, "serial")) {
-		log_error("%s: a device of the host has its own name and serial number", label);
+	if (host && opts->first) {
+		log_error("%s: either %.20s or evdev=", label, opts->first);
 		return -EINVAL;
 	}
-	return input_host_model.check(label, opts);
+	for (unsigned i = 0; i < 2; i++) {
+		if (!opt_value_get(opts, others[!host][i]))
+			continue;
+		log_error("%s: %s= is %s evdev=", label, others[!host][i],
+			  host ? "not for" : "for");
+		return -EINVAL;
+	}
+	return host ? input_host_model.check(label, opts) : gpu_option_input(&input, label, opts);
 }
 
 static int input_announce(const struct virtio_env *env, const struct opt_value *opts)
 {
-	return is_host(opts) ? 0 : announce(env, "input", opts, opts->first, input_keys);
+	return is_host(opts) ? 0 : announce(env, "input", opts, opts->first, input_own_keys);
 }
 
 static const struct virtio_ops *ops_of(const char *kind)
