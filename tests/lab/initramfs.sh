@@ -62,9 +62,9 @@ $b mount -t 9p -o $p9,cache=none out out
 $b ln -s "$kernel" lib/modules/
 $b ip link set lo up
 $b hostname lab
-echo 0 >sys/module/kvm/parameters/halt_poll_ns
 echo 1 >proc/sys/vm/overcommit_memory
 wait
+echo 0 >sys/module/kvm/parameters/halt_poll_ns
 [ -z "$modules" ] || $b chroot . modprobe -a $modules
 if [ -n "$tty" ]; then
 	$b stty $tty <dev/hvc0
