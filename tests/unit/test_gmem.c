@@ -336,6 +336,51 @@ static void files_are_read_into_either(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- memory of others ---------------------------------------------------------------- */
+
+static void foreign_memory_is_found_in_any_order(void **state)
+{
+	static _Alignas(4096) uint8_t low[0x2000], high[0x1000];
+	const struct gmem_region regions[] = {
+		{ .gpa = B, .len = sizeof(high), .host = high },
+		{ .gpa = A, .len = sizeof(low), .host = low },
+	};
+	struct gmem mem;
+
+	assert_int_equal(gmem_init_foreign(&mem, regions, 2), 0);
+	assert_int_equal(gmem_size(&mem), 0x3000);
+	assert_ptr_equal(gmem_ptr(&mem, A + 0x1ff0, 0x10), low + 0x1ff0);
+	assert_null(gmem_ptr(&mem, A + 0x1ff0, 0x11));
+	assert_ptr_equal(gmem_ptr(&mem, B, 0x1000), high);
+	/* It is not ours to give away, and is there afterwards. */
+	assert_true(gmem_discard(&mem) < 0);
+	assert_true(gmem_discard_range(&mem, A, 0x1000) < 0);
+	gmem_finish(&mem);
+	assert_int_equal(mem.n_regions, 0);
+	low[0] = high[0] = 1;
+}
+
+static void foreign_memory_that_makes_no_sense_is_refused(void **state)
+{
+	static _Alignas(4096) uint8_t page[0x1000];
+	const struct gmem_region bad[][2] = {
+		{ { .gpa = 0x800, .len = 0x1000 }, { .gpa = 0x4000, .len = 0x1000 } },
+		{ { .gpa = 0, .len = 0x800 }, { .gpa = 0x4000, .len = 0x1000 } },
+		{ { .gpa = 0, .len = 0 }, { .gpa = 0x4000, .len = 0x1000 } },
+		{ { .gpa = 0x1000, .len = 0x2000 }, { .gpa = 0, .len = 0x2000 } },
+		{ { .gpa = 0, .len = 0x1000 }, { .gpa = 0ull - 0x1000, .len = 0x1000 } },
+	};
+	struct gmem_region many[GMEM_MAX_REGIONS + 1] = { { .len = 0x1000, .host = page } };
+	struct gmem mem;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(gmem_init_foreign(&mem, bad[i], 2), -EINVAL);
+	assert_int_equal(gmem_init_foreign(&mem, many, 0), -EINVAL);
+	assert_int_equal(gmem_init_foreign(&mem, many, GMEM_MAX_REGIONS + 1), -EINVAL);
+	assert_int_equal(gmem_init_foreign(&mem, many, 1), 0);
+	gmem_finish(&mem);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -357,6 +402,8 @@ int main(void)
 		T(case_07_copies_that_leave_ram_copy_nothing),
 		T(case_07_copies_of_absurd_length_are_refused),
 		T(a_copy_of_nothing_succeeds_anywhere),
+		cmocka_unit_test(foreign_memory_is_found_in_any_order),
+		cmocka_unit_test(foreign_memory_that_makes_no_sense_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
