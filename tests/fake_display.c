@@ -44,7 +44,8 @@ static void fake_set(void *ctx, unsigned n, const struct display_surface *s)
 {
 	struct fake_output *out = &((struct fake_display *)ctx)->outputs[n];
 
-	must(n < DISPLAY_MAX_OUTPUTS && s->kind == DISPLAY_PIXELS && surface_format_valid(s->fourcc));
+	must(n < DISPLAY_MAX_OUTPUTS && s->kind == DISPLAY_PIXELS);
+	must(surface_format_valid(s->fourcc));
 	must(s->width == out->mode_width && s->height == out->mode_height);
 	must(s->width >= 1 && s->width <= DISPLAY_MAX_SIZE && s->height >= 1 &&
 	     s->height <= DISPLAY_MAX_SIZE && s->pixels.stride >= 4 * s->width);

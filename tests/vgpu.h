@@ -21,7 +21,7 @@ struct vgpu_port {
 
 #define VGPU_REQUEST_BYTES (512u << 10)	/* of a command with its entries */
 #define VGPU_ANSWER_BYTES 2048u
-#define VGPU_SLOTS 32u		/* answers, by head: a parked command's stays while others come */
+#define VGPU_SLOTS 32u		/* of answers, by head: a parked one stays */
 #define VGPU_AREA_BYTES (VGPU_REQUEST_BYTES + VGPU_SLOTS * VGPU_ANSWER_BYTES)
 
 struct vgpu {

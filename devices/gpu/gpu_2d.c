@@ -12,6 +12,7 @@
 #include "devices/iov.h"
 #include "devices/ui/surface.h"
 #include "devices/virtio/gpu_proto.h"
+#include "vmm/util.h"
 
 #define CURSOR_BYTES (GPU_CURSOR_SIZE * GPU_CURSOR_SIZE * 4)
 
@@ -29,7 +30,7 @@ static void gpu_2d_destroy_resource(struct gpu_renderer *r, struct gpu_resource 
 	res->shadow = (struct iovec){ 0 };
 }
 
-/* Rows lie in the backing as they do in the picture, the rectangle's first at the offset (5.7.6.8). */
+/* Rows lie in the backing as in the picture, the rectangle's first at the offset (5.7.6.8). */
 static int gpu_2d_transfer(struct gpu_renderer *r, struct gpu_resource *res,
 			   const struct gpu_transfer *t, uint64_t *copied)
 {
@@ -68,14 +69,22 @@ static int gpu_2d_surface(struct gpu_renderer *r, struct gpu_resource *res,
 	return 0;
 }
 
-static int gpu_2d_read_cursor(struct gpu_renderer *r, struct gpu_resource *res, uint32_t *out)
+/* A blob says nothing of its format or its size in pixels. */
+static int gpu_2d_read_blob_cursor(const struct gpu_resource *res, uint32_t *out)
 {
 	const struct iov_rows from = { .stride = CURSOR_BYTES, .len = CURSOR_BYTES, .rows = 1 };
+	uint64_t there = MIN(res->blob_size, res->n_iov ? res->backing_bytes : 0);
 
-	if (res->kind == GPU_RESOURCE_BLOB)	/* which says nothing of its format */
-		return res->blob_size >= CURSOR_BYTES &&
-		       iov_read_rows(res->iov, res->n_iov, &from, out, CURSOR_BYTES) == CURSOR_BYTES ?
-		       0 : -EINVAL;
+	if (there < CURSOR_BYTES)
+		return -EINVAL;
+	iov_read_rows(res->iov, res->n_iov, &from, out, CURSOR_BYTES);
+	return 0;
+}
+
+static int gpu_2d_read_cursor(struct gpu_renderer *r, struct gpu_resource *res, uint32_t *out)
+{
+	if (res->kind == GPU_RESOURCE_BLOB)
+		return gpu_2d_read_blob_cursor(res, out);
 	if (res->width != GPU_CURSOR_SIZE || res->height != GPU_CURSOR_SIZE)
 		return -EINVAL;
 	surface_to_argb(gpu_fourcc(res->format), res->shadow.iov_base, out,

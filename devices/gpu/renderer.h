@@ -156,7 +156,7 @@ struct gpu_renderer_ops {
 	int (*transfer)(struct gpu_renderer *r, struct gpu_resource *res,
 			const struct gpu_transfer *t, uint64_t *copied);
 	int (*map)(struct gpu_renderer *r, struct gpu_resource *res, struct gpu_map *out);
-	void (*unmap)(struct gpu_renderer *r, struct gpu_resource *res);	/* both may be NULL */
+	void (*unmap)(struct gpu_renderer *r, struct gpu_resource *res);	/* NULL: both */
 
 	/* --- contexts; NULL: none. @name: a C string. */
 	int (*ctx_create)(struct gpu_renderer *r, uint32_t ctx_id, uint32_t capset,
@@ -200,7 +200,7 @@ struct gpu_renderer_ops {
 	int (*read_cursor)(struct gpu_renderer *r, struct gpu_resource *res, uint32_t *out);
 
 	/* --- life */
-	/* Resources are destroyed already: contexts and fences go, no fence_done() comes any more. */
+	/* Resources are gone already: so are contexts and fences then, no fence_done() comes. */
 	void (*reset)(struct gpu_renderer *r);
 	void (*destroy)(struct gpu_renderer *r);
 };

@@ -71,7 +71,7 @@ struct display_dmabuf {
 
 struct display_surface {
 	enum display_kind kind;
-	uint32_t fourcc;		/* DRM_FORMAT_... of <libdrm/drm_fourcc.h>, 32 bits a pixel */
+	uint32_t fourcc;		/* of <libdrm/drm_fourcc.h>, 32 bits a pixel */
 	uint32_t width, height;		/* of the picture, 1 ... DISPLAY_MAX_SIZE */
 	union {
 		struct display_pixels pixels;	/* all in range: checked by the card */
@@ -131,7 +131,7 @@ struct display_output {
 };
 
 struct display_sink_ops {
-	/* The monitor changed (a window was resized): the guest is asked to set a mode like this. */
+	/* The monitor changed, a window was resized: the guest is asked for such a mode. */
 	void (*configure)(void *ctx, unsigned output, const struct display_output *what);
 	/* A monitor was connected to, or taken from, @output. */
 	void (*plug)(void *ctx, unsigned output, bool on);

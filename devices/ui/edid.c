@@ -173,7 +173,7 @@ static void edid_put_timing(uint8_t *d, const struct edid_timing *t, const struc
 	d[12] = w_mm;
 	d[13] = h_mm;
 	d[14] = w_mm >> 8 << 4 | h_mm >> 8;
-	d[17] = 0x1a;			/* separate sync, horizontal positive: reduced blanking */
+	d[17] = 0x1a;			/* separate sync, +h -v: reduced blanking */
 }
 
 #define EDID_TAG_SERIAL 0xff

@@ -24,7 +24,7 @@ struct gpu;
 struct gpu_params {
 	unsigned n_outputs;	/* connectors, 1 ... DISPLAY_MAX_OUTPUTS */
 	unsigned n_plugged;	/* the first so many have a monitor; at least 1 as a rule */
-	struct display_output output;	/* what each monitor is like; 0 fields: GPU_DEFAULT_... */
+	struct display_output output;	/* what each monitor is like; 0: GPU_DEFAULT_... */
 	struct gpu_renderer *renderer;	/* owned from success on; NULL: software */
 	/* limits; 0: the constants below */
 	uint64_t max_bytes;

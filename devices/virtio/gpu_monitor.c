@@ -13,14 +13,19 @@ static uint32_t size_mm(uint32_t pixels)
 	return ((uint64_t)pixels * 254 + 480) / 960;	/* 96 dots an inch */
 }
 
+static uint32_t size_clamp(uint32_t pixels)
+{
+	return MIN(MAX(pixels, (uint32_t)GPU_MIN_SCANOUT), (uint32_t)DISPLAY_MAX_SIZE);
+}
+
 bool gpu_monitor_merge(struct display_output *m, const struct display_output *what)
 {
 	struct display_output to = *m;
 
 	if (what->width)
-		to.width = MIN(MAX(what->width, (uint32_t)GPU_MIN_SCANOUT), DISPLAY_MAX_SIZE + 0u);
+		to.width = size_clamp(what->width);
 	if (what->height)
-		to.height = MIN(MAX(what->height, (uint32_t)GPU_MIN_SCANOUT), DISPLAY_MAX_SIZE + 0u);
+		to.height = size_clamp(what->height);
 	if (to.width != m->width || what->width_mm)
 		to.width_mm = what->width_mm ? what->width_mm : size_mm(to.width);
 	if (to.height != m->height || what->height_mm)

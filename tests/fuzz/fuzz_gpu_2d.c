@@ -76,7 +76,7 @@ static uint32_t take_format(struct input *in)
 	return take(in, 1) < 0xf0 ? formats[take(in, 1) % 8] : take_u32(in, 200);
 }
 
-/* --- commands ---------------------------------------------------------------------------- */
+/* --- commands ------------------------------------------------------------- */
 
 static size_t put_entries(struct input *in, uint8_t *p, size_t at, uint32_t n)
 {
@@ -236,7 +236,7 @@ static void collect(struct fuzz *f)
 	}
 }
 
-/* --- the rest ------------------------------------------------------------------------------ */
+/* --- the rest ------------------------------------------------------------- */
 
 static struct gpu_usage usage_of(struct fuzz *f)
 {

@@ -20,7 +20,7 @@
 #define W 50u
 #define H 20u
 
-/* --- pieces ------------------------------------------------------------------------ */
+/* --- pieces --------------------------------------------------------------- */
 
 static uint8_t *pattern(size_t len)
 {
@@ -89,7 +89,8 @@ static void case_46_rows_stop_where_the_pieces_end(void **state)
 	struct iovec iov[100];
 	unsigned n = cut(src, 100, iov, 10);
 	static const struct { struct iov_rows from; uint64_t copied; } all[] = {
-		{ { 90, 20, 20, 3 }, 10 }, { { 100, 20, 20, 3 }, 0 }, { { UINT64_MAX, 1, 1, 1 }, 0 },
+		{ { 90, 20, 20, 3 }, 10 }, { { 100, 20, 20, 3 }, 0 },
+		{ { UINT64_MAX, 1, 1, 1 }, 0 },
 		{ { 50, 20, 10, 5 }, 30 }, { { 95, 20, 10, 5 }, 5 }, { { 1ull << 40, 9, 9, 9 }, 0 },
 	};
 
@@ -152,7 +153,7 @@ static void formats_become_argb(void **state)
 	assert_false(surface_format_valid(0));
 }
 
-/* --- pictures and files ---------------------------------------------------------------- */
+/* --- pictures and files --------------------------------------------------- */
 
 struct shot {
 	struct picture picture;
@@ -248,7 +249,7 @@ static void pointer_is_drawn_where_it_is(void **state)
 					assert_int_equal(pixels[y * W + x], over & 0xffffff);
 				else if (over == 0)
 					assert_int_equal(pixels[y * W + x], under);
-				else if (over >> 24 == 1)	/* brighter than alpha allows: capped */
+				else if (over >> 24 == 1)	/* brighter than it may be */
 					assert_int_equal(pixels[y * W + x], 0xffffff);
 				else
 					assert_in_range(pixels[y * W + x] & 0xff,

@@ -50,7 +50,7 @@ static struct fake_output *output(struct gpu_rig *t, unsigned n)
 	return &t->display.outputs[n];
 }
 
-/* --- presenting itself ----------------------------------------------------------- */
+/* --- presenting itself ---------------------------------------------------- */
 
 static void device_presents_itself(void **state)
 {
@@ -113,7 +113,7 @@ static void edid_has_the_monitors_size(void **state)
 	assert_int_equal(edid.edid[21], 34);	/* 1280 / 96 inches, in cm */
 }
 
-/* --- monitors change --------------------------------------------------------------- */
+/* --- monitors change ------------------------------------------------------ */
 
 static void resized_window_changes_what_the_guest_is_told(void **state)
 {
@@ -170,7 +170,7 @@ static void plugged_monitor_appears_beside_the_first(void **state)
 	assert_int_equal(display_info(t).pmodes[2].enabled, 0);
 }
 
-/* --- pictures -------------------------------------------------------------------------- */
+/* --- pictures ------------------------------------------------------------- */
 
 static void picture_reaches_the_display(void **state)
 {
@@ -307,7 +307,7 @@ static void flipping_between_two_resources_is_no_new_mode(void **state)
 	assert_int_equal(output(t, 0)->n_off, 0);
 }
 
-/* --- blobs ------------------------------------------------------------------------------- */
+/* --- blobs ---------------------------------------------------------------- */
 
 static uint32_t make_blob(struct gpu_rig *t, uint32_t id, uint64_t gpa, uint32_t size)
 {
@@ -388,7 +388,7 @@ static void blob_may_lie_in_pieces(void **state)
 		}
 }
 
-/* --- UUIDs --------------------------------------------------------------------------------- */
+/* --- UUIDs ---------------------------------------------------------------- */
 
 static void get_uuid(struct gpu_rig *t, uint32_t id, uint8_t uuid[16])
 {
@@ -419,7 +419,7 @@ static void resources_have_uuids_of_their_own(void **state)
 	assert_int_equal(a[8] >> 6, 2);
 }
 
-/* --- fences and frames ------------------------------------------------------------------------ */
+/* --- fences and frames ---------------------------------------------------- */
 
 static void fence_comes_back_with_the_answer(void **state)
 {
@@ -503,7 +503,7 @@ static void display_that_forgets_a_frame_does_not_stop_the_guest(void **state)
 	assert_int_equal(type, OK);
 }
 
-/* --- displays come and go ------------------------------------------------------------------- */
+/* --- displays come and go ------------------------------------------------- */
 
 static void new_display_is_told_what_is_shown(void **state)
 {
@@ -533,7 +533,7 @@ static void new_display_is_told_what_is_shown(void **state)
 	free(other);
 }
 
-/* --- cursors ------------------------------------------------------------------------------------ */
+/* --- cursors -------------------------------------------------------------- */
 
 static void cursor_is_shown_moved_and_hidden(void **state)
 {
@@ -577,7 +577,7 @@ static void cursor_may_be_a_blob_or_without_alpha(void **state)
 	assert_int_equal(p->cursor[0x12], 0xff000001);
 }
 
-/* --- reset, and memory that moves ---------------------------------------------------------------- */
+/* --- reset, and memory that moves ----------------------------------------- */
 
 static void reset_leaves_nothing(void **state)
 {

@@ -79,7 +79,7 @@ static void make(struct gpu_rig *t, uint32_t id)
 	assert_int_equal(vgpu_attach_range(&t->g, id, GPU_RIG_FB, BYTES), OK);
 }
 
-/* --- making resources -------------------------------------------------------------- */
+/* --- making resources ----------------------------------------------------- */
 
 static void case_37_sizes_whose_products_wrap(void **state)
 {
@@ -151,7 +151,7 @@ static void case_40_unref_takes_the_backing_along(void **state)
 	assert_empty(t);
 }
 
-/* --- backing --------------------------------------------------------------------------- */
+/* --- backing -------------------------------------------------------------- */
 
 static void case_41_backing_twice(void **state)
 {
@@ -265,7 +265,7 @@ static void case_44_ids_of_nothing(void **state)
 	assert_int_equal(vgpu_detach(&t->g, 1), BAD_RESOURCE);
 }
 
-/* --- transfers ---------------------------------------------------------------------------- */
+/* --- transfers ------------------------------------------------------------ */
 
 static const struct virtio_gpu_rect bad_rects[] = {
 	{ 0xffffffff, 0, 2, 1 }, { 0, 0xffffffff, 1, 2 }, { 0, 0, W + 1, 1 }, { 0, 0, 1, H + 1 },
@@ -310,7 +310,7 @@ static void case_46_offsets_and_backing_that_is_too_short(void **state)
 	assert_int_equal(vgpu_transfer(&t->g, 1, ALL, 0), BAD_PARAMETER);
 }
 
-/* --- scanouts -------------------------------------------------------------------------------- */
+/* --- scanouts ------------------------------------------------------------- */
 
 static void case_47_outputs_that_are_not_there(void **state)
 {
@@ -382,7 +382,7 @@ static void case_50_flushes_of_nothing(void **state)
 	assert_int_equal(t->display.outputs[0].n_flush, 0);
 }
 
-/* --- cursors ------------------------------------------------------------------------------------ */
+/* --- cursors -------------------------------------------------------------- */
 
 static void case_51_cursors_that_make_no_sense(void **state)
 {
@@ -438,7 +438,7 @@ static void case_51_many_moves_are_one(void **state)
 		assert_true(vdrv_used(ring, NULL) >= 0);
 }
 
-/* --- answers -------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 static void case_52_capsets_and_heads_that_are_not_there(void **state)
 {
@@ -462,7 +462,7 @@ static void case_52_capsets_and_heads_that_are_not_there(void **state)
 	}
 }
 
-/* Bytes of an answer that the device says it wrote, over poison; each is 0 unless @known says so. */
+/* Bytes of an answer that the device says it wrote, over poison; it wrote no others. */
 static uint32_t poisoned(struct gpu_rig *t, void *cmd, uint32_t len, uint8_t *answer)
 {
 	memset(gmem_ptr(t->g.mem, t->g.answers, VGPU_SLOTS * VGPU_ANSWER_BYTES), POISON,
@@ -577,6 +577,7 @@ static void case_19_short_answers(void **state)
 static void case_55_fences_on_what_fails(void **state)
 {
 	struct gpu_rig *t = *state;
+	struct virtio_gpu_ctrl_hdr unknown = { 0 };
 
 	t->g.next = (struct virtio_gpu_ctrl_hdr){
 		.flags = VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX | 0xff00,
@@ -588,7 +589,7 @@ static void case_55_fences_on_what_fails(void **state)
 		assert_int_equal(t->g.last.ring_idx, 255);
 		assert_true(t->g.last.fence_id == 7);
 	}
-	assert_int_equal(vgpu_command(&t->g, 0xbad, &(struct virtio_gpu_ctrl_hdr){ 0 }, 24), UNSPEC);
+	assert_int_equal(vgpu_command(&t->g, 0xbad, &unknown, sizeof(unknown)), UNSPEC);
 	assert_true(t->g.last.fence_id == 7);
 }
 
@@ -672,7 +673,7 @@ static void one_turn_copies_a_bounded_amount(void **state)
 	assert_int_equal(got, 128);
 }
 
-/* --- blobs ------------------------------------------------------------------------------------------ */
+/* --- blobs ---------------------------------------------------------------- */
 
 static const struct virtio_gpu_resource_create_blob good_blob = {
 	.resource_id = 5, .blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST, .nr_entries = 1, .size = 16384,

@@ -223,7 +223,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- fences ----------------------------------------------------------------------------- */
+/* --- fences --------------------------------------------------------------- */
 
 static void ask_fence(struct t *t, uint64_t id, uint32_t ctx, uint8_t ring, bool on_ring)
 {
@@ -343,7 +343,7 @@ static void case_22_reset_forgets_fences(void **state)
 	assert_int_equal(t->r->resets, resets + 1000);
 }
 
-/* --- capability sets ------------------------------------------------------------------------ */
+/* --- capability sets ------------------------------------------------------ */
 
 static void capsets_are_handed_on(void **state)
 {
@@ -396,7 +396,7 @@ static void case_52_capsets_that_are_not_there(void **state)
 	}
 }
 
-/* --- refusals -------------------------------------------------------------------------------- */
+/* --- refusals ------------------------------------------------------------- */
 
 static void errors_become_answers(void **state)
 {
