@@ -57,7 +57,7 @@ ports() { # KEYS
 	[ ! -e agent ] && [ ! -L tty ] || fail 'microvm left its socket or its link behind'
 }
 test_ports_pci() { ports bus=pci; }
-test_ports_mmio() { ports bus=mmio; }
+test_ports_mmio() { ports bus=mmio,packed; }
 
 test_serial_pty() { # a login as over a serial cable
 	vm --kernel "$VMLINUX" --initrd "$SHELL_RD" --append "$quiet" --serial pty:tty
