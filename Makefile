@@ -103,6 +103,8 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTLIBS)
 $(BUILD)/tests/replay/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(TESTLIBS)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(TESTLIBS)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 ifeq ($(VARIANT),fuzz)
 $(FUZZ_BIN): %: %.o $(TESTLIBS)
 	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
@@ -134,7 +136,11 @@ smoke: run-payloads
 lab:
 	@tests/lab/lab
 bench: microvm
+	@$(MAKE) --no-print-directory VARIANT=release run-bench
 	@tests/bench/run
+# No KVM in these.
+run-bench: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*_bench.c))
+	@mkdir -p build/bench && for b in $^; do $$b || exit 1; done
 
 # --- the two commands of the README ------------------------------------------
 
@@ -157,7 +163,7 @@ help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile; sed -n 's/^    \(make .*\)/\1/p' HACKING.md
 
 FORCE:
-.PHONY: FORCE microvm microvm-gpu check asan tsan fuzz run-check build-fuzz run-payloads smoke lab bench \
+.PHONY: FORCE microvm microvm-gpu check asan tsan fuzz run-check build-fuzz run-payloads smoke lab bench run-bench \
 	demo test install clean help
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

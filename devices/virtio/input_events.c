@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From sources to the guest: packets, the ring that they wait in, what happens when it is full. */
+#include <assert.h>
+
 #include "devices/virtio/input_impl.h"
 
 _Static_assert(!(INPUT_RING & (INPUT_RING - 1)) && !(INPUT_QUEUE_SIZE & (INPUT_QUEUE_SIZE - 1)),
@@ -42,7 +44,9 @@ static void take_buffers(struct input *in)
 	struct input_events *ev = &in->ev;
 	struct virtq_chain *chain;
 
-	while (ev->n_buffers < INPUT_QUEUE_SIZE && (chain = virtio_pop(&in->v, INPUT_EVENTQ))) {
+	/* Until there is none, which asks for the next kick; more than the queue holds cannot be. */
+	while ((chain = virtio_pop(&in->v, INPUT_EVENTQ))) {
+		assert(ev->n_buffers < INPUT_QUEUE_SIZE);
 		if (chain->writable < sizeof(struct virtio_input_event)) {
 			virtio_fail(&in->v, "a buffer of %zu bytes for an event", chain->writable);
 			return;
