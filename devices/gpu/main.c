@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* microvm-gpu: a seat in a process of its own. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "devices/gpu/options.h"
@@ -29,6 +33,31 @@ static void init_signals(void)
 	sigaction(SIGBUS, &bus, NULL);
 	/* A front end that goes away shows as EPIPE where we write. */
 	signal(SIGPIPE, SIG_IGN);
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+	loop_quit(arg);
+}
+
+/* An orderly end leaves no sockets behind. */
+static int watch_signals(struct loop *loop, struct loop_fd *src)
+{
+	sigset_t set;
+	int fd, ret;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	ret = loop_add(loop, src, fd, EPOLLIN, on_signal, loop);
+	if (ret < 0)
+		close(fd);
+	return ret;
 }
 
 static int add_devices(struct seat *seat, const struct gpu_options *o)
@@ -68,8 +97,11 @@ static int run(const struct gpu_options *o)
 	struct loop *loop = NULL;
 	struct seat *seat = NULL;
 	struct ui_null *ui = NULL;
+	struct loop_fd signals = { 0 };
 	int ret = loop_create(&loop);
 
+	if (ret == 0)
+		ret = watch_signals(loop, &signals);
 	if (ret == 0)
 		ret = seat_create(&seat, loop);
 	if (ret < 0)
@@ -83,6 +115,8 @@ static int run(const struct gpu_options *o)
 	/* The card lets go of its display first. */
 	seat_destroy(seat);
 	ui_null_destroy(ui);
+	if (signals.added)
+		close(signals.fd);
 	loop_destroy(loop);
 	return ret < 0 ? 1 : 0;
 }

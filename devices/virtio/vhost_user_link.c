@@ -58,13 +58,14 @@ static void conn_event(void *arg, uint32_t events)
 	redial(u);
 }
 
+/* The driver's fault as a rule, and no reason to look for another back end. */
 static void ring_error(void *arg, uint32_t events)
 {
 	struct vhost_user *u = arg;
 
 	pthread_mutex_lock(&u->v.lock);
 	if (u->state == VHOST_USER_RUNNING)
-		vhost_user_lose(u, "the back end reports a broken ring");
+		virtio_fail(&u->v, "%s: the back end reports a broken ring", u->p.name);
 	pthread_mutex_unlock(&u->v.lock);
 }
 

@@ -512,6 +512,7 @@ static void back_end_reports_a_broken_ring(void **state)
 	vrig_take_config_irq(&t->r);
 	eventfd_write(t->b.err, 1);
 	assert_broke_and_heals(t);
+	assert_int_equal(t->b.dials, 1);
 }
 
 /* --- every message, in every wrong way ------------------------------------------------------ */
