@@ -157,6 +157,7 @@ install: microvm
 	install -D -m 755 build/release/microvm $(DESTDIR)$(PREFIX)/bin/microvm
 	install -D -m 755 build/release/microvm-gpu $(DESTDIR)$(PREFIX)/bin/microvm-gpu
 	install -D -m 644 microvm.1 $(DESTDIR)$(PREFIX)/share/man/man1/microvm.1
+	install -D -m 644 microvm-gpu.1 $(DESTDIR)$(PREFIX)/share/man/man1/microvm-gpu.1
 clean:
 	rm -rf build microvm microvm-gpu
 help:
