@@ -41,7 +41,8 @@ uint64_t vp_ask(struct vhost_peer *p, uint32_t request);
 /* With NEED_REPLY, and the number that comes back; UINT64_MAX: hung up on. */
 uint64_t vp_do(struct vhost_peer *p, uint32_t request, const struct vhost_user_msg *msg,
 	       uint32_t size, const int *fds, unsigned n_fds);
-uint64_t vp_do_u64(struct vhost_peer *p, uint32_t request, uint64_t value, int fd);	/* -1: no fd */
+/* @fd -1: none. */
+uint64_t vp_do_u64(struct vhost_peer *p, uint32_t request, uint64_t value, int fd);
 uint64_t vp_do_state(struct vhost_peer *p, uint32_t request, uint32_t index, uint32_t num);
 
 /* Acknowledges @features and all protocol features, gives a channel. */

@@ -211,7 +211,8 @@ static int set_version(void *config, const struct opt_at *at, const char *value)
 }
 
 static const struct opt options[] = {
-	{ "gpu", "KEY=VALUE", "Devices", "graphics card (--gpu help lists its keys)", .set = set_gpu },
+	{ "gpu", "KEY=VALUE", "Devices", "graphics card (--gpu help lists its keys)",
+	  .set = set_gpu },
 	{ "input", "KIND", "Devices", "keyboard, mouse, tablet, multitouch (--input help)",
 	  .multiple = true, .set = set_input },
 	{ "display", MODES, "Pictures", "where they are shown (none)", .set = set_display },

@@ -78,7 +78,7 @@ struct vhost_user_backend {
 	uint64_t features, protocol;	/* as the front end acknowledged them */
 	bool active;		/* the device is past DRIVER_OK */
 	bool held;		/* between memory_leave() and memory_enter() */
-	int channel;		/* for requests of ours; -1: none. Under v->lock, as are call and err */
+	int channel;		/* for requests of ours; -1: none. v->lock, as are call and err */
 	int display;		/* VHOST_USER_GPU_SET_SOCKET's, held open; -1: none */
 	const char *why;	/* a request was refused */
 	struct vhost_user_ring rings[VIRTIO_MAX_QUEUES];

@@ -804,7 +804,7 @@ static void changes_that_nobody_reads_keep_nobody(void **state)
 	assert_echo(t);
 }
 
-/* --- front ends that come and go ----------------------------------------------------------------- */
+/* --- front ends that come and go ------------------------------------------------------ */
 
 static void front_end_that_leaves_takes_everything_along(void **state)
 {
@@ -881,7 +881,7 @@ static void front_ends_are_served_one_after_the_other(void **state)
 	assert_echo(t);
 }
 
-/* --- noise ---------------------------------------------------------------------------------------- */
+/* --- noise ---------------------------------------------------------------------------- */
 
 static void request_that_is_not_known_is_refused(void **state)
 {
@@ -960,12 +960,12 @@ static void noise_is_hung_up_on(void **state)
 static void half_a_message_keeps_nobody(void **state)
 {
 	struct t *t = *state;
-	uint8_t half[] = { VHOST_USER_GET_QUEUE_NUM, 0, 0, 0, VHOST_USER_VERSION, 0, 0, 0, 0, 0, 0, 0 };
+	const struct vhost_user_header h = { VHOST_USER_GET_QUEUE_NUM, VHOST_USER_VERSION, 0 };
 	struct vhost_user_msg msg;
 
 	start(t);
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(send(t->p.fd, half + 4 * i, 4, 0), 4);
+		assert_int_equal(send(t->p.fd, (const char *)&h + 4 * i, 4, 0), 4);
 		settle(t);
 		assert_echo(t);
 	}

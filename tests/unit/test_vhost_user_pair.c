@@ -101,7 +101,8 @@ static int make(void **state, bool rng)
 	env.loop = t->loop;
 	env.mem = &t->b.mem;
 	if (rng)
-		assert_int_equal(virtio_rng_model.create(&t->rng, &env, &(struct opt_value){ 0 }), 0);
+		assert_int_equal(virtio_rng_model.create(&t->rng, &env,
+							 &(struct opt_value){ 0 }), 0);
 	else
 		echo_init(&t->e, t->loop, &t->b.mem);
 	vhost_user_backend_attach(&t->b, rng ? t->rng : &t->e.v, &params);
