@@ -100,6 +100,8 @@ TESTLIBS := $(call obj,$(CONFIG)) $(BUILD)/libtest.a $(BUILD)/libpure.a $(BUILD)
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTLIBS)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+# This one starts it.
+$(BUILD)/tests/unit/test_seat_devices: | $(BUILD)/microvm-gpu
 $(BUILD)/tests/replay/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(TESTLIBS)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -139,7 +141,7 @@ bench: microvm
 	@$(MAKE) --no-print-directory VARIANT=release run-bench
 	@tests/bench/run
 # No KVM in these.
-run-bench: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*_bench.c))
+run-bench: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*_bench.c)) | $(BUILD)/microvm-gpu
 	@mkdir -p build/bench && for b in $^; do $$b || exit 1; done
 
 # --- the two commands of the README ------------------------------------------

@@ -30,9 +30,11 @@ static void gpu_park_sweep(struct gpu *g)
 			virtq_push(virtio_queue(&g->v, GPU_CONTROLQ), p->chain, p->len);
 		}
 	}
-	g->usage.parked = kept;
 	if (!frames)
 		loop_timer_disarm(g->v.loop, &g->frame_timer);
+	else if (kept < g->usage.parked)	/* the display is alive */
+		loop_timer_arm(g->v.loop, &g->frame_timer, GPU_FRAME_TIMEOUT_NS);
+	g->usage.parked = kept;
 }
 
 void gpu_park_or_push(struct gpu *g, struct virtq_chain *chain, size_t len, uint32_t frames,
