@@ -23,7 +23,8 @@
  * Rings start when they have a kick descriptor and are enabled. When one stops
  * or memory changes while others go on, a device with params.memory_leave keeps
  * its state; any other is reset, and goes on with the rings that are left. When
- * no ring is started any more, the driver has gone: a reset.
+ * all have stopped, it keeps its state until rings start anew at index 0, which
+ * is what another driver does, or until RESET_DEVICE.
  *
  * All calls on the loop's thread, without any lock.
  */
@@ -78,6 +79,7 @@ struct vhost_user_backend {
 	uint64_t features, protocol;	/* as the front end acknowledged them */
 	bool active;		/* the device is past DRIVER_OK */
 	bool held;		/* between memory_leave() and memory_enter() */
+	bool paused;		/* active, and no ring is started */
 	int channel;		/* for requests of ours; -1: none. v->lock, as are call and err */
 	int display;		/* VHOST_USER_GPU_SET_SOCKET's, held open; -1: none */
 	const char *why;	/* a request was refused */

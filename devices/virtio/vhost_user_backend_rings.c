@@ -157,14 +157,14 @@ void vhost_user_rings_reset(struct vhost_user_backend *b)
 	stop_all(b);
 	end_hold(b);
 	virtio_set_status(b->v, 0);
-	b->active = false;
+	b->active = b->paused = false;
 }
 
 void vhost_user_rings_hold(struct vhost_user_backend *b)
 {
 	if (!b->active)
 		return;
-	if (!b->p.memory_leave) {
+	if (!b->p.memory_leave || virtio_get_status(b->v) & VIRTIO_CONFIG_S_NEEDS_RESET) {
 		vhost_user_rings_reset(b);
 		return;
 	}
@@ -187,10 +187,26 @@ static bool negotiate(struct vhost_user_backend *b)
 	return virtio_get_status(b->v) & VIRTIO_CONFIG_S_FEATURES_OK;
 }
 
+/*
+ * After a stop of all rings with the device's state kept: whether it is another
+ * driver that comes, and not the same one that goes on, as when a VMM was paused.
+ */
+static bool is_new_driver(const struct vhost_user_backend *b)
+{
+	for (unsigned i = 0; i < b->v->n_queues; i++)
+		if (ring_started(&b->rings[i]) && b->rings[i].base)
+			return false;
+	return true;
+}
+
 static void start_wanted(struct vhost_user_backend *b)
 {
-	bool ok = b->active || negotiate(b);
+	bool ok;
 
+	if (b->paused && is_new_driver(b))
+		vhost_user_rings_reset(b);
+	b->paused = false;
+	ok = b->active || negotiate(b);
 	for (unsigned i = 0; i < b->v->n_queues; i++) {
 		struct vhost_user_ring *r = &b->rings[i];
 
@@ -215,10 +231,9 @@ void vhost_user_rings_update(struct vhost_user_backend *b)
 		started |= ring_started(r);
 		stop |= r->live && !ring_wanted(r);
 	}
-	if (!started && b->active)
-		vhost_user_rings_reset(b);
-	else if (stop)
+	if (stop)
 		vhost_user_rings_hold(b);
+	b->paused |= !started && b->active;
 	end_hold(b);
 	for (unsigned i = 0; i < b->v->n_queues; i++)
 		start |= ring_wanted(&b->rings[i]) && !b->rings[i].live;

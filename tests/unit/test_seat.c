@@ -257,8 +257,7 @@ static void card_answers_its_driver(void **state)
 	assert_mode(t, 800, 600);
 }
 
-/* Resources outlive a stop of one ring, and memory that moves (gpu_memory_leave()). */
-static void card_keeps_its_resources_when_a_ring_stops(void **state)
+static void card_keeps_its_resources_when_rings_stop(void **state)
 {
 	struct t *t = *state;
 	struct virtio_gpu_resource_create_2d create = {
@@ -280,6 +279,10 @@ static void card_keeps_its_resources_when_a_ring_stops(void **state)
 	assert_int_equal(usage.resources, 1);
 	assert_mode(t, 800, 600);
 	vp_stop_ring(&t->p, 0);
+	gpu_get_usage(seat_gpu(t->seat), &usage);
+	assert_int_equal(usage.resources, 1);
+	assert_int_equal(vp_do(&t->p, VHOST_USER_RESET_DEVICE, &(struct vhost_user_msg){ 0 }, 0,
+			       NULL, 0), 0);
 	gpu_get_usage(seat_gpu(t->seat), &usage);
 	assert_int_equal(usage.resources, 0);
 }
@@ -383,7 +386,7 @@ int main(void)
 		TEST(front_ends_find_a_device_at_its_path),
 		TEST(what_is_no_socket_is_refused),
 		TEST(card_answers_its_driver),
-		TEST(card_keeps_its_resources_when_a_ring_stops),
+		TEST(card_keeps_its_resources_when_rings_stop),
 		TEST(second_card_is_refused),
 		cmocka_unit_test(options_say_which_devices_there_are),
 		cmocka_unit_test(wrong_options_are_one_line_each),

@@ -316,6 +316,53 @@ static void device_that_can_keeps_its_state_when_a_ring_stops(void **state)
 	assert_int_equal(t->e.activations, 1);
 }
 
+/* As when a VMM is paused: the same driver goes on where it was. */
+static void device_that_can_keeps_its_state_when_all_rings_stop(void **state)
+{
+	struct t *t = *state;
+
+	start(t);
+	for (unsigned i = 0; i < 3; i++) {
+		uint16_t base;
+
+		assert_echo(t);
+		base = vp_stop_ring(&t->p, 0);
+		assert_int_equal(vp_stop_ring(&t->p, 1), 0);
+		vp_set_ring(&t->p, 0, SIZE, base);
+		vp_set_ring(&t->p, 1, SIZE, 0);
+	}
+	assert_echo(t);
+	assert_int_equal(t->e.activations, 1);
+	assert_int_equal(t->e.resets, 0);
+	/* Another one begins at 0. */
+	vp_stop_ring(&t->p, 0);
+	vp_stop_ring(&t->p, 1);
+	assert_int_equal(t->e.resets, 0);
+	vp_set_ring(&t->p, 0, SIZE, 0);
+	vp_set_ring(&t->p, 1, SIZE, 0);
+	assert_echo(t);
+	assert_int_equal(t->e.activations, 2);
+	assert_int_equal(t->e.resets, 1);
+}
+
+static void device_that_keeps_its_state_can_be_reset(void **state)
+{
+	struct t *t = *state;
+	uint16_t base;
+
+	start(t);
+	assert_echo(t);
+	base = vp_stop_ring(&t->p, 0);
+	vp_stop_ring(&t->p, 1);
+	assert_int_equal(vp_do(&t->p, VHOST_USER_RESET_DEVICE, &(struct vhost_user_msg){ 0 }, 0,
+			       NULL, 0), 0);
+	assert_int_equal(t->e.resets, 1);
+	vp_set_ring(&t->p, 0, SIZE, base);
+	assert_int_equal(vp_enable(&t->p, 0, true), 0);
+	assert_echo(t);
+	assert_int_equal(t->e.activations, 2);
+}
+
 /* --- memory ------------------------------------------------------------------------------ */
 
 /* Another memfd with the same contents, as when a front end moves memory. */
@@ -576,6 +623,7 @@ static void ring_of_the_guests_that_breaks_is_reported(void **state)
 	assert_int_equal(eventfd_read(t->p.q[0].err, &n), 0);
 	assert_true(virtio_get_status(&t->e.v) & VIRTIO_CONFIG_S_NEEDS_RESET);
 	vp_stop_ring(&t->p, 0);
+	assert_int_equal(virtio_get_status(&t->e.v) & VIRTIO_CONFIG_S_NEEDS_RESET, 0);
 	vp_stop_ring(&t->p, 1);
 	vp_set_ring(&t->p, 0, SIZE, 0);
 	assert_echo(t);
@@ -1024,6 +1072,8 @@ int main(void)
 		TEST(reset_of_the_device_disables_rings),
 		TEST(disabled_ring_is_not_served),
 		KEEPER(device_that_can_keeps_its_state_when_a_ring_stops),
+		KEEPER(device_that_can_keeps_its_state_when_all_rings_stop),
+		KEEPER(device_that_keeps_its_state_can_be_reset),
 		TEST(memory_may_move_under_running_rings),
 		KEEPER(device_that_can_keeps_its_state_when_memory_moves),
 		TEST(same_memory_again_changes_nothing),
@@ -1036,6 +1086,7 @@ int main(void)
 		TEST(ring_of_a_wrong_size_or_number_is_refused),
 		TEST(ring_in_use_cannot_be_changed),
 		TEST(ring_of_the_guests_that_breaks_is_reported),
+		KEEPER(ring_of_the_guests_that_breaks_is_reported),
 		TEST(guest_of_before_version_1_is_not_served),
 		TEST(features_that_were_not_offered_are_refused),
 		TEST(features_of_the_front_ends_own_are_none_of_ours),
