@@ -11,6 +11,7 @@ struct fake_output {
 	uint32_t mode_width, mode_height;
 	unsigned n_mode, n_set, n_flush, n_off, n_cursor, n_move;
 	struct display_rect damage;	/* of the last flush */
+	uint32_t seen;			/* sum of the pixels at the last set() */
 };
 
 struct fake_display {
