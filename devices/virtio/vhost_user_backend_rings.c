@@ -201,7 +201,7 @@ static bool is_new_driver(const struct vhost_user_backend *b)
 
 static void start_wanted(struct vhost_user_backend *b)
 {
-	bool ok;
+	bool ok, any = false;
 
 	if (b->paused && is_new_driver(b))
 		vhost_user_rings_reset(b);
@@ -215,10 +215,13 @@ static void start_wanted(struct vhost_user_backend *b)
 		if (ok)
 			ring_start(r);
 		r->refused = !r->live;
+		any |= r->live;
 	}
-	if (ok && !b->active)
-		virtio_set_status(b->v, virtio_get_status(b->v) | VIRTIO_CONFIG_S_DRIVER_OK);
-	b->active = ok;
+	if (b->active)
+		return;
+	/* Without any, nobody drives it yet. */
+	b->active = any;
+	virtio_set_status(b->v, any ? virtio_get_status(b->v) | VIRTIO_CONFIG_S_DRIVER_OK : 0);
 }
 
 void vhost_user_rings_update(struct vhost_user_backend *b)

@@ -32,7 +32,28 @@ struct rig {
 	struct vhost_user_backend b;
 	struct echo_dev e;
 	int fds[FD_KINDS];
+	bool away;		/* between memory_leave() and memory_enter() */
 };
+
+static void memory_leave(void *ctx)
+{
+	struct rig *r = ctx;
+
+	if (r->away || !r->b.mem.n_regions)
+		abort();
+	r->away = true;
+	/* A device that keeps its state has let go of its chains. */
+	r->e.n_parked = 0;
+}
+
+static void memory_enter(void *ctx)
+{
+	struct rig *r = ctx;
+
+	if (!r->away)
+		abort();
+	r->away = false;
+}
 
 static int make_memory(int seals)
 {
@@ -128,6 +149,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (size > 1024 && pwrite(r->fds[FD_MEMORY], data + 1024, size - 1024, 0) < 0)
 		abort();
+	/* A device that keeps its state when rings stop, or one that does not. */
+	r->b.p = (struct vhost_user_backend_params){ .ctx = r };
+	if (size & 1) {
+		r->b.p.memory_leave = memory_leave;
+		r->b.p.memory_enter = memory_enter;
+	}
 	if (vhost_user_backend_connect(&r->b, pair[1]) < 0)
 		abort();
 	for (size_t end = MIN(size, (size_t)1024), off = 0; off + 3 <= end;) {
@@ -138,7 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	close(pair[0]);
 	settle(r);
-	if (r->b.mem.n_regions || r->b.conn.fd >= 0 || virtio_get_status(&r->e.v))
+	if (r->b.mem.n_regions || r->b.conn.fd >= 0 || virtio_get_status(&r->e.v) || r->away)
 		abort();
 	return 0;
 }

@@ -409,6 +409,21 @@ static void device_that_can_keeps_its_state_when_memory_moves(void **state)
 	assert_int_equal(t->e.resets, 0);
 }
 
+static void ring_before_its_memory_waits_for_it(void **state)
+{
+	struct t *t = *state;
+
+	vp_negotiate(&t->p, 0);
+	assert_int_equal(gmem_init(&t->p.mem, &(struct gmem_range){ 0, VP_MEMORY }, 1), 0);
+	vp_set_ring(&t->p, 0, SIZE, 0);
+	assert_int_equal(vp_enable(&t->p, 0, true), 1);
+	assert_int_equal(virtio_get_status(&t->e.v), 0);
+	assert_int_equal(t->e.activations, 0);
+	assert_int_equal(vp_share_memory(&t->p), 0);
+	assert_echo(t);
+	assert_int_equal(t->e.activations, 1);
+}
+
 static void same_memory_again_changes_nothing(void **state)
 {
 	struct t *t = *state;
@@ -1076,6 +1091,8 @@ int main(void)
 		KEEPER(device_that_keeps_its_state_can_be_reset),
 		TEST(memory_may_move_under_running_rings),
 		KEEPER(device_that_can_keeps_its_state_when_memory_moves),
+		TEST(ring_before_its_memory_waits_for_it),
+		KEEPER(ring_before_its_memory_waits_for_it),
 		TEST(same_memory_again_changes_nothing),
 		TEST(memory_of_several_regions_is_found_by_user_addresses),
 		TEST(case_77_memory_that_could_shrink_is_refused),
