@@ -144,14 +144,18 @@ static void remote_kick(void *ctx, unsigned q)
 	vp_kick(&t->p, q);
 }
 
+/* Until something was used: QEMU's also calls when a ring is made. */
 static void remote_wait(void *ctx, unsigned q)
 {
 	struct target *t = ctx;
+	const struct vdrv_ring *ring = &t->p.q[q].ring;
 	struct pollfd fd = { .fd = t->p.q[q].call, .events = POLLIN };
 	eventfd_t n;
 
-	must(poll(&fd, 1, 10000) > 0);
-	eventfd_read(fd.fd, &n);
+	while (__atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE) == ring->used_idx) {
+		must(poll(&fd, 1, 10000) > 0);
+		eventfd_read(fd.fd, &n);
+	}
 }
 
 static void remote_exec(struct target *t, const char *path, const char *how)
