@@ -65,7 +65,7 @@ test_gpu_qemu() {
 	type qemu-system-x86_64 >/dev/null 2>&1 || skip 'no QEMU here'
 	"$MICROVM-gpu" --gpu socket=gpu,size=800x600 --input keyboard,socket=keyboard --input tablet,socket=tablet 2>>errors &
 	process=$!
-	mkfifo nap
+	mkfifo nap mon.in mon.out
 	until [ -S gpu ] && [ -S tablet ]; do nap 0.1; done
 	for dev in gpu keyboard tablet; do
 		args+=(-chardev "socket,id=$dev,path=$PWD/$dev")
@@ -73,13 +73,17 @@ test_gpu_qemu() {
 	done
 	MICROVM=qemu-system-x86_64 vm -M q35,memory-backend=m -object memory-backend-memfd,id=m,size=512M,share=on -m 512 \
 		-accel kvm -cpu host -nodefaults -no-user-config -display none -serial stdio "${args[@]}" \
-		-device vhost-user-gpu-pci,chardev=gpu -kernel "$VMLINUX" -initrd "$GPU_RD" -append "console=ttyS0 $quiet"
+		-device vhost-user-gpu-pci,chardev=gpu -chardev pipe,id=mon,path=mon -mon mon -kernel "$VMLINUX" -initrd "$GPU_RD" -append "console=ttyS0 $quiet"
 	for dev in first again; do
 		expect 'microvm guest: up'
 		expect 'guest# '
 		does '[ "$(cat /sys/class/graphics/fb0/virtual_size)" = 800,600 ]' card-$dev
 		does 'grep -q "microvm keyboard" /proc/bus/input/devices && grep -q "microvm tablet" /proc/bus/input/devices' inputs-$dev
 		does 'for i in $(seq 200); do echo line $i; done >/dev/tty1; sleep 1; ! dmesg | grep "ERROR"' drawn-$dev
+		echo stop >mon.in # and with that, all rings
+		nap 0.5
+		echo cont >mon.in
+		does 'for i in $(seq 200); do echo line $i; done >/dev/tty1; sleep 1; ! dmesg | grep "ERROR"' after-pause-$dev
 		[ $dev = again ] || send $'reboot -f\n'
 	done
 	send $'poweroff -f\n'
