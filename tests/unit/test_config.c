@@ -45,7 +45,16 @@ static const struct virtio_model gadget = {
 	.name = "gadget", .help = "has keys only", .external = true,
 };
 
-const struct virtio_model *const virtio_models[] = { &rng, &console, &disk, &gadget, NULL };
+static const struct virtio_model pair = {
+	.name = "pair", .arg = "on|off", .help = "comes with a disk and another",
+	.companions = (const struct virtio_companion[]){
+		{ &disk, "/1" }, { &disk, "/2,ro" }, { 0 },
+	},
+};
+
+const struct virtio_model *const virtio_models[] = {
+	&rng, &console, &disk, &gadget, &pair, NULL,
+};
 
 /* --- helpers ------------------------------------------------------------------------ */
 
@@ -420,6 +429,30 @@ static void device_by_default_can_be_moved_and_removed(void **state)
 	config_finish(&cfg);
 }
 
+static void device_brings_its_companions_unless_they_are_spoken_of(void **state)
+{
+	struct config cfg;
+
+	assert_runs(&cfg, "--kernel=k", "--pair=on");
+	assert_int_equal(cfg.n_devices, 4);
+	assert_string_equal(find_device(&cfg, &disk)->opts.first, "/1");
+	config_finish(&cfg);
+	assert_runs(&cfg, "--kernel=k", "--disk=/own", "--pair=on");
+	assert_int_equal(cfg.n_devices, 3);
+	assert_string_equal(find_device(&cfg, &disk)->opts.first, "/own");
+	config_finish(&cfg);
+	assert_runs(&cfg, "--kernel=k", "--pair=on", "--disk=off");
+	assert_int_equal(cfg.n_devices, 2);
+	config_finish(&cfg);
+	/* What was taken back brings nothing. */
+	assert_runs(&cfg, "--kernel=k", "--pair=on", "--rng=off", "--disk=off");
+	assert_int_equal(cfg.n_devices, 1);
+	config_finish(&cfg);
+	assert_runs(&cfg, "--kernel=k", "--pair=off");
+	assert_int_equal(cfg.n_devices, 1);
+	config_finish(&cfg);
+}
+
 static void device_with_keys_only(void **state)
 {
 	struct config cfg;
@@ -739,6 +772,18 @@ static void dump_of_the_defaults(void **state)
 	assert_round_trip(&cfg);
 }
 
+static void dump_of_companions(void **state)
+{
+	struct config cfg;
+
+	assert_runs(&cfg, "--kernel=/k", "--pair=on");
+	assert_round_trip(&cfg);
+	assert_runs(&cfg, "--kernel=/k", "--pair=on", "--disk=off");
+	assert_round_trip(&cfg);
+	assert_runs(&cfg, "--kernel=/k", "--pair=on", "--disk=/own");
+	assert_round_trip(&cfg);
+}
+
 static void dump_of_everything(void **state)
 {
 	struct config cfg;
@@ -797,6 +842,7 @@ int main(void)
 		cmocka_unit_test(character_devices_are_known_kinds),
 		cmocka_unit_test(device_values_reach_the_device),
 		cmocka_unit_test(device_by_default_can_be_moved_and_removed),
+		cmocka_unit_test(device_brings_its_companions_unless_they_are_spoken_of),
 		cmocka_unit_test(device_with_keys_only),
 		cmocka_unit_test(device_refusals_name_the_word),
 		cmocka_unit_test(devices_have_a_limit),
@@ -819,6 +865,7 @@ int main(void)
 		cmocka_unit_test(version_is_one_line),
 		cmocka_unit_test(printing_to_a_full_disk_is_an_error),
 		cmocka_unit_test(dump_of_the_defaults),
+		cmocka_unit_test(dump_of_companions),
 		cmocka_unit_test(dump_of_everything),
 		cmocka_unit_test(dump_has_absolute_paths),
 		cmocka_unit_test(dump_needs_no_kernel_but_sense),
