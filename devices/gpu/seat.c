@@ -24,6 +24,7 @@ struct seat_device {
 	struct virtio_device *v;	/* NULL: none yet */
 	struct gpu *gpu;		/* it is one */
 	enum input_kind kind;		/* or one of these */
+	struct input_sink feedback;	/* who listens to what the guest sends it */
 	struct unixsock sock;		/* addr.sun_path "": none */
 	struct handover handover;
 	bool comes_once;		/* its only front end is here from the start */
@@ -195,6 +196,13 @@ int seat_add_gpu(struct seat *seat, const char *label, const struct seat_socket 
 	return device_end(d, &backend, socket, ret);
 }
 
+static void feed_back(void *ctx, uint16_t type, uint16_t code, int32_t value)
+{
+	struct seat_device *d = ctx;
+
+	input_send(&d->feedback, type, code, value);
+}
+
 int seat_add_input(struct seat *seat, const char *label, const struct seat_socket *socket,
 		   const struct seat_input *input)
 {
@@ -204,6 +212,7 @@ int seat_add_input(struct seat *seat, const char *label, const struct seat_socke
 		.kind = input->kind,
 		.name = input->name,
 		.serial = input->serial,
+		.feedback = { .event = feed_back, .ctx = d },
 	};
 	int ret;
 
@@ -243,6 +252,13 @@ struct input_sink seat_sink(struct seat *seat, enum input_kind kind)
 	struct seat_device *d = find_input(seat, kind);
 
 	return d ? input_device_sink(d->v) : (struct input_sink){ 0 };
+}
+
+void seat_set_feedback(struct seat *seat, enum input_kind kind, const struct input_sink *sink)
+{
+	for (unsigned i = 0; i < seat->n; i++)
+		if (!seat->devices[i].gpu && seat->devices[i].kind == kind)
+			seat->devices[i].feedback = *sink;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

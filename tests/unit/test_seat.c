@@ -125,6 +125,36 @@ static void keyboard_types_into_a_connected_socket(void **state)
 	assert_types(t);
 }
 
+static void note_led(void *ctx, uint16_t type, uint16_t code, int32_t value)
+{
+	unsigned *leds = ctx;
+
+	if (type == EV_LED && value)
+		*leds |= 1u << code;
+}
+
+static void lights_of_the_keyboard_come_back(void **state)
+{
+	struct t *t = *state;
+	struct virtio_input_event e = { .type = EV_LED, .code = LED_CAPSL, .value = 1 };
+	unsigned leds = 0;
+	struct input_sink sink = { .event = note_led, .ctx = &leds };
+	uint64_t gpa;
+
+	assert_int_equal(add_input(t, INPUT_KEYBOARD, make_socket(t)), 0);
+	vp_start(&t->p, 0, 2, SIZE);
+	for (unsigned i = 0; i < 2; i++) {
+		gpa = vp_alloc(&t->p, sizeof(e));
+		gmem_write(&t->p.mem, gpa, &e, sizeof(e));
+		vdrv_add(&t->p.q[STATUSQ].ring, &(struct vdrv_buf)VDRV_OUT(gpa, sizeof(e)), 1);
+		vp_kick(&t->p, STATUSQ);
+		assert_int_equal(vp_used(&t->p, STATUSQ), 0);
+		/* At first nobody listens. */
+		assert_int_equal(leds, i << LED_CAPSL);
+		seat_set_feedback(t->seat, INPUT_KEYBOARD, &sink);
+	}
+}
+
 static void seat_ends_with_its_only_front_ends(void **state)
 {
 	struct t *t = *state;
@@ -381,6 +411,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(keyboard_types_into_a_connected_socket),
+		TEST(lights_of_the_keyboard_come_back),
 		TEST(seat_ends_with_its_only_front_ends),
 		TEST(connections_are_handed_over),
 		TEST(front_ends_find_a_device_at_its_path),
