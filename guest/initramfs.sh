@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # initramfs.sh VARIANT KERNEL OUT: an initramfs for a guest with Debian's kernel, whose unpacked package is KERNEL.
 #   shell   guest/init.c, busybox and the modules of our devices: a shell on the console
-#   disk    the same with what a file system on a disk needs
+#   disk    the same with what a file system on a disk, or shared, needs
 #   share   the same with the drivers of devices whose queues others serve
 #   gpu     the same with the drivers of a graphics card and of input devices
 #   smoke   guest/init.c and those modules: runs what smoke= on the kernel's command line names
@@ -16,7 +16,7 @@ bench) modules= ;;
 smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console virtio_net button evdev pvpanic-mmio" ;;
 share) modules="virtio_pci virtio_mmio virtiofs virtio_balloon vmw_vsock_virtio_transport virtio_blk button" ;;
 gpu) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev button" ;;
-disk) modules="virtio_pci virtio_mmio virtio_blk ext4 button" ;;
+disk) modules="virtio_pci virtio_mmio virtio_blk ext4 virtiofs button" ;;
 *) echo "initramfs.sh: unknown variant '$variant'" >&2; exit 2 ;;
 esac
 

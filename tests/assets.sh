@@ -6,6 +6,7 @@
 #   kernel-amd64-version   its release, as uname -r says it
 #   vmlinux-amd64          the ELF inside that bzImage
 #   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -gpu, -smoke, -bench: see guest/initramfs.sh
+#   rootfs-amd64           image of an ext4 file system: Debian with fio, gcc and make
 #   lab-amd64              the lab's own initramfs
 # Nothing is installed: packages are fetched and unpacked into ${MICROVM_CACHE:-~/.cache/microvm}, where everything
 # appears by a rename, so that an interrupted run leaves nothing half made. A kernel once fetched is kept until
@@ -97,6 +98,7 @@ built() {
 }
 make_vmlinux() { extract_vmlinux "$cache/kernel-$1/vmlinuz" >"$2"; }
 make_initramfs() { "$src/guest/initramfs.sh" "$3" "$cache/kernel-$1" "$2"; }
+make_rootfs() { "$src/guest/rootfs.sh" "$1" "$2"; }
 make_lab() { "$src/tests/lab/initramfs.sh" "$1" "$cache/kernel-$1" "$2"; }
 
 asset() {
@@ -113,6 +115,7 @@ asset() {
 		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/init.c /bin/busybox ;;
 	initramfs-"$arch"-smoke | initramfs-"$arch"-bench)
 		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/init.c ;;
+	rootfs-"$arch") built rootfs "$arch" guest/rootfs.sh ;;
 	lab-"$arch") built lab "$arch" tests/lab/initramfs.sh /bin/busybox ;;
 	*) die "unknown asset '$1'" ;;
 	esac
@@ -122,5 +125,5 @@ asset() {
 [ $# -gt 0 ] || { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 2; }
 mkdir -p "$cache"
 lock
-trap 'rm -rf "$cache/tmp.$$"' EXIT
+trap 'rm -rf "$cache/tmp.$$"*' EXIT
 for name in "$@"; do asset "$name"; done

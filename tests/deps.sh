@@ -9,7 +9,7 @@ die() { echo "deps.sh: $*" >&2; exit 1; }
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev libdrm-dev libpng-dev libevdev-dev ;;
-	lab) echo qemu-system-x86 busybox-static cpio kmod xz-utils e2fsprogs gcc libc6-dev ;;
+	lab) echo qemu-system-x86 mmdebstrap busybox-static cpio kmod xz-utils e2fsprogs gcc libc6-dev ;;
 	test) packages build; packages lab; echo libcmocka-dev clang libclang-rt-dev edid-decode ;;
 	bench | demo) packages build; packages lab ;;
 	gl) packages lab; echo qemu-system-gui xvfb libgl1-mesa-dri ;;

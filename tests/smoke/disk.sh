@@ -91,14 +91,14 @@ test_root() {
 	echo 'main: main.o log.o opts.o opts_value.o' >dir/Makefile
 	disk --memory 768M --disk disk.img --disk none.img,cache=none,queues=2 --disk through.img,cache=writethrough,bus=mmio \
 		--share src=dir --cpus 2
-	does 'mkdir /m; mount -t ext4 /dev/vda /m; for d in dev proc sys; do mount --move /$d /m/$d; done' mounted
+	does 'mkdir /m; mount -t ext4 /dev/vda /m; mount -t virtiofs src /m/mnt; for d in dev proc sys; do mount --move /$d /m/$d; done' mounted
 	send $'exec chroot /m /bin/bash\n'
 	does 'grep -q bookworm /etc/os-release' debian
-	fio='fio --ioengine=libaio --direct=1 --rw=randwrite --bsrange=512-64k --iodepth=16 --verify=crc32c --verify_fatal=1 --output=/fio'
+	fio='fio --ioengine=libaio --direct=1 --rw=randwrite --bsrange=512-64k --iodepth=16 --verify=crc32c --verify_fatal=1 --eta=never --output=/fio'
 	does "truncate -s 16M /f; $fio --name=root --filename=/f --size=16M --bsrange=4k-64k" fio-root
 	does "$fio --name=none --filename=/dev/vdb --size=24M" fio-none
 	does "$fio --name=through --filename=/dev/vdc --size=24M" fio-through
-	does 'mount -t virtiofs src /mnt; make -C /mnt CFLAGS="-D_GNU_SOURCE -std=gnu11" LDFLAGS=-static && [ $(/mnt/main) = memory ]' compiled
+	does 'make -C /mnt CFLAGS="-D_GNU_SOURCE -std=gnu11" LDFLAGS=-static && [ $(/mnt/main) = memory ]' compiled
 	[ "$(dir/main)" = memory ] || fail 'what the guest compiled does not run here'
 	does 'cp /mnt/*.o /usr/src; cat /usr/src/*.o | md5sum >/usr/src/sum; sync /usr/src/* /usr/src' kept
 	send $'while :; do cp /usr/src/main.o /root/lost; sync; mv /root/lost /root/gone; done &\n'
