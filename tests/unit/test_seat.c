@@ -136,7 +136,7 @@ static void note_led(void *ctx, uint16_t type, uint16_t code, int32_t value)
 static void lights_of_the_keyboard_come_back(void **state)
 {
 	struct t *t = *state;
-	struct virtio_input_event e = { .type = EV_LED, .code = LED_CAPSL, .value = 1 };
+	struct virtio_input_event e = { .type = EV_LED, .value = 1 };
 	unsigned leds = 0;
 	struct input_sink sink = { .event = note_led, .ctx = &leds };
 	uint64_t gpa;
@@ -145,6 +145,7 @@ static void lights_of_the_keyboard_come_back(void **state)
 	vp_start(&t->p, 0, 2, SIZE);
 	for (unsigned i = 0; i < 2; i++) {
 		gpa = vp_alloc(&t->p, sizeof(e));
+		e.code = i ? LED_CAPSL : LED_NUML;
 		gmem_write(&t->p.mem, gpa, &e, sizeof(e));
 		vdrv_add(&t->p.q[STATUSQ].ring, &(struct vdrv_buf)VDRV_OUT(gpa, sizeof(e)), 1);
 		vp_kick(&t->p, STATUSQ);
