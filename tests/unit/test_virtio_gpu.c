@@ -113,6 +113,17 @@ static void edid_has_the_monitors_size(void **state)
 	assert_int_equal(edid.edid[21], 34);	/* 1280 / 96 inches, in cm */
 }
 
+static void one_resource_has_a_limit_of_its_own(void **state)
+{
+	struct gpu_rig *t = *state;
+
+	assert_int_equal(vgpu_create_2d(&t->g, 1, XRGB, 8192, 8193),
+			 VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	assert_int_equal(vgpu_create_2d(&t->g, 1, XRGB, 8192, 8192), OK);
+	assert_int_equal(vgpu_create_2d(&t->g, 2, XRGB, 8192, 8192), OK);
+	assert_int_equal(vgpu_create_2d(&t->g, 3, XRGB, 1, 1), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+}
+
 /* --- monitors change ------------------------------------------------------ */
 
 static void resized_window_changes_what_the_guest_is_told(void **state)
@@ -660,6 +671,7 @@ int main(void)
 		  &kinds[1] },
 		T(display_info_says_which_monitors_there_are),
 		T(edid_has_the_monitors_size),
+		T(one_resource_has_a_limit_of_its_own),
 		T(resized_window_changes_what_the_guest_is_told),
 		{ "resized_window_changes_what_the_guest_is_told (pci)",
 		  resized_window_changes_what_the_guest_is_told, setup, teardown, &kinds[1] },

@@ -331,11 +331,14 @@ static void case_22_reset_forgets_fences(void **state)
 {
 	struct t *t = *state;
 	unsigned resets = t->r->resets;
+	struct gpu_usage usage;
 
 	for (unsigned i = 0; i < 1000; i++) {
 		ask_fence(t, i, 1, i % 5, i % 2);
 		assert_int_equal(vgpu_create_2d(&t->rig.g, 1, XRGB, W, H), 0);
 		gpu_rig_start(&t->rig, GPU_RIG_FEATURES);
+		gpu_get_usage(t->rig.gpu, &usage);
+		assert_int_equal(usage.parked, 0);
 		fences_done(t, 0, 0, UINT64_MAX);
 		fences_done(t, 1, i % 5, UINT64_MAX);
 		assert_int_equal(vgpu_collect(&t->rig.g), 0);
