@@ -11,7 +11,8 @@ packages() {
 	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev libdrm-dev libpng-dev libevdev-dev ;;
 	lab) echo qemu-system-x86 mmdebstrap busybox-static cpio kmod xz-utils e2fsprogs gcc libc6-dev ;;
 	test) packages build; packages lab; echo libcmocka-dev clang libclang-rt-dev edid-decode ;;
-	bench | demo) packages build; packages lab ;;
+	bench) packages build; packages lab; echo qemu-system-gui ;;
+	demo) packages build; packages lab ;;
 	gl) packages lab; echo qemu-system-gui xvfb libgl1-mesa-dri ;;
 	all) packages test; packages gl ;;
 	*) die "unknown purpose '$1' (build, lab, test, bench, demo, gl, all)" ;;
