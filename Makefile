@@ -24,7 +24,7 @@ LDLIBS := -luring -Wl,--as-needed -lpng
 
 # Hardening costs nothing that a benchmark shows; sanitizers bring their own.
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE -D_FORTIFY_SOURCE=2 \
-	-ffunction-sections -fdata-sections
+	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 ifeq ($(VARIANT),release)
 CFLAGS += $(HARDEN)
 LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--gc-sections

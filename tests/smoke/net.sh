@@ -101,7 +101,7 @@ test_net_tap() {
 	[ "$(id -u)" != 0 ] || modprobe tun 2>/dev/null
 	[ -w /dev/net/tun ] || skip '/dev/net/tun cannot be used'
 	namespace
-	file 50000000
+	file 20000000
 	shell --cpus 2 --memory 1G --net tap=t1,queues=2,packed --net tap=t2,bus=mmio
 	expect 'guest# '
 	inside busybox ip a add 10.9.1.1/24 dev t1
