@@ -16,7 +16,7 @@ bench) modules= ;;
 smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console virtio_net button evdev pvpanic-mmio" ;;
 share) modules="virtio_pci virtio_mmio virtiofs virtio_balloon vmw_vsock_virtio_transport virtio_blk button" ;;
 gpu) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev button" ;;
-disk) modules="virtio_pci virtio_mmio virtio_blk ext4 virtiofs button" ;;
+disk) modules="virtio_pci virtio_mmio virtio_blk ext4 virtiofs virtio_net button" ;;
 *) echo "initramfs.sh: unknown variant '$variant'" >&2; exit 2 ;;
 esac
 

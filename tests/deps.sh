@@ -11,7 +11,7 @@ packages() {
 	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev libdrm-dev libpng-dev libevdev-dev ;;
 	lab) echo qemu-system-x86 mmdebstrap busybox-static cpio kmod xz-utils e2fsprogs gcc libc6-dev ;;
 	test) packages build; packages lab; echo libcmocka-dev clang libclang-rt-dev edid-decode ;;
-	bench) packages build; packages lab; echo qemu-system-gui ;;
+	bench) packages build; packages lab; echo qemu-system-gui iperf3 iproute2 ;;
 	demo) packages build; packages lab ;;
 	gl) packages lab; echo qemu-system-gui xvfb libgl1-mesa-dri ;;
 	all) packages test; packages gl ;;
