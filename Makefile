@@ -99,7 +99,7 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ))
 TESTLIBS := $(call obj,$(CONFIG)) $(BUILD)/libtest.a $(BUILD)/libpure.a $(BUILD)/libdevices.a $(BUILD)/libcore.a
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTLIBS)
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka -lX11
 # This one starts it.
 $(BUILD)/tests/unit/test_seat_devices: | $(BUILD)/microvm-gpu
 $(BUILD)/tests/replay/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(TESTLIBS)

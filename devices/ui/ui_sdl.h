@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Windows on the host's desktop, one for each output, and the keyboard and
+ * pointer that are used in them. By SDL 2, for X11 and Wayland.
+ *
+ *     ui_sdl_create(&ui, loop, &params)	the loop now sleeps in us
+ *     ui_sdl_set_sink(ui, gpu_sink(gpu)); gpu_set_display(gpu, ui_sdl_display(ui))
+ *     ...
+ *     ui_sdl_destroy(ui), after the card let go of it
+ *
+ * Keys while ctrl and alt are held: g takes and gives back keyboard and pointer,
+ * f is full screen and back, i is whole multiples of the guest's pixels and back.
+ *
+ * All of it on the loop's thread, without any lock but where display.h says so.
+ */
+#ifndef MICROVM_UI_SDL_H
+#define MICROVM_UI_SDL_H
+
+#include "devices/ui/display.h"
+#include "devices/ui/input.h"
+#include "devices/ui/picture.h"
+#include "vmm/loop.h"
+
+struct ui_sdl;
+
+struct ui_sdl_params {
+	const char *name;	/* the guest's, for titles; copied */
+	unsigned n_outputs;	/* 1 ... DISPLAY_MAX_OUTPUTS, all of them with a window */
+	uint32_t width, height;	/* of each at first */
+	/*
+	 * Where events go, by kind; a kind without event() is not there. Places go
+	 * to the tablet; motion, once the pointer is taken, to the mouse.
+	 */
+	struct input_sink sinks[INPUT_HOST];
+	void (*closed)(void *ctx, unsigned output);	/* the close button; or NULL */
+	void *ctx;
+};
+
+/* Whether there seems to be a desktop, by the environment. */
+bool ui_sdl_desktop(void);
+/* 0; or negative errno and the reason, one line, in @why: no display, say, or no SDL. */
+int ui_sdl_create(struct ui_sdl **out, struct loop *loop, const struct ui_sdl_params *params,
+		  char *why, size_t len);
+/* Every key is let go of. NULL is legal. */
+void ui_sdl_destroy(struct ui_sdl *ui);
+
+struct display ui_sdl_display(struct ui_sdl *ui);
+/* Before the first flush. */
+void ui_sdl_set_sink(struct ui_sdl *ui, struct display_sink sink);
+/* For the keyboard's lights: lock keys of the host and of the guest are kept in step. */
+struct input_sink ui_sdl_feedback(struct ui_sdl *ui);
+
+/* Shows or hides the window of an output; the sink is not told. */
+void ui_sdl_plug(struct ui_sdl *ui, unsigned output, bool on);
+/* What output 0 ... DISPLAY_MAX_OUTPUTS - 1 shows. */
+const struct picture *ui_sdl_picture(const struct ui_sdl *ui, unsigned output);
+
+#endif

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A window, and a picture in it. Damaged rows go from the card's memory into a
+ * texture when they are flushed; what is in the texture is drawn once a frame.
+ */
+#include <errno.h>
+#include <libdrm/drm_fourcc.h>
+#include <stdio.h>
+
+#include "devices/ui/surface.h"
+#include "devices/ui/ui_sdl_impl.h"
+#include "vmm/log.h"
+#include "vmm/util.h"
+
+#define DEFAULT_REFRESH_HZ 60
+#define MAX_REFRESH_HZ 1000
+/* After which somebody who drags a border is taken to have found the size. */
+#define RESIZED_NS 150000000ull
+/* Modes that come within are taken for answers to that, perhaps to an earlier size. */
+#define ASKED_NS 1000000000ull
+#define MIN_WINDOW 64
+/* Of all windows' textures together: a dozen pictures of 3840 x 2160. */
+#define MAX_TEXTURE_BYTES (512 * MiB)
+
+/* --- the host's monitor ----------------------------------------------------------- */
+
+static int refresh_hz(struct ui_window *w)
+{
+	const struct ui_sdl_lib *sdl = &w->ui->sdl;
+	SDL_DisplayMode mode = { 0 };
+
+	if (sdl->GetCurrentDisplayMode(sdl->GetWindowDisplayIndex(w->window), &mode) < 0 ||
+	    mode.refresh_rate < 1 || mode.refresh_rate > MAX_REFRESH_HZ)
+		return DEFAULT_REFRESH_HZ;
+	return mode.refresh_rate;
+}
+
+/* Of @pixels; 0 where the desktop does not know, or does not say the truth. */
+static uint32_t size_mm(struct ui_window *w, int pixels, bool vertical)
+{
+	const struct ui_sdl_lib *sdl = &w->ui->sdl;
+	float h = 0, v = 0, dpi;
+
+	if (sdl->GetDisplayDPI(sdl->GetWindowDisplayIndex(w->window), NULL, &h, &v) < 0)
+		return 0;
+	dpi = vertical ? v : h;
+	return dpi > 40 && dpi < 800 ? pixels * 25.4f / dpi : 0;
+}
+
+static void tell_monitor(void *arg)
+{
+	struct ui_window *w = arg;
+	struct display_output what = { .refresh_mhz = 1000u * refresh_hz(w) };
+	int width = 0, height = 0;
+
+	w->period_ns = 1000000000ull / refresh_hz(w);
+	w->ui->sdl.GetRendererOutputSize(w->renderer, &width, &height);
+	if (!w->plugged || width < 1 || height < 1)
+		return;
+	if (w->asked_width && (w->asked_width != (uint32_t)width ||
+			       w->asked_height != (uint32_t)height))
+		w->asked_ns = loop_now_ns();
+	w->asked_width = what.width = width;
+	w->asked_height = what.height = height;
+	what.width_mm = size_mm(w, width, false);
+	what.height_mm = size_mm(w, height, true);
+	if (w->ui->sink.ops)
+		w->ui->sink.ops->configure(w->ui->sink.ctx, w->output, &what);
+}
+
+/* --- places ----------------------------------------------------------------------- */
+
+static int64_t fit(int64_t room, int64_t other_room, int64_t side, int64_t other)
+{
+	/* The side that touches the window's border first decides. */
+	return room * other <= other_room * side ? room : side * other_room / other;
+}
+
+/* As large as fits, in the middle. */
+static void find_place(struct ui_window *w)
+{
+	int64_t pw = w->width, ph = w->height, n;
+	int ow = 0, oh = 0;
+
+	w->ui->sdl.GetRendererOutputSize(w->renderer, &ow, &oh);
+	n = MIN(ow / pw, oh / ph);
+	if (w->integer && n >= 1) {
+		w->place.w = n * pw;
+		w->place.h = n * ph;
+	} else {
+		w->place.w = MAX(fit(ow, oh, pw, ph), 1);
+		w->place.h = MAX(fit(oh, ow, ph, pw), 1);
+	}
+	w->place.x = (ow - w->place.w) / 2;
+	w->place.y = (oh - w->place.h) / 2;
+}
+
+static int64_t fraction(int64_t at, int64_t from, int64_t size)
+{
+	int64_t f = size > 1 ? (at - from) * 65536 / (size - 1) : 0;
+
+	return MIN(MAX(f, 0), 65536);
+}
+
+void ui_window_locate(struct ui_window *w, int x, int y, int64_t *fx, int64_t *fy)
+{
+	int ww = 0, wh = 0, ow = 0, oh = 0;
+
+	w->ui->sdl.GetWindowSize(w->window, &ww, &wh);
+	w->ui->sdl.GetRendererOutputSize(w->renderer, &ow, &oh);
+	if (!w->texture || ww < 1 || wh < 1) {
+		*fx = fraction(x, 0, ww);
+		*fy = fraction(y, 0, wh);
+		return;
+	}
+	find_place(w);
+	*fx = fraction((int64_t)x * ow / ww, w->place.x, w->place.w);
+	*fy = fraction((int64_t)y * oh / wh, w->place.y, w->place.h);
+}
+
+/* --- the texture ------------------------------------------------------------------ */
+
+static uint32_t sdl_format(uint32_t fourcc)
+{
+	/* Both name the parts of a 32-bit word from its top. */
+	static const uint32_t formats[][2] = {
+		{ DRM_FORMAT_ARGB8888, SDL_PIXELFORMAT_ARGB8888 },
+		{ DRM_FORMAT_XRGB8888, SDL_PIXELFORMAT_RGB888 },
+		{ DRM_FORMAT_ABGR8888, SDL_PIXELFORMAT_ABGR8888 },
+		{ DRM_FORMAT_XBGR8888, SDL_PIXELFORMAT_BGR888 },
+		{ DRM_FORMAT_RGBA8888, SDL_PIXELFORMAT_RGBA8888 },
+		{ DRM_FORMAT_RGBX8888, SDL_PIXELFORMAT_RGBX8888 },
+		{ DRM_FORMAT_BGRA8888, SDL_PIXELFORMAT_BGRA8888 },
+		{ DRM_FORMAT_BGRX8888, SDL_PIXELFORMAT_BGRX8888 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++)
+		if (formats[i][0] == fourcc)
+			return formats[i][1];
+	return SDL_PIXELFORMAT_UNKNOWN;
+}
+
+static void drop_texture(struct ui_window *w)
+{
+	if (w->texture)
+		w->ui->sdl.DestroyTexture(w->texture);
+	w->texture = NULL;
+	w->fourcc = 0;
+}
+
+static void upload(struct ui_window *w, const struct display_rect *r)
+{
+	const struct ui_sdl_lib *sdl = &w->ui->sdl;
+	const struct display_surface *s = &w->picture.surface;
+	const SDL_Rect rect = { r->x, r->y, r->width, r->height };
+	const char *from = surface_ptr(s, r->y, r->height);
+	int pitch;
+	void *to;
+
+	if (from && s->pixels.stride <= INT32_MAX) {
+		sdl->UpdateTexture(w->texture, &rect, from + 4ull * r->x, s->pixels.stride);
+	} else if (sdl->LockTexture(w->texture, &rect, &to, &pitch) == 0) {
+		surface_read(s, r, to, pitch);
+		sdl->UnlockTexture(w->texture);
+	}
+}
+
+static bool fits_account(const struct ui_window *w)
+{
+	const struct ui_sdl *ui = w->ui;
+	uint64_t sum = 4ull * w->picture.surface.width * w->picture.surface.height;
+
+	for (unsigned i = 0; i < ui->n; i++)
+		if (ui->windows[i].texture)
+			sum += 4ull * ui->windows[i].width * ui->windows[i].height;
+	return sum <= MAX_TEXTURE_BYTES;
+}
+
+static void make_texture(struct ui_window *w)
+{
+	const struct ui_sdl_lib *sdl = &w->ui->sdl;
+	const struct display_surface *s = &w->picture.surface;
+
+	drop_texture(w);
+	if (s->kind == DISPLAY_PIXELS && fits_account(w))
+		w->texture = sdl->CreateTexture(w->renderer, sdl_format(s->fourcc),
+						SDL_TEXTUREACCESS_STREAMING, s->width, s->height);
+	if (!w->texture) {
+		log_guest(&w->rate, "--display sdl: no room to show a picture of %u x %u",
+			  s->width, s->height);
+		return;
+	}
+	/* The alpha of what is on a screen has no meaning. */
+	sdl->SetTextureBlendMode(w->texture, SDL_BLENDMODE_NONE);
+	w->fourcc = s->fourcc;
+	w->width = s->width;
+	w->height = s->height;
+	upload(w, &(struct display_rect){ 0, 0, s->width, s->height });
+}
+
+void ui_window_reset(struct ui_window *w)
+{
+	w->cursor_changed = w->cursor_known;
+	if (w->picture.shown)
+		make_texture(w);
+	ui_window_touch(w);
+}
+
+/* --- frames ----------------------------------------------------------------------- */
+
+void ui_window_touch(struct ui_window *w)
+{
+	uint64_t now = loop_now_ns(), next = w->last_ns + w->period_ns;
+
+	if (w->window && !w->frame.armed)
+		loop_timer_arm(w->ui->loop, &w->frame, next > now ? next - now : 0);
+}
+
+static void draw(struct ui_window *w)
+{
+	const struct ui_sdl_lib *sdl = &w->ui->sdl;
+
+	sdl->SetRenderDrawColor(w->renderer, 0, 0, 0, 255);
+	sdl->RenderClear(w->renderer);
+	if (w->texture) {
+		find_place(w);
+		sdl->SetTextureScaleMode(w->texture, w->place.w % w->width ? SDL_ScaleModeLinear :
+					 SDL_ScaleModeNearest);
+		sdl->RenderCopy(w->renderer, w->texture, NULL, &w->place);
+		ui_cursor_draw(w);
+	}
+	sdl->RenderPresent(w->renderer);
+}
+
+/* The guest's mode is its own choice, not an answer to a window's size: the window follows. */
+static void follow_mode(struct ui_window *w)
+{
+	const struct ui_sdl_lib *sdl = &w->ui->sdl;
+	int ww = 0, wh = 0, ow = 0, oh = 0;
+	SDL_Rect room;
+
+	w->mode_changed = false;
+	sdl->GetWindowSize(w->window, &ww, &wh);
+	sdl->GetRendererOutputSize(w->renderer, &ow, &oh);
+	if (w->resized.armed || ow < 1 || oh < 1 ||
+	    (w->mode_width == (uint32_t)ow && w->mode_height == (uint32_t)oh) ||
+	    (w->asked_ns && loop_now_ns() - w->asked_ns < ASKED_NS) ||
+	    sdl->GetWindowFlags(w->window) & (SDL_WINDOW_FULLSCREEN | SDL_WINDOW_MAXIMIZED))
+		return;
+	ww = (int64_t)w->mode_width * ww / ow;
+	wh = (int64_t)w->mode_height * wh / oh;
+	/* More than the desktop has room for is shown smaller. */
+	if (sdl->GetDisplayUsableBounds(sdl->GetWindowDisplayIndex(w->window), &room) == 0 &&
+	    (ww > room.w || wh > room.h))
+		return;
+	w->own_width = ww;
+	w->own_height = wh;
+	sdl->SetWindowSize(w->window, ww, wh);
+}
+
+static void frame(void *arg)
+{
+	struct ui_window *w = arg;
+	const uint32_t hidden = SDL_WINDOW_HIDDEN | SDL_WINDOW_MINIMIZED;
+
+	w->last_ns = loop_now_ns();
+	if (w->mode_changed)
+		follow_mode(w);
+	if (w->cursor_changed)
+		ui_cursor_update(w);
+	if (!(w->ui->sdl.GetWindowFlags(w->window) & hidden))
+		draw(w);
+	if (!w->due)
+		return;
+	w->due = false;
+	w->ui->sink.ops->frame_done(w->ui->sink.ctx, w->output);
+}
+
+/* --- what the card says ----------------------------------------------------------- */
+
+/* NULL: an output that there is no window for. */
+static struct ui_window *window_of(void *ctx, unsigned output)
+{
+	struct ui_sdl *ui = ctx;
+
+	return output < ui->n ? &ui->windows[output] : NULL;
+}
+
+static void window_mode(void *ctx, unsigned output, uint32_t width, uint32_t height)
+{
+	struct ui_window *w = window_of(ctx, output);
+
+	if (!w)
+		return;
+	w->mode_changed = true;
+	w->mode_width = width;
+	w->mode_height = height;
+	ui_window_touch(w);
+}
+
+static void window_set(void *ctx, unsigned output, const struct display_surface *surface)
+{
+	struct ui_window *w = window_of(ctx, output);
+
+	if (!w)
+		return;
+	picture_set(&w->picture, surface);
+	if (w->texture && surface->kind == DISPLAY_PIXELS && w->fourcc == surface->fourcc &&
+	    w->width == surface->width && w->height == surface->height)
+		return;
+	make_texture(w);
+	ui_window_touch(w);
+}
+
+static bool window_flush(void *ctx, unsigned output, const struct display_rect *damage)
+{
+	struct ui_window *w = window_of(ctx, output);
+
+	if (!w)
+		return false;
+	picture_flush(&w->picture);
+	if (w->texture)
+		upload(w, damage);
+	ui_window_touch(w);
+	w->due = w->ui->sink.ops;
+	return w->due;
+}
+
+static void window_off(void *ctx, unsigned output)
+{
+	struct ui_window *w = window_of(ctx, output);
+
+	if (!w)
+		return;
+	picture_off(&w->picture);
+	drop_texture(w);
+	w->due = false;
+	ui_window_touch(w);
+}
+
+static void window_cursor(void *ctx, unsigned output, const struct display_cursor *cursor)
+{
+	struct ui_window *w = window_of(ctx, output);
+
+	if (!w)
+		return;
+	picture_cursor(&w->picture, cursor);
+	w->cursor_known = w->cursor_changed = true;
+	ui_window_touch(w);
+}
+
+static void window_cursor_move(void *ctx, unsigned output, int32_t x, int32_t y)
+{
+	struct ui_window *w = window_of(ctx, output);
+
+	if (!w)
+		return;
+	picture_cursor_move(&w->picture, x, y);
+	if (ui_input_relative(w->ui))
+		ui_window_touch(w);
+}
+
+const struct display_ops ui_window_display_ops = {
+	.mode = window_mode,
+	.set = window_set,
+	.flush = window_flush,
+	.off = window_off,
+	.cursor = window_cursor,
+	.cursor_move = window_cursor_move,
+};
+
+/* --- what the user does ----------------------------------------------------------- */
+
+void ui_window_title(struct ui_window *w)
+{
+	struct ui_sdl *ui = w->ui;
+	char title[256], number[16] = "";
+
+	if (ui->n > 1)
+		snprintf(number, sizeof(number), " %u", w->output + 1);
+	snprintf(title, sizeof(title), "%.160s%s - ctrl-alt-g %s", ui->name, number,
+		 ui->input.grabbed ? "releases keyboard and pointer" : "grabs");
+	ui->sdl.SetWindowTitle(w->window, title);
+}
+
+void ui_window_fullscreen(struct ui_window *w)
+{
+	bool is = w->ui->sdl.GetWindowFlags(w->window) & SDL_WINDOW_FULLSCREEN;
+
+	w->ui->sdl.SetWindowFullscreen(w->window, is ? 0 : SDL_WINDOW_FULLSCREEN_DESKTOP);
+}
+
+void ui_window_integer(struct ui_window *w)
+{
+	w->integer = !w->integer;
+	ui_window_touch(w);
+}
+
+static void size_changed(struct ui_window *w, int width, int height)
+{
+	ui_window_touch(w);
+	if (width == w->own_width && height == w->own_height)
+		return;
+	w->own_width = w->own_height = 0;
+	loop_timer_arm(w->ui->loop, &w->resized, RESIZED_NS);
+}
+
+void ui_window_event(struct ui_window *w, const SDL_WindowEvent *e)
+{
+	struct ui_sdl *ui = w->ui;
+
+	switch (e->event) {
+	case SDL_WINDOWEVENT_SIZE_CHANGED:
+		size_changed(w, e->data1, e->data2);
+		break;
+	case SDL_WINDOWEVENT_DISPLAY_CHANGED:
+		loop_timer_arm(ui->loop, &w->resized, RESIZED_NS);
+		break;
+	case SDL_WINDOWEVENT_SHOWN:
+	case SDL_WINDOWEVENT_EXPOSED:
+	case SDL_WINDOWEVENT_RESTORED:
+		ui_window_touch(w);
+		break;
+	case SDL_WINDOWEVENT_CLOSE:
+		if (ui->closed)
+			ui->closed(ui->ctx, w->output);
+		break;
+	case SDL_WINDOWEVENT_FOCUS_GAINED:
+	case SDL_WINDOWEVENT_FOCUS_LOST:
+		ui_input_focus(w, e->event == SDL_WINDOWEVENT_FOCUS_GAINED);
+		break;
+	case SDL_WINDOWEVENT_ENTER:
+		ui->input.over = w;
+		ui_cursor_show(ui);
+		break;
+	case SDL_WINDOWEVENT_LEAVE:
+		ui->input.over = ui->input.over == w ? NULL : ui->input.over;
+		ui_cursor_show(ui);
+		break;
+	}
+}
+
+/* --- life ------------------------------------------------------------------------- */
+
+static SDL_Renderer *make_renderer(struct ui_window *w)
+{
+	/* SDL_RENDER_DRIVER in the environment goes before the flags. */
+	SDL_Renderer *r = w->ui->sdl.CreateRenderer(w->window, -1, SDL_RENDERER_ACCELERATED);
+
+	return r ? r : w->ui->sdl.CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
+}
+
+int ui_window_init(struct ui_window *w, struct ui_sdl *ui, unsigned output, uint32_t width,
+		   uint32_t height)
+{
+	const uint32_t flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI;
+
+	*w = (struct ui_window){ .ui = ui, .output = output, .plugged = true };
+	w->frame = (struct loop_timer){ .cb = frame, .arg = w };
+	w->resized = (struct loop_timer){ .cb = tell_monitor, .arg = w };
+	w->window = ui->sdl.CreateWindow(ui->name, SDL_WINDOWPOS_UNDEFINED,
+					 SDL_WINDOWPOS_UNDEFINED, width, height, flags);
+	if (!w->window)
+		return -EIO;
+	w->renderer = make_renderer(w);
+	if (!w->renderer)
+		return -EIO;
+	w->id = ui->sdl.GetWindowID(w->window);
+	ui->sdl.SetWindowMinimumSize(w->window, MIN_WINDOW, MIN_WINDOW);
+	w->period_ns = 1000000000ull / refresh_hz(w);
+	ui_window_touch(w);
+	/* Of the real monitor, as soon as there is somebody to tell. */
+	loop_timer_arm(ui->loop, &w->resized, 0);
+	return 0;
+}
+
+void ui_window_finish(struct ui_window *w)
+{
+	if (!w->window)
+		return;
+	loop_timer_disarm(w->ui->loop, &w->frame);
+	loop_timer_disarm(w->ui->loop, &w->resized);
+	drop_texture(w);
+	ui_cursor_finish(w);
+	if (w->renderer)
+		w->ui->sdl.DestroyRenderer(w->renderer);
+	w->ui->sdl.DestroyWindow(w->window);
+}

@@ -1,0 +1,671 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Windows as somebody at the desktop sees and uses them, with the test as the
+ * card. Skipped where there is no Xvfb, unless MICROVM_XVFB is set.
+ */
+#include <errno.h>
+#include <libdrm/drm_fourcc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "devices/ui/ui_sdl.h"
+#include "tests/xdesk.h"
+#include "vmm/util.h"
+
+#define W 320u
+#define H 200u
+#define MAX_EVENTS 4096
+#define DEADLINE_NS 100000000000ull
+#define TITLE "guest of test"
+
+struct seen {
+	unsigned n;
+	struct { uint16_t type, code; int32_t value; } events[MAX_EVENTS];
+};
+
+struct t {
+	struct loop *loop;
+	struct ui_sdl *ui;
+	struct display d;
+	unsigned long window;
+	struct seen keyboard, mouse, tablet;
+	struct display_output asked[2];
+	unsigned n_asked, n_frames, n_closed, closed;
+	uint32_t *fb;
+	struct iovec piece, *pieces;
+	struct display_surface surface;
+};
+
+static struct xdesk desk;
+
+/* Serves the loop until it is true; says what never came to be. */
+#define UNTIL(t, cond)                                                                             \
+	for (uint64_t from_ = loop_now_ns(); !(cond);)                                             \
+		serve((t), from_, #cond)
+
+static void serve(struct t *t, uint64_t from, const char *what)
+{
+	loop_run_once(t->loop, 10);
+	if (loop_now_ns() - from > DEADLINE_NS)
+		fail_msg("never: %s", what);
+}
+
+/* --- a card and its guest ------------------------------------------------------------ */
+
+static void note(void *ctx, uint16_t type, uint16_t code, int32_t value)
+{
+	struct seen *s = ctx;
+
+	assert_true(s->n < MAX_EVENTS);
+	s->events[s->n].type = type;
+	s->events[s->n].code = code;
+	s->events[s->n++].value = value;
+}
+
+/* How often that was seen. */
+static unsigned saw(const struct seen *s, uint16_t type, uint16_t code, int32_t value)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n; i++)
+		n += s->events[i].type == type && s->events[i].code == code &&
+		     s->events[i].value == value;
+	return n;
+}
+
+static int32_t last(const struct seen *s, uint16_t type, uint16_t code)
+{
+	int32_t value = -1;
+
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->events[i].type == type && s->events[i].code == code)
+			value = s->events[i].value;
+	return value;
+}
+
+static int32_t sum(const struct seen *s, uint16_t type, uint16_t code)
+{
+	int32_t value = 0;
+
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->events[i].type == type && s->events[i].code == code)
+			value += s->events[i].value;
+	return value;
+}
+
+static void configure(void *ctx, unsigned output, const struct display_output *what)
+{
+	struct t *t = ctx;
+
+	t->n_asked++;
+	t->asked[output] = *what;
+}
+
+static void frame_done(void *ctx, unsigned output)
+{
+	struct t *t = ctx;
+
+	t->n_frames++;
+}
+
+static void closed(void *ctx, unsigned output)
+{
+	struct t *t = ctx;
+
+	t->n_closed++;
+	t->closed = output;
+}
+
+static const struct display_sink_ops sink_ops = {
+	.configure = configure, .frame_done = frame_done,
+};
+
+static uint32_t colour(uint32_t x, uint32_t y)
+{
+	return (x & 255) << 16 | (y & 255) << 8 | ((x ^ y) & 255);
+}
+
+static void paint(struct t *t)
+{
+	for (uint32_t y = 0; y < H; y++)
+		for (uint32_t x = 0; x < W; x++)
+			t->fb[y * W + x] = colour(x, y);
+}
+
+static void show(struct t *t)
+{
+	t->surface = (struct display_surface){
+		.kind = DISPLAY_PIXELS, .fourcc = DRM_FORMAT_XRGB8888, .width = W, .height = H,
+		.pixels = { .pieces = &t->piece, .n_pieces = 1, .stride = 4 * W },
+	};
+	t->d.ops->set(t->d.ctx, 0, &t->surface);
+}
+
+static void flush(struct t *t, uint32_t x, uint32_t y, uint32_t width, uint32_t height)
+{
+	const struct display_rect r = { x, y, width, height };
+
+	assert_true(t->d.ops->flush(t->d.ctx, 0, &r));
+}
+
+static void create(struct t *t, unsigned n_outputs, bool mouse, bool tablet)
+{
+	struct ui_sdl_params params = {
+		.name = TITLE, .n_outputs = n_outputs, .width = W, .height = H,
+		.sinks[INPUT_KEYBOARD] = { note, &t->keyboard },
+		.closed = closed, .ctx = t,
+	};
+	char why[160] = "";
+
+	if (mouse)
+		params.sinks[INPUT_MOUSE] = (struct input_sink){ note, &t->mouse };
+	if (tablet)
+		params.sinks[INPUT_TABLET] = (struct input_sink){ note, &t->tablet };
+	if (ui_sdl_create(&t->ui, t->loop, &params, why, sizeof(why)) < 0)
+		fail_msg("%s", why);
+	t->d = ui_sdl_display(t->ui);
+	ui_sdl_set_sink(t->ui, (struct display_sink){ &sink_ops, t });
+}
+
+static struct t *make(void)
+{
+	struct t *t = calloc(1, sizeof(*t));
+
+	assert_int_equal(loop_create(&t->loop), 0);
+	t->fb = malloc(4 * W * H);
+	t->piece = (struct iovec){ t->fb, 4 * W * H };
+	paint(t);
+	return t;
+}
+
+/* A window in the corner, with the focus and the first picture. */
+static int setup_with(void **state, bool mouse, bool tablet)
+{
+	struct t *t = make();
+
+	create(t, 1, mouse, tablet);
+	show(t);
+	UNTIL(t, (t->window = xdesk_find(&desk, TITLE)));
+	xdesk_tool("windowmove --sync %lu 0 0", t->window);
+	xdesk_focus(&desk, t->window);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 7, 5) == colour(7, 5));
+	UNTIL(t, t->n_asked);
+	*state = t;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, false, true);
+}
+
+static int setup_mouse(void **state)
+{
+	return setup_with(state, true, false);
+}
+
+static int setup_empty(void **state)
+{
+	*state = make();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct t *t = *state;
+
+	ui_sdl_destroy(t->ui);
+	loop_destroy(t->loop);
+	free(t->pieces);
+	free(t->fb);
+	free(t);
+	return 0;
+}
+
+/* --- pictures --------------------------------------------------------------------------- */
+
+static void window_shows_the_guests_name_and_picture(void **state)
+{
+	struct t *t = *state;
+
+	assert_true(xdesk_title_has(&desk, t->window, "ctrl-alt-g"));
+	for (uint32_t y = 0; y < H; y += 13)
+		for (uint32_t x = 0; x < W; x += 17)
+			assert_int_equal(xdesk_pixel(&desk, t->window, x, y), colour(x, y));
+	assert_int_equal(xdesk_pixel(&desk, t->window, W - 1, H - 1), colour(W - 1, H - 1));
+}
+
+static void only_damage_is_copied_and_a_frame_answers(void **state)
+{
+	struct t *t = *state;
+
+	t->fb[20 * W + 30] = 0x112233;
+	t->fb[21 * W + 30] = 0x445566;
+	flush(t, 30, 20, 1, 1);
+	assert_int_equal(t->n_frames, 0);
+	UNTIL(t, t->n_frames);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 30, 20) == 0x112233);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 30, 21), colour(30, 21));
+	flush(t, 0, 0, W, H);
+	flush(t, 0, 0, W, H);
+	UNTIL(t, t->n_frames == 2);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 30, 21) == 0x445566);
+	assert_int_equal(t->n_frames, 2);
+}
+
+static void every_format_has_its_colours(void **state)
+{
+	static const struct { uint32_t fourcc, pixel; } formats[] = {
+		{ DRM_FORMAT_ARGB8888, 0x00a0b0c0 }, { DRM_FORMAT_XRGB8888, 0x55a0b0c0 },
+		{ DRM_FORMAT_ABGR8888, 0x00c0b0a0 }, { DRM_FORMAT_XBGR8888, 0x55c0b0a0 },
+		{ DRM_FORMAT_RGBA8888, 0xa0b0c000 }, { DRM_FORMAT_RGBX8888, 0xa0b0c055 },
+		{ DRM_FORMAT_BGRA8888, 0xc0b0a000 }, { DRM_FORMAT_BGRX8888, 0xc0b0a055 },
+	};
+	struct t *t = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
+		t->fb[3 * W + 3] = formats[i].pixel;
+		t->fb[4 * W + 4] = 0;
+		t->surface.fourcc = formats[i].fourcc;
+		t->d.ops->set(t->d.ctx, 0, &t->surface);
+		UNTIL(t, xdesk_pixel(&desk, t->window, 3, 3) == 0xa0b0c0);
+		t->d.ops->off(t->d.ctx, 0);
+		UNTIL(t, xdesk_pixel(&desk, t->window, 3, 3) == 0);
+	}
+}
+
+static void picture_in_scattered_pages(void **state)
+{
+	struct t *t = *state;
+	const unsigned n = 4 * W * H / 1000;
+
+	t->pieces = calloc(n, sizeof(*t->pieces));
+	for (unsigned i = 0; i < n; i++)
+		t->pieces[i] = (struct iovec){ (char *)t->fb + 1000 * i, 1000 };
+	t->surface.pixels.pieces = t->pieces;
+	t->surface.pixels.n_pieces = n;
+	t->d.ops->set(t->d.ctx, 0, &t->surface);
+	for (uint32_t y = 0; y < H; y++)
+		t->fb[y * W + 100] = 0xabcdef;
+	flush(t, 90, 1, 50, H - 1);
+	UNTIL(t, t->n_frames);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 100, 1) == 0xabcdef);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 100, H - 1), 0xabcdef);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 100, 0), colour(100, 0));
+	assert_int_equal(xdesk_pixel(&desk, t->window, 139, 77), colour(139, 77));
+}
+
+static void screenshots_see_what_the_window_shows(void **state)
+{
+	struct t *t = *state;
+	const struct picture *p = ui_sdl_picture(t->ui, 0);
+	uint32_t row[W];
+
+	assert_true(p->shown);
+	picture_row(p, 9, row);
+	assert_int_equal(row[8], 0xff000000 | colour(8, 9));
+	t->d.ops->off(t->d.ctx, 0);
+	assert_false(p->shown);
+}
+
+/* --- sizes -------------------------------------------------------------------------------- */
+
+static void resized_window_asks_for_its_size_and_keeps_the_aspect(void **state)
+{
+	struct t *t = *state;
+
+	assert_int_equal(t->asked[0].width, W);
+	assert_true(t->asked[0].refresh_mhz >= 1000);
+	xdesk_tool("windowsize --sync %lu 640 600", t->window);
+	UNTIL(t, t->asked[0].width == 640 && t->asked[0].height == 600);
+	/* Twice the picture, in the middle: bars of 100 rows. */
+	for (uint32_t i = 0; i < W * H; i++)
+		t->fb[i] = 0x00ff00;
+	flush(t, 0, 0, W, H);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 320, 300) == 0x00ff00);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 320, 99), 0);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 320, 100), 0x00ff00);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 0, 499), 0x00ff00);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 0, 500), 0);
+}
+
+static void whole_multiples_are_a_chord_away(void **state)
+{
+	struct t *t = *state;
+
+	for (uint32_t i = 0; i < W * H; i++)
+		t->fb[i] = 0x00ff00;
+	flush(t, 0, 0, W, H);
+	xdesk_tool("windowsize --sync %lu 500 300", t->window);
+	UNTIL(t, t->asked[0].width == 500);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 30, 150) == 0x00ff00);
+	xdesk_tool("key ctrl+alt+i");
+	UNTIL(t, xdesk_pixel(&desk, t->window, 30, 150) == 0);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 90, 50), 0x00ff00);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 90, 49), 0);
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_I, 1), 0);
+}
+
+static void full_screen_is_a_chord_away(void **state)
+{
+	struct t *t = *state;
+
+	xdesk_tool("key ctrl+alt+f");
+	/* Without a window manager there is no way back. */
+	UNTIL(t, t->asked[0].width == XDESK_WIDTH && t->asked[0].height == XDESK_HEIGHT);
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_F, 1), 0);
+}
+
+static void window_follows_a_mode_that_the_guest_chose(void **state)
+{
+	struct t *t = *state;
+	unsigned w, h, before = t->n_asked;
+
+	t->d.ops->mode(t->d.ctx, 0, 400, 260);
+	UNTIL(t, (xdesk_size(&desk, t->window, &w, &h), w == 400 && h == 260));
+	/* Nor is it asked for what it did by itself. */
+	flush(t, 0, 0, W, H);
+	UNTIL(t, t->n_frames);
+	assert_int_equal(t->n_asked, before);
+}
+
+/* --- keys ------------------------------------------------------------------------------------ */
+
+static void keys_go_down_and_up(void **state)
+{
+	struct t *t = *state;
+
+	xdesk_tool("key a shift+F5");
+	UNTIL(t, saw(&t->keyboard, EV_KEY, KEY_LEFTSHIFT, 0));
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_A, 1), 1);
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_A, 0), 1);
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_F5, 1), 1);
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_F5, 0), 1);
+	assert_int_equal(saw(&t->keyboard, EV_SYN, SYN_REPORT, 0), t->keyboard.n / 2);
+}
+
+static void focus_that_leaves_lets_go_of_every_key(void **state)
+{
+	struct t *t = *state;
+
+	xdesk_tool("keydown b keydown shift");
+	UNTIL(t, saw(&t->keyboard, EV_KEY, KEY_LEFTSHIFT, 1));
+	xdesk_focus(&desk, 0);
+	UNTIL(t, saw(&t->keyboard, EV_KEY, KEY_LEFTSHIFT, 0) && saw(&t->keyboard, EV_KEY, KEY_B, 0));
+	xdesk_tool("keyup b keyup shift key c");
+	xdesk_focus(&desk, t->window);
+	xdesk_tool("key d");
+	UNTIL(t, saw(&t->keyboard, EV_KEY, KEY_D, 0));
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_C, 1), 0);
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_B, 0), 1);
+}
+
+static void lock_that_differs_is_tapped_once(void **state)
+{
+	struct t *t = *state;
+	struct input_sink light = ui_sdl_feedback(t->ui);
+
+	input_send(&light, EV_LED, LED_SCROLLL, 1);
+	input_send(&light, EV_LED, LED_NUML, 0);
+	input_send(&light, EV_LED, LED_CAPSL, 1);
+	UNTIL(t, saw(&t->keyboard, EV_KEY, KEY_CAPSLOCK, 0));
+	input_send(&light, EV_LED, LED_CAPSL, 1);
+	xdesk_tool("key e");
+	UNTIL(t, saw(&t->keyboard, EV_KEY, KEY_E, 0));
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_CAPSLOCK, 1), 1);
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_NUMLOCK, 1), 0);
+}
+
+/* --- pointers -------------------------------------------------------------------------------- */
+
+static void pointer_of_a_tablet_is_where_it_is_in_the_picture(void **state)
+{
+	struct t *t = *state;
+
+	xdesk_tool("mousemove 50 50 mousemove %u %u", W - 1, H - 1);
+	UNTIL(t, last(&t->tablet, EV_ABS, ABS_X) == INPUT_ABS_MAX);
+	UNTIL(t, last(&t->tablet, EV_ABS, ABS_Y) == INPUT_ABS_MAX);
+	xdesk_tool("mousemove 0 0");
+	UNTIL(t, last(&t->tablet, EV_ABS, ABS_X) == 0 && last(&t->tablet, EV_ABS, ABS_Y) == 0);
+	xdesk_tool("click 1 click 3 click 8 click 4 click 5 click 5");
+	UNTIL(t, saw(&t->tablet, EV_REL, REL_WHEEL, -1) == 2);
+	assert_int_equal(saw(&t->tablet, EV_KEY, BTN_LEFT, 1), 1);
+	assert_int_equal(saw(&t->tablet, EV_KEY, BTN_LEFT, 0), 1);
+	assert_int_equal(saw(&t->tablet, EV_KEY, BTN_RIGHT, 0), 1);
+	assert_int_equal(saw(&t->tablet, EV_KEY, BTN_SIDE, 0), 1);
+	assert_int_equal(saw(&t->tablet, EV_REL, REL_WHEEL, 1), 1);
+	assert_int_equal(saw(&t->tablet, EV_REL, REL_WHEEL_HI_RES, -120), 2);
+}
+
+static void mouse_is_taken_by_a_click_and_given_back_by_the_chord(void **state)
+{
+	struct t *t = *state;
+
+	xdesk_tool("mousemove 100 100 click 1");
+	UNTIL(t, xdesk_title_has(&desk, t->window, "releases"));
+	xdesk_tool("mousemove_relative 15 7");
+	UNTIL(t, sum(&t->mouse, EV_REL, REL_X) == 15 && sum(&t->mouse, EV_REL, REL_Y) == 7);
+	xdesk_tool("click 1");
+	UNTIL(t, saw(&t->mouse, EV_KEY, BTN_LEFT, 0));
+	/* The click that took it was for us. */
+	assert_int_equal(saw(&t->mouse, EV_KEY, BTN_LEFT, 1), 1);
+	xdesk_tool("key ctrl+alt+g");
+	UNTIL(t, xdesk_title_has(&desk, t->window, "grabs"));
+	xdesk_tool("mousemove_relative 5 5 key z");
+	UNTIL(t, saw(&t->keyboard, EV_KEY, KEY_Z, 0));
+	assert_int_equal(sum(&t->mouse, EV_REL, REL_X), 15);
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_G, 1), 0);
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_LEFTALT, 0), 1);
+}
+
+static void mouse_is_given_back_with_the_focus(void **state)
+{
+	struct t *t = *state;
+
+	xdesk_tool("mousemove 100 100 click 1");
+	UNTIL(t, xdesk_title_has(&desk, t->window, "releases"));
+	xdesk_tool("mousedown 3");
+	UNTIL(t, saw(&t->mouse, EV_KEY, BTN_RIGHT, 1));
+	xdesk_focus(&desk, 0);
+	UNTIL(t, xdesk_title_has(&desk, t->window, "grabs"));
+	assert_int_equal(saw(&t->mouse, EV_KEY, BTN_RIGHT, 0), 1);
+	xdesk_tool("mouseup 3");
+}
+
+static void pointers_image_is_drawn_while_the_hosts_is_hidden(void **state)
+{
+	struct t *t = *state;
+	uint32_t image[16] = { [0] = 0xff0000ff, [15] = 0xffff0000 };
+	const struct display_cursor cursor = { 4, 4, 1, 1, image };
+
+	xdesk_tool("mousemove 100 100 click 1");
+	UNTIL(t, xdesk_title_has(&desk, t->window, "releases"));
+	t->d.ops->cursor(t->d.ctx, 0, &cursor);
+	t->d.ops->cursor_move(t->d.ctx, 0, 40, 30);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 40, 30) == 0x0000ff);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 43, 33), 0xff0000);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 41, 30), colour(41, 30));
+	t->d.ops->cursor_move(t->d.ctx, 0, INT32_MIN, INT32_MAX);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 40, 30) == colour(40, 30));
+	t->d.ops->cursor_move(t->d.ctx, 0, 2, 2);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 2, 2) == 0x0000ff);
+	t->d.ops->cursor(t->d.ctx, 0, NULL);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 2, 2) == colour(2, 2));
+}
+
+/* --- windows ------------------------------------------------------------------------------------ */
+
+static void close_button_is_told_and_closes_nothing(void **state)
+{
+	struct t *t = *state;
+
+	xdesk_close_button(&desk, t->window);
+	UNTIL(t, t->n_closed);
+	assert_int_equal(t->closed, 0);
+	flush(t, 0, 0, W, H);
+	UNTIL(t, t->n_frames);
+	assert_int_equal(xdesk_find(&desk, TITLE), t->window);
+	assert_int_equal(t->n_closed, 1);
+}
+
+static void every_output_has_a_window_and_a_part_of_the_tablet(void **state)
+{
+	struct t *t = *state;
+	unsigned long second;
+
+	create(t, 2, false, true);
+	UNTIL(t, (t->window = xdesk_find(&desk, TITLE " 1")));
+	UNTIL(t, (second = xdesk_find(&desk, TITLE " 2")));
+	UNTIL(t, t->asked[0].width && t->asked[1].width);
+	xdesk_tool("windowmove --sync %lu 0 0", t->window);
+	xdesk_tool("windowmove --sync %lu 400 300", second);
+	xdesk_tool("mousemove 20 20 mousemove %u %u", W - 1, H - 1);
+	UNTIL(t, last(&t->tablet, EV_ABS, ABS_X) == INPUT_ABS_MAX / 2 &&
+		 last(&t->tablet, EV_ABS, ABS_Y) == INPUT_ABS_MAX);
+	xdesk_tool("mousemove %u 300", 400 + W - 1);
+	UNTIL(t, last(&t->tablet, EV_ABS, ABS_X) == INPUT_ABS_MAX &&
+		 last(&t->tablet, EV_ABS, ABS_Y) == 0);
+	ui_sdl_plug(t->ui, 1, false);
+	UNTIL(t, !xdesk_find(&desk, TITLE " 2"));
+	xdesk_tool("mousemove 20 20 mousemove %u 0", W - 1);
+	UNTIL(t, last(&t->tablet, EV_ABS, ABS_X) == INPUT_ABS_MAX);
+	ui_sdl_plug(t->ui, 1, true);
+	UNTIL(t, xdesk_find(&desk, TITLE " 2"));
+}
+
+static void set_flag(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* However slow the machine, it is the number of times that counts. */
+static void idle_window_sleeps(void **state)
+{
+	struct t *t = *state;
+	bool over = false;
+	struct loop_timer timer = { .cb = set_flag, .arg = &over };
+	unsigned turns = 0;
+
+	flush(t, 0, 0, W, H);
+	UNTIL(t, t->n_frames);
+	loop_timer_arm(t->loop, &timer, 500000000);
+	for (; !over; turns++)
+		loop_run_once(t->loop, -1);
+	assert_true(turns < 10);
+}
+
+static void work_from_elsewhere_wakes_it(void **state)
+{
+	struct t *t = *state;
+	bool done = false;
+	struct loop_work work = { .cb = set_flag, .arg = &done };
+
+	loop_post(t->loop, &work);
+	while (!done)
+		loop_run_once(t->loop, -1);
+}
+
+static void without_a_display_it_says_so_in_a_line(void **state)
+{
+	struct t *t = *state;
+	const struct ui_sdl_params params = { .name = TITLE, .n_outputs = 1 };
+	char *display = strdup(getenv("DISPLAY")), why[160] = "";
+
+	unsetenv("DISPLAY");
+	assert_false(ui_sdl_desktop());
+	assert_int_equal(ui_sdl_create(&t->ui, t->loop, &params, why, sizeof(why)), -ENXIO);
+	assert_non_null(strstr(why, "DISPLAY"));
+	setenv("DISPLAY", ":9999", 1);
+	assert_true(ui_sdl_desktop());
+	assert_int_equal(ui_sdl_create(&t->ui, t->loop, &params, why, sizeof(why)), -ENXIO);
+	assert_non_null(strstr(why, "no display"));
+	assert_null(strchr(why, '\n'));
+	setenv("DISPLAY", display, 1);
+	free(display);
+}
+
+static void desktop_without_a_descriptor_is_asked(void **state)
+{
+	struct t *t = *state;
+
+	setenv("SDL_VIDEODRIVER", "dummy", 1);
+	create(t, 1, true, true);
+	unsetenv("SDL_VIDEODRIVER");
+	show(t);
+	flush(t, 0, 0, W, H);
+	UNTIL(t, t->n_frames);
+	UNTIL(t, t->asked[0].width == W);
+}
+
+static int start_desk(void **state)
+{
+	setenv("SDL_RENDER_DRIVER", "software", 1);
+	unsetenv("SDL_VIDEODRIVER");
+	return xdesk_start(&desk) ? 0 : -1;
+}
+
+static int stop_desk(void **state)
+{
+	xdesk_stop(&desk);
+	return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST_MOUSE(f) cmocka_unit_test_setup_teardown(f, setup_mouse, teardown)
+#define TEST_EMPTY(f) cmocka_unit_test_setup_teardown(f, setup_empty, teardown)
+
+/*
+ * What X11, D-Bus and others keep to the end of the process is not ours. SDL
+ * unloads them; then LeakSanitizer finds neither what points to it nor a name.
+ */
+int dlclose(void *handle);
+int dlclose(void *handle)
+{
+	return 0;
+}
+
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libdbus-1.so\n";
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(window_shows_the_guests_name_and_picture),
+		TEST(only_damage_is_copied_and_a_frame_answers),
+		TEST(every_format_has_its_colours),
+		TEST(picture_in_scattered_pages),
+		TEST(screenshots_see_what_the_window_shows),
+		TEST(resized_window_asks_for_its_size_and_keeps_the_aspect),
+		TEST(whole_multiples_are_a_chord_away),
+		TEST(full_screen_is_a_chord_away),
+		TEST(window_follows_a_mode_that_the_guest_chose),
+		TEST(keys_go_down_and_up),
+		TEST(focus_that_leaves_lets_go_of_every_key),
+		TEST(lock_that_differs_is_tapped_once),
+		TEST(pointer_of_a_tablet_is_where_it_is_in_the_picture),
+		TEST_MOUSE(mouse_is_taken_by_a_click_and_given_back_by_the_chord),
+		TEST_MOUSE(mouse_is_given_back_with_the_focus),
+		TEST_MOUSE(pointers_image_is_drawn_while_the_hosts_is_hidden),
+		TEST(close_button_is_told_and_closes_nothing),
+		TEST_EMPTY(every_output_has_a_window_and_a_part_of_the_tablet),
+		TEST(idle_window_sleeps),
+		TEST(work_from_elsewhere_wakes_it),
+		TEST_EMPTY(without_a_display_it_says_so_in_a_line),
+		TEST_EMPTY(desktop_without_a_descriptor_is_asked),
+	};
+
+	if (!getenv("MICROVM_XVFB") &&
+	    system("command -v Xvfb >/dev/null && command -v xdotool >/dev/null") != 0) {
+		puts("no Xvfb or no xdotool: skipped");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, start_desk, stop_desk);
+}

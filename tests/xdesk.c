@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/xdesk.h"
+
+#include <X11/Xlib.h>
+#include <X11/Xutil.h>
+#include <assert.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TEXT(x) #x
+#define SIZE(w, h) TEXT(w) "x" TEXT(h) "x24"
+
+/* A window that went away meanwhile is no reason to die. */
+static int ignore_error(Display *display, XErrorEvent *e)
+{
+	return 0;
+}
+
+static void run_xvfb(int fd)
+{
+	char number[16];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(number, sizeof(number), "%d", fd);
+	if (!freopen("/dev/null", "w", stderr))
+		_exit(127);
+	execlp("Xvfb", "Xvfb", "-displayfd", number, "-screen", "0",
+	       SIZE(XDESK_WIDTH, XDESK_HEIGHT), "-nolisten", "tcp", "-noreset", NULL);
+	_exit(127);
+}
+
+bool xdesk_start(struct xdesk *d)
+{
+	char name[16] = ":";
+	int pipefd[2];
+	ssize_t n;
+
+	*d = (struct xdesk){ 0 };
+	if (system("command -v Xvfb xdotool >/dev/null") != 0 || pipe(pipefd) < 0)
+		return false;
+	d->pid = fork();
+	if (d->pid == 0)
+		run_xvfb(pipefd[1]);
+	close(pipefd[1]);
+	/* The number of the display, and a new line, once it is there. */
+	n = read(pipefd[0], name + 1, sizeof(name) - 2);
+	close(pipefd[0]);
+	if (d->pid < 0 || n < 2)
+		return false;
+	name[strcspn(name, "\n")] = '\0';
+	setenv("DISPLAY", name, 1);
+	unsetenv("WAYLAND_DISPLAY");
+	XSetErrorHandler(ignore_error);
+	d->display = XOpenDisplay(name);
+	assert(d->display);
+	d->other = XCreateSimpleWindow(d->display, DefaultRootWindow(d->display),
+				       XDESK_WIDTH - 10, XDESK_HEIGHT - 10, 10, 10, 0, 0, 0);
+	XMapWindow(d->display, d->other);
+	XSync(d->display, False);
+	return true;
+}
+
+void xdesk_stop(struct xdesk *d)
+{
+	if (d->display)
+		XCloseDisplay(d->display);
+	if (d->pid > 0) {
+		kill(d->pid, SIGKILL);
+		waitpid(d->pid, NULL, 0);
+	}
+	unsetenv("DISPLAY");
+}
+
+static bool get_title(struct xdesk *d, Window w, char *title, size_t len)
+{
+	char *name = NULL;
+	bool ret = XFetchName(d->display, w, &name) && name;
+
+	if (ret)
+		snprintf(title, len, "%s", name);
+	XFree(name);
+	return ret;
+}
+
+static bool visible(struct xdesk *d, Window w)
+{
+	XWindowAttributes a;
+
+	return XGetWindowAttributes(d->display, w, &a) && a.map_state == IsViewable;
+}
+
+unsigned long xdesk_find(struct xdesk *d, const char *title)
+{
+	Window root, parent, *children = NULL, found = 0;
+	unsigned n = 0;
+	char name[256];
+
+	XQueryTree(d->display, DefaultRootWindow(d->display), &root, &parent, &children, &n);
+	for (unsigned i = 0; i < n; i++)
+		if (get_title(d, children[i], name, sizeof(name)) && visible(d, children[i]) &&
+		    !strncmp(name, title, strlen(title)))
+			found = children[i];
+	XFree(children);
+	return found;
+}
+
+bool xdesk_title_has(struct xdesk *d, unsigned long window, const char *text)
+{
+	char title[256];
+
+	return get_title(d, window, title, sizeof(title)) && strstr(title, text);
+}
+
+void xdesk_size(struct xdesk *d, unsigned long window, unsigned *width, unsigned *height)
+{
+	XWindowAttributes a = { 0 };
+
+	XGetWindowAttributes(d->display, window, &a);
+	*width = a.width;
+	*height = a.height;
+}
+
+bool xdesk_focused(struct xdesk *d, unsigned long window)
+{
+	Window focus;
+	int revert;
+
+	XGetInputFocus(d->display, &focus, &revert);
+	return focus == window;
+}
+
+int64_t xdesk_pixel(struct xdesk *d, unsigned long window, int x, int y)
+{
+	XImage *image = XGetImage(d->display, window, x, y, 1, 1, AllPlanes, ZPixmap);
+	int64_t pixel = -1;
+
+	if (image) {
+		pixel = XGetPixel(image, 0, 0) & 0xffffff;
+		XDestroyImage(image);
+	}
+	return pixel;
+}
+
+void xdesk_close_button(struct xdesk *d, unsigned long window)
+{
+	XEvent e = { .xclient = {
+		.type = ClientMessage,
+		.window = window,
+		.message_type = XInternAtom(d->display, "WM_PROTOCOLS", False),
+		.format = 32,
+	} };
+
+	e.xclient.data.l[0] = XInternAtom(d->display, "WM_DELETE_WINDOW", False);
+	XSendEvent(d->display, window, False, NoEventMask, &e);
+	XSync(d->display, False);
+}
+
+void xdesk_focus(struct xdesk *d, unsigned long window)
+{
+	XSetInputFocus(d->display, window ? window : d->other, RevertToNone, CurrentTime);
+	XSync(d->display, False);
+}
+
+void xdesk_tool(const char *args, ...)
+{
+	char command[256] = "xdotool ";
+	size_t len = strlen(command);
+	va_list ap;
+	int ret;
+
+	va_start(ap, args);
+	vsnprintf(command + len, sizeof(command) - len, args, ap);
+	va_end(ap);
+	ret = system(command);
+	assert(ret == 0);
+}
