@@ -44,10 +44,11 @@ LDFLAGS += $(SAN)
 # The layers, lowest first: each may include those before it (ARCHITECTURE.md).
 CORE := vmm/log.c vmm/gmem.c vmm/bus.c vmm/loop.c vmm/opts.c vmm/opts_value.c
 GPU := devices/gpu/main.c
-DEVICES := $(filter-out $(GPU),$(wildcard devices/*.c devices/*/*.c))
+CTL := devices/control/ctl.c
+DEVICES := $(filter-out $(GPU) $(CTL),$(wildcard devices/*.c devices/*/*.c))
 PURE := arch/x86/boot.c arch/x86/boot_bzimage.c arch/x86/boot_elf.c arch/x86/boot_file.c arch/x86/acpi.c
 CONFIG := vmm/config.c vmm/config_device.c vmm/config_dump.c
-VM := vmm/kvm.c vmm/vcpu.c vmm/vm.c vmm/vm_devices.c vmm/vm_stats.c vmm/main.c arch/$(ARCH)/machine.c arch/$(ARCH)/cpu.c
+VM := vmm/kvm.c vmm/vcpu.c vmm/vm.c vmm/vm_devices.c vmm/vm_control.c vmm/vm_stats.c vmm/main.c arch/$(ARCH)/machine.c arch/$(ARCH)/cpu.c
 TESTLIB := $(filter-out tests/smoke/%,$(wildcard tests/*.c))
 UNIT := $(wildcard tests/unit/test_*.c)
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
@@ -56,9 +57,9 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(filter %.c,$(1)))
 
 .DEFAULT_GOAL := microvm
 .DELETE_ON_ERROR:
-microvm microvm-gpu: %: build/release/%
+microvm microvm-gpu microvm-ctl: %: build/release/%
 	@cp --remove-destination $< $@
-microvm: microvm-gpu
+microvm: microvm-gpu microvm-ctl
 
 $(BUILD)/microvm: $(call obj,$(VM) $(CONFIG) $(PURE)) $(BUILD)/libdevices.a $(BUILD)/libcore.a
 	@echo "  LINK  $@"
@@ -67,8 +68,12 @@ $(BUILD)/microvm-gpu: $(call obj,$(GPU)) $(BUILD)/libdevices.a $(BUILD)/libcore.
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BUILD)/microvm-ctl: $(call obj,$(CTL)) $(BUILD)/libdevices.a $(BUILD)/libcore.a
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 ifneq ($(VARIANT),release)
-build/release/microvm build/release/microvm-gpu: FORCE
+build/release/microvm build/release/microvm-gpu build/release/microvm-ctl: FORCE
 	@$(MAKE) --no-print-directory VARIANT=release $@
 endif
 
@@ -158,15 +163,17 @@ PREFIX ?= /usr/local
 install: microvm
 	install -D -m 755 build/release/microvm $(DESTDIR)$(PREFIX)/bin/microvm
 	install -D -m 755 build/release/microvm-gpu $(DESTDIR)$(PREFIX)/bin/microvm-gpu
+	install -D -m 755 build/release/microvm-ctl $(DESTDIR)$(PREFIX)/bin/microvm-ctl
+	install -D -m 644 microvm-ctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/microvm-ctl.1
 	install -D -m 644 microvm.1 $(DESTDIR)$(PREFIX)/share/man/man1/microvm.1
 	install -D -m 644 microvm-gpu.1 $(DESTDIR)$(PREFIX)/share/man/man1/microvm-gpu.1
 clean:
-	rm -rf build microvm microvm-gpu
+	rm -rf build microvm microvm-gpu microvm-ctl
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile; sed -n 's/^    \(make .*\)/\1/p' HACKING.md
 
 FORCE:
-.PHONY: FORCE microvm microvm-gpu check asan tsan fuzz run-check build-fuzz run-payloads smoke lab bench run-bench \
+.PHONY: FORCE microvm microvm-gpu microvm-ctl check asan tsan fuzz run-check build-fuzz run-payloads smoke lab bench run-bench \
 	demo test install clean help
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -344,6 +344,8 @@ static const struct opt other_options[] = {
 	{ "no-reboot", NULL, RUNNING, "end when the guest reboots", .set = set_flag,
 	  .data = FIELD(no_reboot) },
 	{ "timeout", "SECONDS", RUNNING, "end after that time (0: never)", .set = set_timeout },
+	{ "control", "FILE", RUNNING, "socket for microvm-ctl, to be made", .set = set_text,
+	  .data = FIELD(control) },
 	{ "testdev", NULL, DEBUGGING, "add the device that test payloads report to",
 	  .set = set_flag, .data = FIELD(testdev) },
 	{ "stats", "FILE", DEBUGGING, "write exits and times to FILE at the end, as JSON",
@@ -561,5 +563,6 @@ void config_finish(struct config *cfg)
 	free(cfg->append);
 	free(cfg->serial);
 	free(cfg->stats);
+	free(cfg->control);
 	*cfg = (struct config){ 0 };
 }

@@ -44,6 +44,7 @@ struct config {
 	bool no_reboot, testdev;
 	unsigned timeout_s;	/* 0: none */
 	char *stats;		/* file; NULL: none */
+	char *control;		/* socket; NULL: none */
 	int verbose;		/* how often it was asked for */
 	struct config_device devices[CONFIG_MAX_DEVICES];
 	unsigned n_devices;

@@ -113,7 +113,8 @@ static int put_config(FILE *out, const char *dir, const struct config *cfg)
 	fprintf(out, "testdev = %s\n", cfg->testdev ? "on" : "off");
 	for (int i = 0; i < cfg->verbose; i++)
 		fputs("verbose = on\n", out);
-	return put_value(out, dir, "stats", "FILE", cfg->stats);
+	ret = put_value(out, dir, "control", "FILE", cfg->control);
+	return ret < 0 ? ret : put_value(out, dir, "stats", "FILE", cfg->stats);
 }
 
 int config_dump(const struct config *cfg, FILE *out)

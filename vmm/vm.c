@@ -10,6 +10,7 @@
 
 #include "devices/backend/gpu_process.h"
 #include "devices/backend/term.h"
+#include "devices/control/control.h"
 #include "vmm/arch.h"
 #include "vmm/util.h"
 
@@ -131,7 +132,7 @@ int vm_exit_status(const struct vm *vm)
 
 /* --- what the outside wants ---------------------------------------------------- */
 
-static void vm_press_power(struct vm *vm)
+void vm_press_power(struct vm *vm)
 {
 	log_info("power button pressed");
 	arch_press_power(vm);
@@ -339,6 +340,7 @@ static int vm_create_parts(struct vm *vm)
 	    (ret = vm_watch_signals(vm)) < 0 ||
 	    (ret = term_create(&vm->term, vm->loop, vm_on_key, vm)) < 0 ||
 	    (ret = gpu_process_create(&vm->gpu, vm->loop, vm->cfg->name)) < 0 ||
+	    (ret = vm_add_control(vm)) < 0 ||
 	    (ret = arch_machine_create(vm)) < 0)
 		return ret;
 	ret = vm_add_devices(vm);
@@ -380,6 +382,7 @@ int vm_create(struct vm *vm, const struct config *cfg, uint64_t t_start_ns)
 
 void vm_destroy(struct vm *vm)
 {
+	control_destroy(vm->control);
 	vm_remove_devices(vm);
 	gpu_process_destroy(vm->gpu);
 	arch_machine_destroy(vm);

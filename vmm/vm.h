@@ -24,6 +24,7 @@
 #include "vmm/power.h"
 #include "vmm/vcpu.h"
 
+struct control;
 struct gpu_process;
 struct term;
 struct arch_machine;
@@ -70,6 +71,8 @@ struct vm {
 	struct loop *loop;
 	struct term *term;
 	struct gpu_process *gpu;
+	struct control *control;
+	unsigned control_port;	/* of gpu */
 	struct kvm kvm;
 	struct vcpu *vcpus;
 	unsigned n_vcpus;
@@ -120,6 +123,11 @@ struct power_sink vm_power_sink(struct vm *vm);
 int vm_add_devices(struct vm *vm);
 void vm_reset_devices(struct vm *vm);
 void vm_remove_devices(struct vm *vm);
+
+void vm_press_power(struct vm *vm);
+
+/* vm_control.c: the control socket, if one was asked for. Before the devices. */
+int vm_add_control(struct vm *vm);
 
 /* vm_stats.c: what the run cost, as JSON. */
 void vm_print_stats(const struct vm *vm, FILE *f);

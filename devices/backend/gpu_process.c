@@ -184,6 +184,26 @@ static int start(struct gpu_process *p)
 
 /* --- connections -------------------------------------------------------------------------- */
 
+static int make_pair(int pair[2])
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0)
+		return 0;
+	log_error(PROGRAM ": socketpair: %m");
+	return -errno;
+}
+
+/* One end of @pair to the process, the other to the caller; or negative errno. */
+static int hand_over(struct gpu_process_device *d, const int pair[2])
+{
+	int ret = handover_send(d->port, pair[1]);
+
+	close(pair[1]);
+	if (ret == 0)
+		return pair[0];
+	close(pair[0]);
+	return ret;
+}
+
 int gpu_process_dial(struct gpu_process *p, unsigned device)
 {
 	struct gpu_process_device *d = &p->devices[device];
@@ -192,22 +212,26 @@ int gpu_process_dial(struct gpu_process *p, unsigned device)
 	assert(device < p->n);
 	if (!p->child)
 		ret = start(p);
+	if (ret == 0)
+		ret = make_pair(pair);
 	if (ret < 0)
 		return ret;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-		log_error(PROGRAM ": socketpair: %m");
-		return -errno;
-	}
-	ret = handover_send(d->port, pair[1]);
-	close(pair[1]);
-	if (ret == 0) {
+	ret = hand_over(d, pair);
+	if (ret >= 0)
 		d->generation = p->generation;
-		return pair[0];
-	}
-	/* It has ended, or does not take what it is given: the next attempt finds another. */
-	close(pair[0]);
-	end(p);
+	else
+		/* It has ended, or does not take what it is given: the next attempt finds another. */
+		end(p);
 	return ret;
+}
+
+int gpu_process_visit(struct gpu_process *p, unsigned device)
+{
+	int pair[2], ret;
+
+	assert(device < p->n);
+	ret = p->child ? make_pair(pair) : -ENOTCONN;
+	return ret < 0 ? ret : hand_over(&p->devices[device], pair);
 }
 
 void gpu_process_hung_up(struct gpu_process *p, unsigned device)

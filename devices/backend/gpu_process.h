@@ -18,7 +18,8 @@
 
 #include "vmm/loop.h"
 
-#define GPU_PROCESS_MAX_DEVICES 24
+/* As many as a seat has, and a control socket. */
+#define GPU_PROCESS_MAX_DEVICES 25
 
 struct gpu_process;
 
@@ -42,6 +43,11 @@ int gpu_process_take(struct gpu_process *p, const char *option);
 
 /* A connected socket; or negative errno, after one line in the log. */
 int gpu_process_dial(struct gpu_process *p, unsigned device);
+/*
+ * The same for a connection that the process can be without: starts and ends none.
+ * -ENOTCONN: there is none; -EAGAIN: it has yet to take those before.
+ */
+int gpu_process_visit(struct gpu_process *p, unsigned device);
 void gpu_process_hung_up(struct gpu_process *p, unsigned device);
 
 #endif

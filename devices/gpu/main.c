@@ -8,6 +8,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "devices/backend/unixsock.h"
+#include "devices/control/control_seat.h"
 #include "devices/gpu/options.h"
 #include "devices/ui/ui_null.h"
 #include "vmm/log.h"
@@ -92,8 +94,51 @@ static int show(struct ui_null **ui, struct seat *seat, struct loop *loop)
 	return 0;
 }
 
+static const struct picture *picture_of(void *ctx, unsigned output)
+{
+	return ui_null_picture(ctx, output);
+}
+
+static struct control_seat_params control_params(const struct gpu_options *o, struct seat *seat,
+						 struct ui_null *ui)
+{
+	struct control_seat_params p = {
+		.picture = picture_of,
+		.ctx = ui,
+		.keyboard = seat_sink(seat, INPUT_KEYBOARD),
+		.tablet = seat_sink(seat, INPUT_TABLET),
+		.mouse = seat_sink(seat, INPUT_MOUSE),
+	};
+
+	for (unsigned i = 0; i < o->n_devices; i++)
+		if (o->devices[i].is_gpu)
+			p.n_outputs = o->devices[i].gpu.n_outputs;
+	if (p.n_outputs)
+		p.sink = gpu_sink(seat_gpu(seat));
+	return p;
+}
+
+/* Serves the control socket. On an error, what was made is the caller's to destroy too. */
+static int serve_control(struct control **c, struct control_seat **commands, struct loop *loop,
+			 const struct control_seat_params *params, const struct seat_socket *where)
+{
+	int ret = control_seat_create(commands, loop, params);
+
+	if (ret == 0)
+		ret = control_create(c, loop, control_seat_ops(), *commands);
+	if (ret == 0)
+		ret = where->path ? control_listen(*c, where->path) : control_port(*c, where->fd);
+	if (ret < 0)
+		log_error("--control %s: %s", where->path ? where->path : "fd",
+			  unixsock_error(ret));
+	return ret;
+}
+
 static int run(const struct gpu_options *o)
 {
+	struct control_seat_params params;
+	struct control_seat *commands = NULL;
+	struct control *control = NULL;
 	struct loop *loop = NULL;
 	struct seat *seat = NULL;
 	struct ui_null *ui = NULL;
@@ -110,8 +155,14 @@ static int run(const struct gpu_options *o)
 		ret = add_devices(seat, o);
 	if (ret == 0)
 		ret = show(&ui, seat, loop);
+	if (ret == 0 && o->has_control) {
+		params = control_params(o, seat, ui);
+		ret = serve_control(&control, &commands, loop, &params, &o->control);
+	}
 	if (ret == 0)
 		loop_run(loop);
+	control_destroy(control);
+	control_seat_destroy(commands);
 	/* The card lets go of its display first. */
 	seat_destroy(seat);
 	ui_null_destroy(ui);

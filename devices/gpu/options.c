@@ -96,18 +96,13 @@ int gpu_option_input(struct seat_input *input, const char *label, const struct o
 static const struct opt_key gpu_keys[] = { SOCKET_KEYS, GPU_OPTION_KEYS, { 0 } };
 static const struct opt_key input_keys[] = { SOCKET_KEYS, GPU_OPTION_INPUT_KEYS, { 0 } };
 
-static int parse_socket(struct seat_socket *s, const char *label, const struct opt_value *value)
+static int parse_place(struct seat_socket *s, const char *label, const char *path, const char *fd)
 {
-	const char *fd = opt_value_get(value, "fd");
 	uint64_t n = 0;
 
-	s->path = opt_value_get(value, "socket");
-	if (!s->path == !fd) {
-		log_error("%s: needs socket=FILE or fd=N", label);
-		return -EINVAL;
-	}
-	if (s->path && (!*s->path || strlen(s->path) > UNIXSOCK_PATH_MAX)) {
-		log_error("%s: socket=%.40s: a path of up to %zu characters", label, s->path,
+	s->path = path;
+	if (path && (!*path || strlen(path) > UNIXSOCK_PATH_MAX)) {
+		log_error("%s: socket=%.40s: a path of up to %zu characters", label, path,
 			  UNIXSOCK_PATH_MAX);
 		return -EINVAL;
 	}
@@ -117,6 +112,16 @@ static int parse_socket(struct seat_socket *s, const char *label, const struct o
 	}
 	s->fd = n;
 	return 0;
+}
+
+static int parse_socket(struct seat_socket *s, const char *label, const struct opt_value *value)
+{
+	const char *fd = opt_value_get(value, "fd"), *path = opt_value_get(value, "socket");
+
+	if (!path != !fd)
+		return parse_place(s, label, path, fd);
+	log_error("%s: needs socket=FILE or fd=N", label);
+	return -EINVAL;
 }
 
 static int print_keys(const char *usage, const struct opt_key *keys)
@@ -177,6 +182,24 @@ static int set_input(void *config, const struct opt_at *at, const char *value)
 	return add_device(config, at, value, input_keys, false);
 }
 
+static int set_control(void *config, const struct opt_at *at, const char *value)
+{
+	static const struct opt_key keys[] = { { "fd", "N", "" }, { 0 } };
+	struct gpu_options *o = config;
+	struct opt_value *v = &o->control_value;
+	int ret = opt_value_parse(v, at->label, value, keys);
+	const char *fd = ret < 0 ? NULL : opt_value_get(v, "fd");
+
+	if (ret < 0)
+		return ret;
+	if (!v->first == !fd) {
+		log_error("%s: a socket's FILE, or fd=N", at->label);
+		return -EINVAL;
+	}
+	o->has_control = true;
+	return parse_place(&o->control, at->label, v->first, fd);
+}
+
 static int set_display(void *config, const struct opt_at *at, const char *value)
 {
 	if (opt_words_have(MODES, value))
@@ -216,6 +239,7 @@ static const struct opt options[] = {
 	{ "input", "KIND", "Devices", "keyboard, mouse, tablet, multitouch (--input help)",
 	  .multiple = true, .set = set_input },
 	{ "display", MODES, "Pictures", "where they are shown (none)", .set = set_display },
+	{ "control", "FILE|fd=N", "Pictures", "socket of microvm-ctl", .set = set_control },
 	{ "name", "NAME", "Pictures", "of the guest, for titles (microvm)", .set = set_name },
 	{ "verbose", NULL, "About", "say more; twice, everything", .multiple = true,
 	  .set = set_verbose },
@@ -270,6 +294,7 @@ void gpu_options_finish(struct gpu_options *o)
 {
 	for (unsigned i = 0; i < o->n_devices; i++)
 		opt_value_finish(&o->devices[i].value);
+	opt_value_finish(&o->control_value);
 	free(o->name);
 	*o = (struct gpu_options){ 0 };
 }

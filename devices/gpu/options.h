@@ -23,6 +23,9 @@ struct gpu_options {
 	int verbose;
 	struct gpu_option_device devices[SEAT_MAX_DEVICES];
 	unsigned n_devices;
+	bool has_control;
+	struct seat_socket control;	/* its path points into the next */
+	struct opt_value control_value;
 };
 
 enum gpu_options_result { GPU_OPTIONS_RUN, GPU_OPTIONS_DONE, GPU_OPTIONS_ERROR };
