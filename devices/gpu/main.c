@@ -11,7 +11,7 @@
 #include "devices/backend/unixsock.h"
 #include "devices/control/control_seat.h"
 #include "devices/gpu/options.h"
-#include "devices/ui/ui_null.h"
+#include "devices/gpu/screen.h"
 #include "vmm/log.h"
 
 /*
@@ -75,36 +75,35 @@ static int add_devices(struct seat *seat, const struct gpu_options *o)
 	return ret;
 }
 
-static int show(struct ui_null **ui, struct seat *seat, struct loop *loop)
+static const struct gpu_params *gpu_params(const struct gpu_options *o)
 {
-	struct gpu *gpu = seat_gpu(seat);
-	struct display display;
-	int ret;
+	for (unsigned i = 0; i < o->n_devices; i++)
+		if (o->devices[i].is_gpu)
+			return &o->devices[i].gpu;
+	return NULL;
+}
 
-	if (!gpu)
-		return 0;
-	ret = ui_null_create(ui, loop, GPU_DEFAULT_REFRESH_MHZ);
-	if (ret < 0) {
-		log_error("--display none: %s", strerror(-ret));
-		return ret;
-	}
-	display = ui_null_display(*ui);
-	ui_null_set_sink(*ui, gpu_sink(gpu));
-	gpu_set_display(gpu, &display);
-	return 0;
+static int show(struct screen **screen, struct seat *seat, struct loop *loop,
+		const struct gpu_options *o)
+{
+	const struct screen_params params = {
+		.mode = o->display, .name = o->name, .gpu = gpu_params(o),
+	};
+
+	return seat_gpu(seat) ? screen_create(screen, loop, seat, &params) : 0;
 }
 
 static const struct picture *picture_of(void *ctx, unsigned output)
 {
-	return ui_null_picture(ctx, output);
+	return screen_picture(ctx, output);
 }
 
 static struct control_seat_params control_params(const struct gpu_options *o, struct seat *seat,
-						 struct ui_null *ui)
+						 struct screen *screen)
 {
 	struct control_seat_params p = {
 		.picture = picture_of,
-		.ctx = ui,
+		.ctx = screen,
 		.keyboard = seat_sink(seat, INPUT_KEYBOARD),
 		.tablet = seat_sink(seat, INPUT_TABLET),
 		.mouse = seat_sink(seat, INPUT_MOUSE),
@@ -141,7 +140,7 @@ static int run(const struct gpu_options *o)
 	struct control *control = NULL;
 	struct loop *loop = NULL;
 	struct seat *seat = NULL;
-	struct ui_null *ui = NULL;
+	struct screen *screen = NULL;
 	struct loop_fd signals = { 0 };
 	int ret = loop_create(&loop);
 
@@ -154,18 +153,18 @@ static int run(const struct gpu_options *o)
 	if (ret == 0)
 		ret = add_devices(seat, o);
 	if (ret == 0)
-		ret = show(&ui, seat, loop);
+		ret = show(&screen, seat, loop, o);
 	if (ret == 0 && o->has_control) {
-		params = control_params(o, seat, ui);
+		params = control_params(o, seat, screen);
 		ret = serve_control(&control, &commands, loop, &params, &o->control);
 	}
 	if (ret == 0)
 		loop_run(loop);
 	control_destroy(control);
 	control_seat_destroy(commands);
-	/* The card lets go of its display first. */
+	/* Keys that are held in a window come up while there are devices. */
+	screen_destroy(screen);
 	seat_destroy(seat);
-	ui_null_destroy(ui);
 	if (signals.added)
 		close(signals.fd);
 	loop_destroy(loop);

@@ -9,7 +9,7 @@
 #include "devices/backend/unixsock.h"
 #include "vmm/log.h"
 
-#define MODES "none"
+#define MODES "none|sdl"
 #define MAX_FD 1023
 
 /* --- devices --------------------------------------------------------------------- */
@@ -202,6 +202,9 @@ static int set_control(void *config, const struct opt_at *at, const char *value)
 
 static int set_display(void *config, const struct opt_at *at, const char *value)
 {
+	struct gpu_options *o = config;
+
+	o->display = strcmp(value, "sdl") ? SCREEN_NONE : SCREEN_SDL;
 	if (opt_words_have(MODES, value))
 		return 0;
 	log_error("%s %.40s: one of %s", at->label, value, MODES);
@@ -238,7 +241,7 @@ static const struct opt options[] = {
 	  .set = set_gpu },
 	{ "input", "KIND", "Devices", "keyboard, mouse, tablet, multitouch (--input help)",
 	  .multiple = true, .set = set_input },
-	{ "display", MODES, "Pictures", "where they are shown (none)", .set = set_display },
+	{ "display", MODES, "Pictures", "windows, or nowhere (sdl where there is a desktop)", .set = set_display },
 	{ "control", "FILE|fd=N", "Pictures", "socket of microvm-ctl", .set = set_control },
 	{ "name", "NAME", "Pictures", "of the guest, for titles (microvm)", .set = set_name },
 	{ "verbose", NULL, "About", "say more; twice, everything", .multiple = true,

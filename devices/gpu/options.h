@@ -5,6 +5,7 @@
 #ifndef MICROVM_GPU_OPTIONS_H
 #define MICROVM_GPU_OPTIONS_H
 
+#include "devices/gpu/screen.h"
 #include "devices/gpu/seat.h"
 #include "vmm/opts.h"
 
@@ -20,6 +21,7 @@ struct gpu_option_device {
 
 struct gpu_options {
 	char *name;		/* of the guest */
+	enum screen_mode display;
 	int verbose;
 	struct gpu_option_device devices[SEAT_MAX_DEVICES];
 	unsigned n_devices;

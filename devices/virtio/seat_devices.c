@@ -257,7 +257,7 @@ static const struct opt_key gpu_own_keys[] = { GPU_OPTION_KEYS, { 0 } };
 
 static const struct opt_key gpu_keys[] = {
 	GPU_OPTION_KEYS,
-	{ "display", "none", "where pictures are shown (none)" },
+	{ "display", "none|sdl", "where pictures are shown (sdl if there is a desktop)" },
 	{ "program", "FILE", "microvm-gpu, where it is not found by itself" },
 	{ 0 },
 };

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "devices/gpu/screen.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices/ui/ui_null.h"
+#include "devices/ui/ui_sdl.h"
+#include "vmm/log.h"
+
+#define DEFAULT_NAME "microvm"
+
+struct screen {
+	struct seat *seat;
+	struct ui_null *null;	/* one of the two */
+	struct ui_sdl *sdl;
+};
+
+/* Nobody here can press the guest's power button, but a window that vanished helps nobody. */
+static void window_closed(void *ctx, unsigned output)
+{
+	log_warn("a window was asked to close: shut the guest down instead");
+}
+
+static int open_none(struct screen *s, struct loop *loop, struct gpu *gpu)
+{
+	struct display display;
+	int ret = ui_null_create(&s->null, loop, GPU_DEFAULT_REFRESH_MHZ);
+
+	if (ret < 0) {
+		log_error("--display none: %s", strerror(-ret));
+		return ret;
+	}
+	display = ui_null_display(s->null);
+	ui_null_set_sink(s->null, gpu_sink(gpu));
+	gpu_set_display(gpu, &display);
+	return 0;
+}
+
+static int open_sdl(struct screen *s, struct loop *loop, struct gpu *gpu,
+		    const struct screen_params *params)
+{
+	const struct display_output *first = &params->gpu->output;
+	struct ui_sdl_params p = {
+		.name = params->name ? params->name : DEFAULT_NAME,
+		.n_outputs = params->gpu->n_outputs,
+		.width = first->width ? first->width : GPU_DEFAULT_WIDTH,
+		.height = first->height ? first->height : GPU_DEFAULT_HEIGHT,
+		.closed = window_closed,
+	};
+	struct input_sink feedback;
+	struct display display;
+	char why[200];
+	int ret;
+
+	for (unsigned kind = 0; kind < INPUT_HOST; kind++)
+		p.sinks[kind] = seat_sink(s->seat, kind);
+	ret = ui_sdl_create(&s->sdl, loop, &p, why, sizeof(why));
+	if (ret < 0) {
+		log_msg(params->mode == SCREEN_AUTO ? LOG_WARN : LOG_ERROR, "--display sdl: %s%s",
+			why, params->mode == SCREEN_AUTO ? "; nothing is shown" : "");
+		return ret;
+	}
+	feedback = ui_sdl_feedback(s->sdl);
+	seat_set_feedback(s->seat, INPUT_KEYBOARD, &feedback);
+	display = ui_sdl_display(s->sdl);
+	ui_sdl_set_sink(s->sdl, gpu_sink(gpu));
+	gpu_set_display(gpu, &display);
+	return 0;
+}
+
+static int open_any(struct screen *s, struct loop *loop, const struct screen_params *params)
+{
+	struct gpu *gpu = seat_gpu(s->seat);
+	int ret = -ENXIO;
+
+	if (params->mode == SCREEN_SDL || (params->mode == SCREEN_AUTO && ui_sdl_desktop()))
+		ret = open_sdl(s, loop, gpu, params);
+	return ret == 0 || params->mode == SCREEN_SDL ? ret : open_none(s, loop, gpu);
+}
+
+int screen_create(struct screen **out, struct loop *loop, struct seat *seat,
+		  const struct screen_params *params)
+{
+	struct screen *s = calloc(1, sizeof(*s));
+	int ret;
+
+	if (!s) {
+		log_error("%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	s->seat = seat;
+	ret = open_any(s, loop, params);
+	if (ret < 0)
+		free(s);
+	else
+		*out = s;
+	return ret;
+}
+
+void screen_destroy(struct screen *s)
+{
+	if (!s)
+		return;
+	gpu_set_display(seat_gpu(s->seat), NULL);
+	seat_set_feedback(s->seat, INPUT_KEYBOARD, &(struct input_sink){ 0 });
+	ui_null_destroy(s->null);
+	ui_sdl_destroy(s->sdl);
+	free(s);
+}
+
+const struct picture *screen_picture(const struct screen *s, unsigned output)
+{
+	return s->sdl ? ui_sdl_picture(s->sdl, output) : ui_null_picture(s->null, output);
+}

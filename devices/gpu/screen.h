@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a seat's card is looked at by: windows in which its keyboard and
+ * pointers are used, or nobody. Main thread, which is the loop's.
+ */
+#ifndef MICROVM_SCREEN_H
+#define MICROVM_SCREEN_H
+
+#include "devices/gpu/seat.h"
+#include "devices/ui/picture.h"
+
+/* --display none|sdl; without it, windows where there is a desktop for them. */
+enum screen_mode { SCREEN_AUTO, SCREEN_NONE, SCREEN_SDL };
+
+struct screen;
+
+struct screen_params {
+	enum screen_mode mode;
+	const char *name;	/* of the guest; NULL: microvm */
+	const struct gpu_params *gpu;	/* what the seat's card was made with; not kept */
+};
+
+/* For a seat with a card and all its devices. 0, or negative errno after one line in the log. */
+int screen_create(struct screen **out, struct loop *loop, struct seat *seat,
+		  const struct screen_params *params);
+/* Before the seat goes. NULL is legal. */
+void screen_destroy(struct screen *screen);
+
+/* Of output 0 ... DISPLAY_MAX_OUTPUTS - 1. */
+const struct picture *screen_picture(const struct screen *screen, unsigned output);
+
+#endif
