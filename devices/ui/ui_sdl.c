@@ -146,6 +146,8 @@ static void set_hints(struct ui_sdl *ui)
 		{ SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1" },
 		{ SDL_HINT_VIDEO_MINIMIZE_ON_FOCUS_LOSS, "0" },
 		{ SDL_HINT_GRAB_KEYBOARD, "1" },
+		/* Where we draw by software, SDL would do the last step of it by GL. */
+		{ SDL_HINT_FRAMEBUFFER_ACCELERATION, "0" },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(hints); i++)

@@ -18,7 +18,7 @@
 	F(ShowWindow) F(HideWindow) F(SetWindowKeyboardGrab) F(GetWindowWMInfo)                    \
 	F(GetWindowDisplayIndex) F(GetDisplayDPI) F(GetDisplayUsableBounds)                        \
 	F(GetCurrentDisplayMode)                                                                   \
-	F(CreateRenderer) F(DestroyRenderer) F(GetRendererOutputSize) F(GetRendererInfo)           \
+	F(CreateRenderer) F(DestroyRenderer) F(GetRendererOutputSize) F(GL_GetProcAddress)         \
 	F(SetRenderDrawColor) F(RenderClear) F(RenderCopy) F(RenderPresent)                        \
 	F(CreateTexture) F(DestroyTexture) F(UpdateTexture) F(LockTexture) F(UnlockTexture)        \
 	F(SetTextureBlendMode) F(SetTextureScaleMode)                                              \

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <libdrm/drm_fourcc.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "devices/ui/surface.h"
 #include "devices/ui/ui_sdl_impl.h"
@@ -19,6 +20,7 @@
 /* Modes that come within are taken for answers to that, perhaps to an earlier size. */
 #define ASKED_NS 1000000000ull
 #define MIN_WINDOW 64
+#define GL_RENDERER 0x1f01	/* OpenGL 4.6, 22.2; of <GL/gl.h>, which is not needed otherwise */
 /* Of all windows' textures together: a dozen pictures of 3840 x 2160. */
 #define MAX_TEXTURE_BYTES (512 * MiB)
 
@@ -442,12 +444,30 @@ void ui_window_event(struct ui_window *w, const SDL_WindowEvent *e)
 
 /* --- life ------------------------------------------------------------------------- */
 
+/* GL without a graphics card behind it is slower than no GL, and a hundred megabytes larger. */
+static bool gl_is_software(const struct ui_sdl_lib *sdl)
+{
+	void *address = sdl->GL_GetProcAddress("glGetString");
+	const char *(*get_string)(unsigned name) = NULL;
+	const char *name;
+
+	memcpy(&get_string, &address, sizeof(address));
+	name = get_string ? get_string(GL_RENDERER) : NULL;
+	return name && (strstr(name, "llvmpipe") || strstr(name, "softpipe"));
+}
+
 static SDL_Renderer *make_renderer(struct ui_window *w)
 {
+	const struct ui_sdl_lib *sdl = &w->ui->sdl;
 	/* SDL_RENDER_DRIVER in the environment goes before the flags. */
-	SDL_Renderer *r = w->ui->sdl.CreateRenderer(w->window, -1, SDL_RENDERER_ACCELERATED);
+	SDL_Renderer *r = sdl->CreateRenderer(w->window, -1, SDL_RENDERER_ACCELERATED);
+	const char *wish = getenv("SDL_RENDER_DRIVER");
 
-	return r ? r : w->ui->sdl.CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
+	if (r && (!wish || !*wish) && gl_is_software(sdl)) {
+		sdl->DestroyRenderer(r);
+		r = NULL;
+	}
+	return r ? r : sdl->CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
 }
 
 int ui_window_init(struct ui_window *w, struct ui_sdl *ui, unsigned output, uint32_t width,
