@@ -50,11 +50,13 @@ static void forward_event(void *arg, uint32_t events)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		forward_fail(f, f->len == sizeof(f->answer) ? "answers with too long a line" : "has gone");
+		forward_fail(f, "has gone");
 		return;
 	}
 	f->len += n;
 	end = memchr(f->answer, '\n', f->len);
+	if (!end && f->len == sizeof(f->answer))
+		forward_fail(f, "answers with too long a line");
 	if (!end)
 		return;
 	/* One line for one request. */
