@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ATTEMPTS 20
 #define TEXT(x) #x
 #define SIZE(w, h) TEXT(w) "x" TEXT(h) "x24"
 
@@ -35,25 +36,41 @@ static void run_xvfb(int fd)
 	_exit(127);
 }
 
-bool xdesk_start(struct xdesk *d)
+/* The number of its display, and a new line, once it is there. */
+static bool start_xvfb(struct xdesk *d, char *number, size_t len)
 {
-	char name[16] = ":";
 	int pipefd[2];
 	ssize_t n;
 
-	*d = (struct xdesk){ 0 };
-	if (system("command -v Xvfb xdotool >/dev/null") != 0 || pipe(pipefd) < 0)
+	if (pipe(pipefd) < 0)
 		return false;
 	d->pid = fork();
 	if (d->pid == 0)
 		run_xvfb(pipefd[1]);
 	close(pipefd[1]);
-	/* The number of the display, and a new line, once it is there. */
-	n = read(pipefd[0], name + 1, sizeof(name) - 2);
+	n = read(pipefd[0], number, len - 1);
 	close(pipefd[0]);
-	if (d->pid < 0 || n < 2)
+	if (d->pid > 0 && n >= 2) {
+		number[n - 1] = '\0';
+		return true;
+	}
+	if (d->pid > 0)
+		waitpid(d->pid, NULL, 0);
+	d->pid = 0;
+	return false;
+}
+
+bool xdesk_start(struct xdesk *d)
+{
+	char name[16] = ":";
+	unsigned i = 0;
+
+	*d = (struct xdesk){ 0 };
+	/* Two that start at once may want the same number: one of them ends then. */
+	while (i < ATTEMPTS && !start_xvfb(d, name + 1, sizeof(name) - 1))
+		i++;
+	if (i == ATTEMPTS)
 		return false;
-	name[strcspn(name, "\n")] = '\0';
 	setenv("DISPLAY", name, 1);
 	unsetenv("WAYLAND_DISPLAY");
 	XSetErrorHandler(ignore_error);

@@ -19,7 +19,7 @@ struct xdesk {
 #define XDESK_WIDTH 1280
 #define XDESK_HEIGHT 1024
 
-/* DISPLAY is that desktop from now on. False: there is no Xvfb, or no xdotool. */
+/* DISPLAY is that desktop from now on. False: there is no Xvfb. */
 bool xdesk_start(struct xdesk *d);
 void xdesk_stop(struct xdesk *d);
 

@@ -7,6 +7,7 @@
 #include <libdrm/drm_fourcc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "devices/ui/surface.h"
 #include "devices/ui/ui_sdl_impl.h"
@@ -444,7 +445,15 @@ void ui_window_event(struct ui_window *w, const SDL_WindowEvent *e)
 
 /* --- life ------------------------------------------------------------------------- */
 
-/* GL without a graphics card behind it is slower than no GL, and a hundred megabytes larger. */
+/*
+ * GL without a graphics card behind it is slower than no GL, and a hundred
+ * megabytes larger: not even to be asked where there is certainly none.
+ */
+static bool gl_may_be_hardware(void)
+{
+	return access("/dev/dri", F_OK) == 0 || access("/dev/nvidiactl", F_OK) == 0;
+}
+
 static bool gl_is_software(const struct ui_sdl_lib *sdl)
 {
 	void *address = sdl->GL_GetProcAddress("glGetString");
@@ -459,11 +468,13 @@ static bool gl_is_software(const struct ui_sdl_lib *sdl)
 static SDL_Renderer *make_renderer(struct ui_window *w)
 {
 	const struct ui_sdl_lib *sdl = &w->ui->sdl;
-	/* SDL_RENDER_DRIVER in the environment goes before the flags. */
-	SDL_Renderer *r = sdl->CreateRenderer(w->window, -1, SDL_RENDERER_ACCELERATED);
 	const char *wish = getenv("SDL_RENDER_DRIVER");
+	bool wished = wish && *wish;
+	SDL_Renderer *r = NULL;
 
-	if (r && (!wish || !*wish) && gl_is_software(sdl)) {
+	if (wished || gl_may_be_hardware())
+		r = sdl->CreateRenderer(w->window, -1, SDL_RENDERER_ACCELERATED);
+	if (r && !wished && gl_is_software(sdl)) {
 		sdl->DestroyRenderer(r);
 		r = NULL;
 	}
