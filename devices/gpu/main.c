@@ -113,7 +113,7 @@ static struct control_seat_params control_params(const struct gpu_options *o, st
 		if (o->devices[i].is_gpu)
 			p.n_outputs = o->devices[i].gpu.n_outputs;
 	if (p.n_outputs)
-		p.sink = gpu_sink(seat_gpu(seat));
+		p.sink = screen_sink(screen);
 	return p;
 }
 

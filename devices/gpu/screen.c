@@ -110,6 +110,43 @@ void screen_destroy(struct screen *s)
 	free(s);
 }
 
+static void screen_configure(void *ctx, unsigned output, const struct display_output *what)
+{
+	struct screen *s = ctx;
+	struct display_sink card = gpu_sink(seat_gpu(s->seat));
+
+	card.ops->configure(card.ctx, output, what);
+}
+
+static void screen_plug(void *ctx, unsigned output, bool on)
+{
+	struct screen *s = ctx;
+	struct display_sink card = gpu_sink(seat_gpu(s->seat));
+
+	if (s->sdl)
+		ui_sdl_plug(s->sdl, output, on);
+	card.ops->plug(card.ctx, output, on);
+}
+
+static void screen_frame_done(void *ctx, unsigned output)
+{
+	struct screen *s = ctx;
+	struct display_sink card = gpu_sink(seat_gpu(s->seat));
+
+	card.ops->frame_done(card.ctx, output);
+}
+
+static const struct display_sink_ops screen_sink_ops = {
+	.configure = screen_configure,
+	.plug = screen_plug,
+	.frame_done = screen_frame_done,
+};
+
+struct display_sink screen_sink(struct screen *s)
+{
+	return (struct display_sink){ &screen_sink_ops, s };
+}
+
 const struct picture *screen_picture(const struct screen *s, unsigned output)
 {
 	return s->sdl ? ui_sdl_picture(s->sdl, output) : ui_null_picture(s->null, output);

@@ -26,6 +26,8 @@ int screen_create(struct screen **out, struct loop *loop, struct seat *seat,
 /* Before the seat goes. NULL is legal. */
 void screen_destroy(struct screen *screen);
 
+/* The card's sink, where a window comes and goes with its monitor. */
+struct display_sink screen_sink(struct screen *screen);
 /* Of output 0 ... DISPLAY_MAX_OUTPUTS - 1. */
 const struct picture *screen_picture(const struct screen *screen, unsigned output);
 
