@@ -91,4 +91,32 @@ test_gpu_qemu() {
 	kill $process || fail 'microvm-gpu has ended'
 	[ ! -s errors ] || fail "complaints: $(head -n 3 errors)"
 }
-all_gpu="gpu gpu-mmio gpu-killed gpu-qemu"
+
+# A script looks at the screen, types, points, resizes the window that there is not, and ends the guest.
+test_gpu_control() {
+	[ -x "$MICROVM-ctl" ] || skip 'no microvm-ctl here'
+	ctl() { "$MICROVM-ctl" socket "$@" || fail "microvm-ctl $*"; }
+	gpu --gpu 2d,size=800x600 --control socket
+	does 'echo 0 >/sys/class/graphics/fbcon/cursor_blink; for i in $(seq 20); do echo line $i; done >/dev/tty1' drawn
+	ctl wait-stable 300
+	ctl screenshot first.png
+	[ "$(head -c 24 first.png | tail -c 8 | od -An -tx1 | tr -d ' ')" = 0000032000000258 ] || fail 'not a PNG of 800x600'
+	send $'read -r l </dev/tty1; echo "got=$l"\n'
+	ctl type $'Typed: {"a~b"}\n'
+	expect 'got=Typed: {"a~b"}'
+	ctl wait-stable 300
+	ctl screenshot second.png
+	cp second.png "$SMOKE_OUT/gpu-control.png"
+	! cmp -s first.png second.png || fail 'typing changed no picture'
+	"$MICROVM-ctl" socket status | grep -q '"ok": true.*"cpus": 1' || fail 'no status'
+	code=0
+	"$MICROVM-ctl" socket key ctrl-alt-f99 2>said || code=$?
+	[ $code = 1 ] && grep -q "no key is called 'f99'" said || fail 'a key that there is not'
+	# Smaller: the kernel's own console takes no mode that its memory has no room for.
+	ctl resize 640x480
+	does 'for i in $(seq 50); do head -n 1 /sys/class/drm/card0-Virtual-1/modes | grep -qx 640x480 && break; sleep 0.1; done; cat /sys/class/drm/card0-Virtual-1/modes; [ $i != 50 ]' resized
+	ctl quit
+	ended 0
+	[ ! -e socket ] || fail 'the socket is still there'
+}
+all_gpu="gpu gpu-mmio gpu-killed gpu-qemu gpu-control"
