@@ -119,6 +119,25 @@ static void devices_are_taken_in_their_order(void **state)
 	assert_int_equal(gpu_process_take(t->p, "sound"), -ENOENT);
 }
 
+static void case_99_visits_start_and_end_nothing(void **state)
+{
+	struct t *t = *state;
+	int a, visit, n = 0;
+
+	add_three(t);
+	assert_int_equal(gpu_process_add(t->p, "control", ""), 3);
+	assert_int_equal(gpu_process_visit(t->p, 3), -ENOTCONN);
+	a = gpu_process_dial(t->p, 0);
+	/* It takes none of them. */
+	while ((visit = gpu_process_visit(t->p, 3)) >= 0) {
+		close(visit);
+		assert_true(n++ < 100000);
+	}
+	assert_true(n > 0 && visit != -ENOTCONN);
+	assert_false(is_lost(a));
+	close(a);
+}
+
 /* A connection that breaks takes the process along, and with it all others. */
 static void case_71_lost_connection_is_the_end_of_the_process(void **state)
 {
@@ -186,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(first_connection_starts_it_with_all_devices),
 		TEST(devices_are_taken_in_their_order),
+		TEST(case_99_visits_start_and_end_nothing),
 		TEST(case_71_lost_connection_is_the_end_of_the_process),
 		TEST(case_71_process_that_dies_loses_its_connections),
 		TEST(program_that_is_not_there_is_named),
