@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 
 #include "devices/backend/handover.h"
 #include "devices/gpu/options.h"
+#include "devices/gpu/screen.h"
 #include "devices/gpu/seat.h"
 #include "tests/capture.h"
 #include "tests/vhost_peer.h"
@@ -362,7 +364,40 @@ static void options_say_which_devices_there_are(void **state)
 	assert_string_equal(o.devices[1].input.name, "pen");
 	assert_string_equal(o.devices[1].label, "--input tablet");
 	assert_string_equal(o.name, "guest");
+	assert_int_equal(o.display, SCREEN_NONE);
 	gpu_options_finish(&o);
+	assert_int_equal(PARSE(&o, "--gpu", "socket=a", "--display", "sdl"), GPU_OPTIONS_RUN);
+	assert_int_equal(o.display, SCREEN_SDL);
+	gpu_options_finish(&o);
+	assert_int_equal(PARSE(&o, "--gpu", "socket=a"), GPU_OPTIONS_RUN);
+	assert_int_equal(o.display, SCREEN_AUTO);
+	gpu_options_finish(&o);
+}
+
+static void windows_without_a_desktop_are_an_error_only_when_asked_for(void **state)
+{
+	const struct gpu_params gpu = { .n_outputs = 1 };
+	struct screen_params params = { .mode = SCREEN_SDL, .gpu = &gpu };
+	struct t *t = *state;
+	struct seat_socket socket = make_socket(t);
+	struct screen *screen = NULL;
+	struct capture c;
+	char *text;
+
+	assert_int_equal(seat_add_gpu(t->seat, "--gpu", &socket, &gpu), 0);
+	unsetenv("DISPLAY");
+	unsetenv("WAYLAND_DISPLAY");
+	unsetenv("SDL_VIDEODRIVER");
+	capture_begin(&c, 2);
+	assert_int_equal(screen_create(&screen, t->loop, t->seat, &params), -ENXIO);
+	text = capture_end(&c);
+	assert_non_null(strstr(text, "--display sdl: no display"));
+	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+	free(text);
+	params.mode = SCREEN_AUTO;
+	assert_int_equal(screen_create(&screen, t->loop, t->seat, &params), 0);
+	assert_false(screen_picture(screen, 0)->shown);
+	screen_destroy(screen);
 }
 
 static void wrong_options_are_one_line_each(void **state)
@@ -421,6 +456,9 @@ int main(void)
 		TEST(card_keeps_its_resources_when_rings_stop),
 		TEST(second_card_is_refused),
 		cmocka_unit_test(options_say_which_devices_there_are),
+		cmocka_unit_test_setup_teardown(
+			windows_without_a_desktop_are_an_error_only_when_asked_for, setup,
+			teardown),
 		cmocka_unit_test(wrong_options_are_one_line_each),
 	};
 
