@@ -100,12 +100,14 @@ static void step_event(void *ctx, uint16_t type, uint16_t code, int32_t value)
 static void step_nearer(struct input_events *ev)
 {
 	const struct input_sink sink = { .event = step_event, .ctx = ev };
+	/* What the guest is told changes as it is given events, and but once for each. */
+	struct input_state ahead = ev->told;
 
 	if (ev->dropped) {
 		ring_put(ev, EV_SYN, SYN_DROPPED, 0);
 		ring_put(ev, EV_SYN, SYN_REPORT, 0);
 		ev->dropped = false;
-	} else if (!input_state_step(&ev->told, &ev->now, INPUT_STEP, &sink)) {
+	} else if (!input_state_step(&ahead, &ev->now, INPUT_STEP, &sink)) {
 		ev->behind = false;
 	}
 	ev->committed = ev->tail;

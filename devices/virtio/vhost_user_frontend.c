@@ -219,7 +219,7 @@ static void give_channel(struct talk *t)
 
 uint64_t vhost_user_offered(const struct vhost_user *u)
 {
-	return u->features & (RING_FEATURES | u->p.features);
+	return u->features & (RING_FEATURES | u->p.features) & ~BIT(VIRTIO_F_RING_PACKED);
 }
 
 /* What the device cannot do without, or NULL. */

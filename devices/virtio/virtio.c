@@ -444,7 +444,7 @@ void virtio_set_queue_size(struct virtio_device *v, unsigned q, uint32_t size)
 	if (!vq)
 		return;
 	if (!vq->enabled)
-		vq->size = virtq_size_fits(vq, size, v->features) ? size : 0;
+		vq->size = virtq_size_fits(vq, size, v->features & v->offered) ? size : 0;
 	virtio_unlock(v);
 }
 

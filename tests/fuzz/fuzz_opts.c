@@ -75,11 +75,27 @@ static void check_config(const struct config *cfg)
 	require(cfg->append && cfg->serial && cfg->name);
 }
 
+/* A socket's path may fit from beside its file and not from the root, as a dump has it. */
+static bool has_long_socket(const char *text, size_t len)
+{
+	const char *p = text, *end = text + len;
+
+	for (; (p = memmem(p, end - p, "unix:", 5)); p += 5) {
+		const char *newline = memchr(p, '\n', end - p);
+
+		if ((newline ? newline : end) - p > 40)
+			return true;
+	}
+	return false;
+}
+
 static void fuzz_file(const char *text, size_t len)
 {
 	struct config cfg, back;
 	char *first, *second;
 
+	if (has_long_socket(text, len))
+		return;
 	if (config_parse_text(&cfg, "dir/fuzz.conf", text, len) != CONFIG_RUN)
 		return;
 	check_config(&cfg);
