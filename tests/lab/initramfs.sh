@@ -13,7 +13,7 @@ esac
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-mkdir -p "$dir"/{bin,mods,proc,dev,host,rw,new}
+mkdir -p "$dir"/{bin,mods,proc,sys,dev,host,rw,new}
 cp /bin/busybox "$dir/bin/"
 modules() { # LIST MODULE...: put them and what they need into the image, their order into LIST
 	local list=$1 m f
@@ -38,8 +38,16 @@ for word in $cmdline; do case $word in lab=*) ctl=${word#lab=} ;; esac; done
 while read -r m; do $b insmod "$m"; done </first
 p9=trans=virtio,version=9p2000.L,msize=262144
 $b mount -t devtmpfs dev /dev
-# loading kvm takes as long as all the rest: beside it
-while read -r m; do $b insmod "$m"; done </kvm &
+# Loading kvm takes as long as all the rest: beside it. It remembers the rate that the time stamp counter is thought to
+# have, and gives guests another one if that is refined afterwards; so not before.
+$b mount -t sysfs sysfs /sys
+{
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		read -r clock </sys/devices/system/clocksource/clocksource0/current_clocksource
+		case $clock in tsc-early | jiffies | refined-jiffies) $b usleep 200000 ;; *) break ;; esac
+	done
+	while read -r m; do $b insmod "$m"; done </kvm
+} &
 $b mount -t 9p -o $p9,cache=loose,ro root /host
 $b mount -t tmpfs rw /rw
 $b mkdir /rw/u /rw/w
@@ -65,11 +73,6 @@ $b hostname lab
 echo 1 >proc/sys/vm/overcommit_memory
 wait
 echo 0 >sys/module/kvm/parameters/halt_poll_ns
-# A guest that is there when x86 changes to the refined rate of its time stamp counter misses timers ever after.
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-	read -r clock <sys/devices/system/clocksource/clocksource0/current_clocksource
-	case $clock in tsc-early | jiffies | refined-jiffies) $b usleep 100000 ;; *) break ;; esac
-done
 [ -z "$modules" ] || $b chroot . modprobe -a $modules
 if [ -n "$tty" ]; then
 	$b stty $tty <dev/hvc0

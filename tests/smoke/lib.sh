@@ -66,6 +66,7 @@ run_one() { # NAME: prints the verdict, leaves it in $SMOKE_OUT/verdicts/NAME/ve
 	77) verdict=skip; text="SKIP $name: $text" ;;
 	*)
 		cp "$dir/console" "$SMOKE_OUT/$name.console" 2>/dev/null
+		dmesg >"$SMOKE_OUT/$name.dmesg" 2>/dev/null
 		text="FAIL $name: $text"
 		[ ! -s "$dir/errors" ] || text+=$'\n'$(tail -n 5 "$dir/errors" | sed 's/^/    ! /')
 		[ ! -s "$dir/console" ] || text+=$'\n'$(tr -d '\r\000' <"$dir/console" | tail -n 15 | sed 's/^/    | /')
