@@ -9,7 +9,7 @@ die() { echo "deps.sh: $*" >&2; exit 1; }
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev libdrm-dev libpng-dev libevdev-dev libsdl2-dev ;;
-	lab) echo qemu-system-x86 mmdebstrap busybox-static cpio kmod xz-utils e2fsprogs gcc libc6-dev ;;
+	lab) echo qemu-system-x86 mmdebstrap busybox-static cpio kmod xz-utils e2fsprogs procps gcc libc6-dev ;;
 	test) packages build; packages lab; echo libcmocka-dev clang libclang-rt-dev edid-decode xvfb xdotool libx11-dev ;;
 	bench) packages build; packages lab; echo qemu-system-gui iperf3 iproute2 ;;
 	demo) packages build; packages lab ;;
