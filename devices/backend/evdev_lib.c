@@ -2,8 +2,8 @@
 #include "devices/backend/evdev_lib.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 
+#include "devices/dynlib.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
 
@@ -11,7 +11,7 @@
 
 int evdev_lib_load(struct evdev_lib *lib)
 {
-	const struct { const char *name; void *to; } symbols[] = {
+	const struct dynlib_symbol symbols[] = {
 		{ "libevdev_new_from_fd", &lib->new_from_fd },
 		{ "libevdev_free", &lib->free },
 		{ "libevdev_grab", &lib->grab },
@@ -32,21 +32,12 @@ int evdev_lib_load(struct evdev_lib *lib)
 		{ "libevdev_event_code_from_name", &lib->code_from_name },
 		{ "libevdev_event_code_get_name", &lib->code_get_name },
 	};
-	void *handle = dlopen(EVDEV_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	const char *missing;
+	int ret = dynlib_load(EVDEV_SONAME, symbols, ARRAY_SIZE(symbols), &missing);
 
-	if (!handle) {
+	if (ret < 0 && missing)
+		log_error("--input: %s has no %s", EVDEV_SONAME, missing);
+	else if (ret < 0)
 		log_error("--input: %s; install libevdev2", dlerror());
-		return -ENOENT;
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(symbols); i++) {
-		void *address = dlsym(handle, symbols[i].name);
-
-		if (!address) {
-			log_error("--input: %s has no %s", EVDEV_SONAME, symbols[i].name);
-			return -ENOENT;
-		}
-		/* POSIX's way from an object pointer to a function's, see dlopen(3). */
-		memcpy(symbols[i].to, &address, sizeof(address));
-	}
-	return 0;
+	return ret;
 }

@@ -2,8 +2,8 @@
 #include "devices/backend/slirp_lib.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 
+#include "devices/dynlib.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
 
@@ -11,7 +11,7 @@
 
 int slirp_lib_load(struct slirp_lib *lib)
 {
-	const struct { const char *name; void *to; } symbols[] = {
+	const struct dynlib_symbol symbols[] = {
 		{ "slirp_new", &lib->create },
 		{ "slirp_cleanup", &lib->cleanup },
 		{ "slirp_input", &lib->input },
@@ -20,22 +20,12 @@ int slirp_lib_load(struct slirp_lib *lib)
 		{ "slirp_handle_timer", &lib->handle_timer },
 		{ "slirp_add_hostxfwd", &lib->add_hostxfwd },
 	};
-	/* GLib does not survive being unloaded. */
-	void *handle = dlopen(SLIRP_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	const char *missing;
+	int ret = dynlib_load(SLIRP_SONAME, symbols, ARRAY_SIZE(symbols), &missing);
 
-	if (!handle) {
+	if (ret < 0 && missing)
+		log_error("--net user: %s is older than 4.7", SLIRP_SONAME);
+	else if (ret < 0)
 		log_error("--net user: %s; install libslirp, or use --net none", dlerror());
-		return -ENOENT;
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(symbols); i++) {
-		void *address = dlsym(handle, symbols[i].name);
-
-		if (!address) {
-			log_error("--net user: %s is older than 4.7", SLIRP_SONAME);
-			return -ENOENT;
-		}
-		/* POSIX's way from an object pointer to a function's, see dlopen(3). */
-		memcpy(symbols[i].to, &address, sizeof(address));
-	}
-	return 0;
+	return ret;
 }

@@ -118,21 +118,33 @@ static struct display_rect gpu_rect(const struct virtio_gpu_rect *r)
 	return (struct display_rect){ r->x, r->y, r->width, r->height };
 }
 
+/*
+ * What both commands begin with: *@res is to be shown on output @n; NULL, and
+ * the answer, when there is none to show.
+ */
+static uint32_t gpu_scanout_resource(struct gpu *g, uint32_t n, uint32_t id,
+				     struct gpu_resource **res)
+{
+	*res = NULL;
+	if (n >= g->n_outputs)
+		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+	if (!id) {
+		gpu_scanout_off(g, n);
+		return VIRTIO_GPU_RESP_OK_NODATA;
+	}
+	*res = gpu_resource_find(g, id);
+	return *res ? VIRTIO_GPU_RESP_OK_NODATA : VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+}
+
 GPU_HANDLER(gpu_set_scanout)
 {
 	const struct virtio_gpu_set_scanout *c = &req->cmd.set_scanout;
 	struct gpu_resource *res;
 	struct gpu_scanout_view view;
+	uint32_t ret = gpu_scanout_resource(g, c->scanout_id, c->resource_id, &res);
 
-	if (c->scanout_id >= g->n_outputs)
-		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-	if (!c->resource_id) {
-		gpu_scanout_off(g, c->scanout_id);
-		return VIRTIO_GPU_RESP_OK_NODATA;
-	}
-	res = gpu_resource_find(g, c->resource_id);
 	if (!res)
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+		return ret;
 	if (res->kind == GPU_RESOURCE_BLOB ||
 	    !gpu_scanout_size_valid(c->r.width, c->r.height) ||
 	    !gpu_rect_fits(&c->r, res->width, res->height))
@@ -152,16 +164,10 @@ GPU_HANDLER(gpu_set_scanout_blob)
 	const struct virtio_gpu_set_scanout_blob *c = &req->cmd.set_scanout_blob;
 	struct gpu_resource *res;
 	struct gpu_scanout_view view;
+	uint32_t ret = gpu_scanout_resource(g, c->scanout_id, c->resource_id, &res);
 
-	if (c->scanout_id >= g->n_outputs)
-		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-	if (!c->resource_id) {
-		gpu_scanout_off(g, c->scanout_id);
-		return VIRTIO_GPU_RESP_OK_NODATA;
-	}
-	res = gpu_resource_find(g, c->resource_id);
 	if (!res)
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+		return ret;
 	if (res->kind != GPU_RESOURCE_BLOB || !gpu_scanout_blob_valid(c, res->blob_size))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	view = (struct gpu_scanout_view){

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#include "devices/dynlib.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+
+int dynlib_load(const char *soname, const struct dynlib_symbol *symbols, unsigned n,
+		const char **missing)
+{
+	/* Not every library survives being unloaded: GLib does not. */
+	void *handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+
+	*missing = NULL;
+	if (!handle)
+		return -ENOENT;
+	for (unsigned i = 0; i < n; i++) {
+		void *address = dlsym(handle, symbols[i].name);
+
+		if (!address) {
+			*missing = symbols[i].name;
+			return -ENOENT;
+		}
+		/* POSIX's way from an object pointer to a function's, see dlopen(3). */
+		memcpy(symbols[i].to, &address, sizeof(address));
+	}
+	return 0;
+}
