@@ -8,6 +8,8 @@
 #   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -gpu, -smoke, -bench: see guest/initramfs.sh
 #   rootfs-amd64           image of an ext4 file system: Debian with fio, gcc and make
 #   lab-amd64              the lab's own initramfs
+#   installer-amd64-kernel, installer-amd64-initrd    Debian 12's graphical installer, as it boots from a network
+#   installer-amd64-version                           which one
 # Nothing is installed: packages are fetched and unpacked into ${MICROVM_CACHE:-~/.cache/microvm}, where everything
 # appears by a rename, so that an interrupted run leaves nothing half made. A kernel once fetched is kept until
 # --refresh asks apt for the current one; whatever is built is named after the hash of what it is built from.
@@ -62,6 +64,25 @@ kernel() {
 	ln -sfn "$pkg" "$link.$$" && mv -T "$link.$$" "$link"
 }
 
+# make sure that $cache/installer-ARCH leads to the kernel and the initrd of Debian's installer
+installer() {
+	local link=$cache/installer-$1 pkg=debian-installer-12-netboot-$1 images version tmp
+	[ -n "$refresh" ] || [ ! -e "$link" ] || return 0
+	apt-cache show "$pkg" >/dev/null 2>&1 || [ "$(id -u)" != 0 ] || apt-get -qq update >/dev/null 2>&1 || true
+	say "fetching $pkg"
+	tmp=$cache/tmp.$$
+	mkdir "$tmp"
+	fetch "$pkg" "$tmp"
+	images=$(echo "$tmp"/usr/lib/debian-installer/images/*/"$1"/gtk)
+	version=$(sed -n 's/^Installer build: *//p' "$images/version.info")
+	[ -n "$version" ] || die "$pkg is not laid out as it was"
+	mv "$images/debian-installer/$1"/linux "$images/debian-installer/$1"/initrd.gz "$tmp"
+	rm -rf "$tmp/usr"
+	echo "$version" >"$tmp/version"
+	[ -d "$cache/installer-$1-$version" ] || mv "$tmp" "$cache/installer-$1-$version" # which may be in use
+	ln -sfn "installer-$1-$version" "$link.$$" && mv -T "$link.$$" "$link"
+}
+
 # The kernel proper lies compressed in the bzImage: the boot header says where (Documentation/x86/boot.rst,
 # payload_offset and payload_length, counted from the end of the setup sectors), its first bytes say by what.
 extract_vmlinux() {
@@ -104,7 +125,10 @@ make_lab() { "$src/tests/lab/initramfs.sh" "$1" "$cache/kernel-$1" "$2"; }
 asset() {
 	local arch
 	arch=$(sed -E 's/^[a-z]+-([a-z0-9]+).*/\1/' <<<"$1")
-	kernel "$arch"
+	case $1 in
+	installer-*) installer "$arch" ;;
+	*) kernel "$arch" ;;
+	esac
 	case $1 in
 	kernel-"$arch") echo "$cache/kernel-$arch/vmlinuz" ;;
 	kernel-"$arch"-modules) readlink -f "$cache/kernel-$arch" ;;
@@ -117,6 +141,9 @@ asset() {
 		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/init.c ;;
 	rootfs-"$arch") built rootfs "$arch" guest/rootfs.sh ;;
 	lab-"$arch") built lab "$arch" tests/lab/initramfs.sh /bin/busybox ;;
+	installer-"$arch"-kernel) readlink -f "$cache/installer-$arch/linux" ;;
+	installer-"$arch"-initrd) readlink -f "$cache/installer-$arch/initrd.gz" ;;
+	installer-"$arch"-version) cat "$cache/installer-$arch/version" ;;
 	*) die "unknown asset '$1'" ;;
 	esac
 }
