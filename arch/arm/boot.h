@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loads an ARM kernel into guest memory and says how to enter it. Pure: guest
+ * memory and files in, registers out; no KVM.
+ *
+ *   arm64 Image    Documentation/arm64/booting.rst, as it is or compressed by gzip
+ *   zImage         Documentation/arm/booting.rst; armv7
+ *   uImage         U-Boot's legacy image of a kernel, not compressed or by gzip
+ *   ELF            armv7 or arm64, at the physical addresses of its segments
+ *   *.bin          any file of that name that is none of those: loaded at raw_gpa
+ *                  and entered there, as firmware such as U-Boot wants it
+ *
+ * Files are read straight into their place, once. Every number in them is
+ * taken for a lie until checked (cases 94, 96). Main thread, no vCPU runs, and
+ * RAM is all zeros: new, or after gmem_discard(). The kernel goes into the lowest
+ * region of RAM, initrd and tree where the kernel can reach them; nothing
+ * overlaps.
+ */
+#ifndef MICROVM_ARM_BOOT_H
+#define MICROVM_ARM_BOOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/gmem.h"
+
+enum arm_width { ARM_WIDTH_AUTO, ARM_WIDTH_32, ARM_WIDTH_64 };
+
+struct arm_boot {
+	const char *kernel;	/* paths */
+	const char *initrd;	/* NULL: none */
+	enum arm_width width;	/* what the user wants; a kernel of the other is refused */
+	uint64_t dtb_len;	/* room that the device tree needs; 0: ARM_FDT_MAX */
+	/* Of a .bin, in RAM; and where its tree goes if it looks there, UINT64_MAX: anywhere. */
+	uint64_t raw_gpa, raw_dtb_gpa;
+	/* Where nothing may go: what the tree reserves, spin tables. */
+	const struct gmem_range *reserved;
+	unsigned n_reserved;
+};
+
+/*
+ * Registers: x0 = dtb_gpa, x1 to x3 = 0; of a 32-bit kernel r0 = 0, r1 = ~0,
+ * r2 = dtb_gpa, in SVC mode, ARM state or as bit 0 of pc says. MMU and caches off,
+ * interrupts masked.
+ */
+struct arm_entry {
+	bool aarch32;
+	uint64_t pc;
+	uint64_t dtb_gpa;	/* dtb_len bytes, for the caller to fill */
+	uint64_t initrd_gpa, initrd_len;	/* len 0: none */
+};
+
+/*
+ * What CPUs the kernel needs, before there is a machine to load it into. 0, or
+ * negative errno after one line in the log. Of a .bin: as @width says, else 64.
+ */
+int arm_boot_probe(const struct arm_boot *boot, bool *aarch32);
+
+/*
+ * 0, or negative errno after one line in the log that names the file and what is
+ * wrong with it.
+ */
+int arm_boot_load(struct gmem *mem, const struct arm_boot *boot, struct arm_entry *entry);
+
+#endif

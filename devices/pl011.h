@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PL011 UART (ARM DDI 0183G, r1p5): 32-byte receive FIFO, transmitter with a
+ * larger buffer behind it that the host drains. While that buffer is full TXFF
+ * stays set, so that a guest which floods the port waits and the host's memory
+ * does not grow (case 97); nothing that was accepted is lost.
+ *
+ * The line is infinitely fast and the peer honours nRTS: input waits on the host
+ * until the guest has switched the receiver on. Registers take accesses of any
+ * size.
+ *
+ * Registers by vCPUs under the device's lock; the chardev on the loop thread.
+ */
+#ifndef MICROVM_PL011_H
+#define MICROVM_PL011_H
+
+#include "devices/backend/chardev.h"
+#include "vmm/bus.h"
+#include "vmm/irq.h"
+
+#define PL011_LEN 0x1000
+#define PL011_RX_FIFO 32
+#define PL011_TX_FIFO 32
+#define PL011_TX_BUFFER 4096
+
+struct pl011 {
+	pthread_mutex_t lock;
+	struct io_region region;
+	struct irq_line irq;
+	struct loop *loop;
+	struct chardev *chr;	/* not owned; may be NULL: output is dropped */
+};
+
+void pl011_init(struct pl011 *dev, struct loop *loop, struct chardev *chr, struct irq_line irq);
+/* Writes out what the guest has sent; no vCPU runs. The chardev is still open. */
+void pl011_finish(struct pl011 *dev);
+/* On the loop thread, no vCPU runs. Characters already sent still go out. */
+void pl011_reset(struct pl011 *dev);
+
+#endif
