@@ -33,92 +33,7 @@ static const struct boot_claim boot_fixed_claims[] = {
 	{ "the first MiB", -1, 0, X86_KERNEL_MIN_GPA },
 };
 
-uint64_t boot_mib(uint64_t bytes)
-{
-	return bytes / MiB + (bytes % MiB != 0);
-}
-
-/* --- claims --------------------------------------------------------------- */
-
-static void boot_claim_name(const struct boot_claim *c, char *name, size_t size)
-{
-	if (c->index < 0)
-		snprintf(name, size, "%s", c->what);
-	else
-		snprintf(name, size, "%s %d", c->what, c->index);
-}
-
-static const struct boot_claim *boot_claimed(const struct boot *boot, uint64_t gpa, uint64_t len)
-{
-	for (unsigned i = 0; i < boot->n_claims; i++)
-		if (ranges_overlap(gpa, len, boot->claims[i].gpa, boot->claims[i].len))
-			return &boot->claims[i];
-	return NULL;
-}
-
-int boot_claim(struct boot *boot, const char *what, int index, uint64_t gpa, uint64_t len)
-{
-	struct boot_claim new = { what, index, gpa, len };
-	const struct boot_claim *old = NULL;
-	uint64_t end;
-	char name[48], other[48];
-
-	boot_claim_name(&new, name, sizeof(name));
-	if (__builtin_add_overflow(gpa, len, &end)) {
-		log_error("%s: %s wraps: %#" PRIx64 " bytes at %#" PRIx64, boot->kernel.path, name,
-			  len, gpa);
-		return -EINVAL;
-	}
-	old = boot_claimed(boot, gpa, len);
-	if (old) {
-		boot_claim_name(old, other, sizeof(other));
-		log_error("%s: %s at %#" PRIx64 "-%#" PRIx64 " overlaps %s at %#" PRIx64
-			  "-%#" PRIx64, boot->kernel.path, name, gpa, end - 1, other, old->gpa,
-			  old->gpa + old->len - 1);
-		return -EINVAL;
-	}
-	if (!gmem_contains(boot->mem, gpa, len)) {
-		log_error("%s: %s at %#" PRIx64 "-%#" PRIx64 " is not in the guest's %" PRIu64
-			  " MiB of RAM", boot->kernel.path, name, gpa, end - 1,
-			  boot_mib(gmem_size(boot->mem)));
-		return -EINVAL;
-	}
-	assert(boot->n_claims < BOOT_MAX_CLAIMS);
-	boot->claims[boot->n_claims++] = new;
-	return 0;
-}
-
 /* --- initrd and command line ---------------------------------------------- */
-
-/* The highest free place of @len bytes in [floor, end); 0 when there is none. */
-static uint64_t boot_find_free(const struct boot *boot, uint64_t floor, uint64_t end, uint64_t len)
-{
-	/* Each turn goes below a claim, so there are at most n_claims + 1. */
-	while (end >= len && end - len >= floor) {
-		uint64_t gpa = align_down(end - len, BOOT_PAGE);
-		const struct boot_claim *c;
-
-		if (gpa < floor)
-			break;
-		c = boot_claimed(boot, gpa, len);
-		if (!c)
-			return gpa;
-		end = c->gpa;
-	}
-	return 0;
-}
-
-static uint64_t boot_find_ram(const struct boot *boot, uint64_t limit, uint64_t len)
-{
-	for (unsigned i = boot->mem->n_regions; i-- > 0;) {
-		const struct gmem_region *r = &boot->mem->regions[i];
-		uint64_t gpa = boot_find_free(boot, r->gpa, MIN(r->gpa + r->len, limit), len);
-
-		if (gpa)
-			return gpa;
-	}
-	return 0;
-}
 
 int boot_load_initrd(struct boot *boot, uint64_t low_end, bool may_be_high)
 {
@@ -128,16 +43,16 @@ int boot_load_initrd(struct boot *boot, uint64_t low_end, bool may_be_high)
 
 	if (!boot->cfg->initrd)
 		return 0;
-	gpa = boot_find_ram(boot, MIN(low_end, X86_HIGH_RAM_BASE), f->size);
+	gpa = boot_claims_find(&boot->claims, MIN(low_end, X86_HIGH_RAM_BASE), f->size, BOOT_PAGE);
 	if (!gpa && may_be_high)
-		gpa = boot_find_ram(boot, UINT64_MAX, f->size);
+		gpa = boot_claims_find(&boot->claims, UINT64_MAX, f->size, BOOT_PAGE);
 	if (!gpa) {
 		log_error("%s: an initrd of %" PRIu64 " MiB finds no room beside the kernel in the "
 			  "guest's %" PRIu64 " MiB of RAM: give it more", f->path,
 			  boot_mib(f->size), boot_mib(gmem_size(boot->mem)));
 		return -ENOMEM;
 	}
-	ret = boot_claim(boot, "the initrd", -1, gpa, f->size);
+	ret = boot_claims_add(&boot->claims, "the initrd", -1, gpa, f->size);
 	if (ret < 0)
 		return ret;
 	ret = boot_file_load(f, 0, boot->mem, gpa, f->size);
@@ -316,7 +231,7 @@ static int boot_load_kernel(struct boot *boot, struct x86_entry *entry)
 	if (ret < 0)
 		return ret;
 	if (boot_elf_probe(head, len))
-		ret = boot_elf_load(boot, head, len, entry);
+		ret = x86_elf_load(boot, head, len, entry);
 	else if (boot_bzimage_probe(head, len))
 		ret = boot_bzimage_load(boot, head, len, entry);
 	else
@@ -331,13 +246,20 @@ static int boot_prepare(struct boot *boot)
 		return -ENOMEM;
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(boot_fixed_claims); i++)
-		boot->claims[boot->n_claims++] = boot_fixed_claims[i];
+		boot_claims_keep(&boot->claims, boot_fixed_claims[i].what,
+				 boot_fixed_claims[i].gpa, boot_fixed_claims[i].len);
 	return 0;
 }
 
 int x86_boot_load(struct gmem *mem, const struct x86_boot *cfg, struct x86_entry *entry)
 {
-	struct boot boot = { .mem = mem, .cfg = cfg, .kernel.fd = -1, .initrd.fd = -1 };
+	struct boot boot = {
+		.mem = mem,
+		.cfg = cfg,
+		.kernel.fd = -1,
+		.initrd.fd = -1,
+		.claims = { .mem = mem, .path = cfg->kernel },
+	};
 	int ret = boot_prepare(&boot);
 
 	if (ret == 0)

@@ -110,7 +110,7 @@ static int bzimage_load_image(struct boot *boot, const struct setup_header *hdr,
 			  ", which does not end below 4 GiB", f->path, boot_mib(need), *load);
 		return -EINVAL;
 	}
-	ret = boot_claim(boot, "the kernel", -1, *load, need);
+	ret = boot_claims_add(&boot->claims, "the kernel", -1, *load, need);
 	if (ret < 0)
 		return ret;
 	return boot_file_load(f, setup, boot->mem, *load, image);

@@ -18,124 +18,11 @@
 #define ELF_NOTE_PHYS32_ENTRY 18	/* XEN_ELFNOTE_PHYS32_ENTRY, public/elfnote.h */
 #define PVH_MAGIC 0x336ec578		/* XEN_HVM_START_MAGIC_VALUE */
 
-struct elf_segment {
-	uint32_t type;
-	uint64_t off, paddr, filesz, memsz;
-};
-
-/* A file's headers, the same for both classes. */
+/* What is needed of a file, and whether it has a PVH entry. */
 struct elf {
-	bool is64, pvh;
-	uint64_t entry, phoff;
-	unsigned phnum, phentsize;
-	struct elf_segment segments[BOOT_MAX_SEGMENTS];
+	struct boot_elf file;
+	bool pvh;
 };
-
-bool boot_elf_probe(const uint8_t *head, size_t len)
-{
-	return len >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0;
-}
-
-/* --- headers ---------------------------------------------------------------- */
-
-static int elf_check_ident(const struct boot_file *f, const uint8_t *head, size_t len,
-			   struct elf *elf)
-{
-	size_t need;
-
-	elf->is64 = len > EI_CLASS && head[EI_CLASS] == ELFCLASS64;
-	need = elf->is64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr);
-	if (len < need) {
-		log_error("%s: is truncated within its ELF header", f->path);
-		return -EINVAL;
-	}
-	if (head[EI_CLASS] != ELFCLASS64 && head[EI_CLASS] != ELFCLASS32) {
-		log_error("%s: ELF class %u is neither 32 nor 64 bit", f->path, head[EI_CLASS]);
-		return -ENOEXEC;
-	}
-	if (head[EI_DATA] != ELFDATA2LSB) {
-		log_error("%s: is a big-endian ELF file, not a kernel for x86", f->path);
-		return -ENOEXEC;
-	}
-	return 0;
-}
-
-static int elf_check_machine(const struct boot_file *f, const struct elf *elf, unsigned machine,
-			     unsigned type)
-{
-	if (machine != (elf->is64 ? EM_X86_64 : EM_386)) {
-		log_error("%s: is an ELF file for machine %u, not for x86", f->path, machine);
-		return -ENOEXEC;
-	}
-	if (type != ET_EXEC) {
-		log_error("%s: is an ELF file of type %u: an executable linked to a fixed "
-			  "address is needed", f->path, type);
-		return -ENOEXEC;
-	}
-	return 0;
-}
-
-static int elf_get_header(const struct boot_file *f, const uint8_t *head, size_t len,
-			  struct elf *elf)
-{
-	unsigned machine, type;
-	int ret = elf_check_ident(f, head, len, elf);
-
-	if (ret < 0)
-		return ret;
-	if (elf->is64) {
-		Elf64_Ehdr e;
-
-		memcpy(&e, head, sizeof(e));
-		elf->entry = e.e_entry, elf->phoff = e.e_phoff;
-		elf->phnum = e.e_phnum, elf->phentsize = e.e_phentsize;
-		machine = e.e_machine, type = e.e_type;
-	} else {
-		Elf32_Ehdr e;
-
-		memcpy(&e, head, sizeof(e));
-		elf->entry = e.e_entry, elf->phoff = e.e_phoff;
-		elf->phnum = e.e_phnum, elf->phentsize = e.e_phentsize;
-		machine = e.e_machine, type = e.e_type;
-	}
-	return elf_check_machine(f, elf, machine, type);
-}
-
-static struct elf_segment elf64_segment(const uint8_t *raw)
-{
-	Elf64_Phdr p;
-
-	memcpy(&p, raw, sizeof(p));
-	return (struct elf_segment){ p.p_type, p.p_offset, p.p_paddr, p.p_filesz, p.p_memsz };
-}
-
-static struct elf_segment elf32_segment(const uint8_t *raw)
-{
-	Elf32_Phdr p;
-
-	memcpy(&p, raw, sizeof(p));
-	return (struct elf_segment){ p.p_type, p.p_offset, p.p_paddr, p.p_filesz, p.p_memsz };
-}
-
-static int elf_get_segments(const struct boot_file *f, struct elf *elf)
-{
-	uint8_t raw[BOOT_MAX_SEGMENTS * sizeof(Elf64_Phdr)];
-	size_t size = elf->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
-	int ret;
-
-	if (elf->phnum == 0 || elf->phnum > BOOT_MAX_SEGMENTS || elf->phentsize != size) {
-		log_error("%s: %u program headers of %u bytes: 1 to %u of %zu bytes are expected",
-			  f->path, elf->phnum, elf->phentsize, BOOT_MAX_SEGMENTS, size);
-		return -EINVAL;
-	}
-	ret = boot_file_read(f, elf->phoff, raw, elf->phnum * size);
-	if (ret < 0)
-		return ret;
-	for (unsigned i = 0; i < elf->phnum; i++)
-		elf->segments[i] = elf->is64 ? elf64_segment(raw + i * size) :
-					       elf32_segment(raw + i * size);
-	return 0;
-}
 
 /* --- the PVH note ------------------------------------------------------------- */
 
@@ -158,7 +45,7 @@ static int elf_take_pvh_entry(const struct boot_file *f, const uint8_t *desc, si
 		return -EINVAL;
 	}
 	elf->pvh = true;
-	elf->entry = load_le(desc, len);
+	elf->file.entry = load_le(desc, len);
 	return 0;
 }
 
@@ -182,7 +69,7 @@ static int elf_parse_notes(const struct boot_file *f, const uint8_t *notes, size
 	return 0;
 }
 
-static int elf_read_notes(const struct boot_file *f, const struct elf_segment *s, struct elf *elf)
+static int elf_read_notes(const struct boot_file *f, const struct boot_elf_segment *s, struct elf *elf)
 {
 	uint8_t *notes;
 	int ret;
@@ -206,52 +93,16 @@ static int elf_read_notes(const struct boot_file *f, const struct elf_segment *s
 
 /* --- loading ------------------------------------------------------------------- */
 
-static int elf_load_segment(struct boot *boot, const struct elf_segment *s, unsigned index)
-{
-	const struct boot_file *f = &boot->kernel;
-	int ret;
-
-	if (s->memsz < s->filesz) {
-		log_error("%s: segment %u has more bytes in the file than in memory", f->path,
-			  index);
-		return -EINVAL;
-	}
-	if (!range_fits(s->off, s->filesz, f->size)) {
-		log_error("%s: is truncated: segment %u lies beyond its %" PRIu64 " bytes", f->path,
-			  index, f->size);
-		return -EINVAL;
-	}
-	if (s->memsz == 0)
-		return 0;
-	ret = boot_claim(boot, "segment", index, s->paddr, s->memsz);
-	if (ret < 0)
-		return ret;
-	/* What the file does not fill is zero already: RAM is fresh. */
-	return boot_file_load(f, s->off, boot->mem, s->paddr, s->filesz);
-}
-
-static bool elf_entry_loaded(const struct elf *elf)
-{
-	for (unsigned i = 0; i < elf->phnum; i++) {
-		const struct elf_segment *s = &elf->segments[i];
-
-		if (s->type == PT_LOAD && elf->entry >= s->paddr &&
-		    elf->entry - s->paddr < s->filesz)
-			return true;
-	}
-	return false;
-}
-
 static int elf_check_entry(const struct boot_file *f, const struct elf *elf)
 {
-	if (!elf->is64 && !elf->pvh) {
+	if (!elf->file.is64 && !elf->pvh) {
 		log_error("%s: is a 32-bit ELF file without a PVH entry: a 64-bit kernel, or a "
 			  "PVH note is needed", f->path);
 		return -ENOEXEC;
 	}
-	if (elf->entry >= X86_HIGH_RAM_BASE || !elf_entry_loaded(elf)) {
+	if (elf->file.entry >= X86_HIGH_RAM_BASE || !boot_elf_entry_loaded(&elf->file)) {
 		log_error("%s: its entry %#" PRIx64 " is not in a segment that is loaded below "
-			  "4 GiB", f->path, elf->entry);
+			  "4 GiB", f->path, elf->file.entry);
 		return -EINVAL;
 	}
 	return 0;
@@ -261,15 +112,12 @@ static int elf_load_file(struct boot *boot, struct elf *elf)
 {
 	int ret = 0;
 
-	for (unsigned i = 0; i < elf->phnum && ret == 0; i++)
-		if (elf->segments[i].type == PT_NOTE)
-			ret = elf_read_notes(&boot->kernel, &elf->segments[i], elf);
+	for (unsigned i = 0; i < elf->file.phnum && ret == 0; i++)
+		if (elf->file.segments[i].type == PT_NOTE)
+			ret = elf_read_notes(&boot->kernel, &elf->file.segments[i], elf);
 	if (ret == 0)
 		ret = elf_check_entry(&boot->kernel, elf);
-	for (unsigned i = 0; i < elf->phnum && ret == 0; i++)
-		if (elf->segments[i].type == PT_LOAD)
-			ret = elf_load_segment(boot, &elf->segments[i], i);
-	return ret;
+	return ret < 0 ? ret : boot_elf_load(&elf->file, &boot->kernel, &boot->claims);
 }
 
 /* --- what the kernel is told ----------------------------------------------------- */
@@ -322,7 +170,7 @@ static int elf_enter_pvh(struct boot *boot, const struct elf *elf, struct x86_en
 {
 	*entry = (struct x86_entry){
 		.mode = X86_ENTRY_PVH,
-		.rip = elf->entry,
+		.rip = elf->file.entry,
 		.arg = X86_PVH_INFO_GPA,
 	};
 	return pvh_write_info(boot);
@@ -341,19 +189,18 @@ static int elf_enter_long(struct boot *boot, const struct elf *elf, struct x86_e
 
 	*entry = (struct x86_entry){
 		.mode = X86_ENTRY_LONG,
-		.rip = elf->entry,
+		.rip = elf->file.entry,
 		.arg = X86_ZERO_PAGE_GPA,
 	};
 	return boot_write_zero_page(boot, &hdr);
 }
 
-int boot_elf_load(struct boot *boot, const uint8_t *head, size_t len, struct x86_entry *entry)
+int x86_elf_load(struct boot *boot, const uint8_t *head, size_t len, struct x86_entry *entry)
 {
+	static const struct boot_elf_want want = { "x86", EM_386, EM_X86_64 };
 	struct elf elf = { 0 };
-	int ret = elf_get_header(&boot->kernel, head, len, &elf);
+	int ret = boot_elf_read(&boot->kernel, &want, head, len, &elf.file);
 
-	if (ret == 0)
-		ret = elf_get_segments(&boot->kernel, &elf);
 	if (ret == 0)
 		ret = elf_load_file(boot, &elf);
 	if (ret == 0)

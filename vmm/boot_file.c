@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "vmm/boot_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -6,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arch/x86/boot_int.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
 
