@@ -12,9 +12,9 @@
  *
  * Files are read straight into their place, once. Every number in them is
  * taken for a lie until checked (cases 94, 96). Main thread, no vCPU runs, and
- * RAM is all zeros: new, or after gmem_discard(). The kernel goes into the lowest
- * region of RAM, initrd and tree where the kernel can reach them; nothing
- * overlaps.
+ * RAM is all zeros: new, or after gmem_discard(). The kernel goes into @ram,
+ * as do initrd and tree, where the kernel can reach them; nothing overlaps. Guest memory may have more regions than the one of RAM, for what only
+ * firmware or the hypervisor uses.
  */
 #ifndef MICROVM_ARM_BOOT_H
 #define MICROVM_ARM_BOOT_H
@@ -30,8 +30,9 @@ struct arm_boot {
 	const char *kernel;	/* paths */
 	const char *initrd;	/* NULL: none */
 	enum arm_width width;	/* what the user wants; a kernel of the other is refused */
+	struct gmem_range ram;	/* in one region of guest memory */
 	uint64_t dtb_len;	/* room that the device tree needs; 0: ARM_FDT_MAX */
-	/* Of a .bin, in RAM; and where its tree goes if it looks there, UINT64_MAX: anywhere. */
+	/* Of a .bin, in guest memory; and where its tree goes if it looks there, UINT64_MAX: anywhere. */
 	uint64_t raw_gpa, raw_dtb_gpa;
 	/* Where nothing may go: what the tree reserves, spin tables. */
 	const struct gmem_range *reserved;
@@ -50,11 +51,14 @@ struct arm_entry {
 	uint64_t initrd_gpa, initrd_len;	/* len 0: none */
 };
 
-/*
- * What CPUs the kernel needs, before there is a machine to load it into. 0, or
- * negative errno after one line in the log. Of a .bin: as @width says, else 64.
- */
-int arm_boot_probe(const struct arm_boot *boot, bool *aarch32);
+/* What a kernel needs, before there is a machine to load it into. */
+struct arm_probe {
+	bool aarch32;		/* of a .bin: as boot->width says, else not */
+	bool raw;		/* a .bin: raw_gpa has to be memory */
+};
+
+/* Of @boot only kernel and width count. 0, or negative errno after one line in the log. */
+int arm_boot_probe(const struct arm_boot *boot, struct arm_probe *probe);
 
 /*
  * 0, or negative errno after one line in the log that names the file and what is
