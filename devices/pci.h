@@ -137,6 +137,12 @@ void pci_bar_init(struct pci_dev *dev, unsigned index, enum pci_bar_type type, b
 int pci_bus_add(struct pci_bus *bus, struct pci_dev *dev);
 /* Unmaps its BARs and drops its INTx; before @dev's memory goes. No-op when not on a bus. */
 void pci_bus_remove(struct pci_dev *dev);
+/* Bus 0, its slot, function 0, as in what it sends (PCI Express base 2.2.4.2). */
+static inline uint16_t pci_requester_id(const struct pci_dev *dev)
+{
+	return dev->slot << 3;
+}
+
 /* Gives each BAR an address inside the windows. 0 or -ENOSPC. */
 int pci_bus_assign(struct pci_bus *bus);
 void pci_bus_reset(struct pci_bus *bus);

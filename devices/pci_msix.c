@@ -54,6 +54,16 @@ void pci_msix_finish(struct pci_msix *msix)
 	msix->n_vectors = 0;
 }
 
+static struct msi_message vector_message(const struct pci_msix *msix,
+					 const struct pci_msix_vector *v)
+{
+	return (struct msi_message){
+		.addr = v->addr,
+		.data = v->data,
+		.devid = pci_requester_id(msix->dev),
+	};
+}
+
 /* With the vector's lock held. Asked once a message, whatever the answer. */
 static void vector_bind(struct pci_msix *msix, struct pci_msix_vector *v)
 {
@@ -62,8 +72,11 @@ static void vector_bind(struct pci_msix *msix, struct pci_msix_vector *v)
 
 	if (v->bound && v->bound_addr == v->addr && v->bound_data == v->data)
 		return;
-	if (sink->ops->route)
-		fd = sink->ops->route(sink->ctx, &v->route, v->addr, v->data);
+	if (sink->ops->route) {
+		struct msi_message msg = vector_message(msix, v);
+
+		fd = sink->ops->route(sink->ctx, &v->route, &msg);
+	}
 	v->bound = true;
 	v->bound_addr = v->addr;
 	v->bound_data = v->data;
@@ -77,6 +90,7 @@ static void vector_bind(struct pci_msix *msix, struct pci_msix_vector *v)
 static void vector_deliver(struct pci_msix *msix, struct pci_msix_vector *v)
 {
 	const struct msi_sink *sink = &msix->dev->msi;
+	struct msi_message msg = vector_message(msix, v);
 	int ret;
 
 	vector_bind(msix, v);
@@ -85,7 +99,7 @@ static void vector_deliver(struct pci_msix *msix, struct pci_msix_vector *v)
 		eventfd_write(v->fd, 1);
 		return;
 	}
-	ret = sink->ops->send(sink->ctx, v->addr, v->data);
+	ret = sink->ops->send(sink->ctx, &msg);
 	if (ret < 0)
 		log_guest(&msix->dev->rate, "%s: message %#" PRIx64 " = %#x goes nowhere: %s",
 			  msix->dev->name, v->addr, v->data, strerror(-ret));

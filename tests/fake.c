@@ -46,24 +46,25 @@ struct irq_line fake_irq_line(struct fake_irq *irq)
 	return (struct irq_line){ .set = fake_irq_set, .ctx = irq };
 }
 
-static int fake_msi_send(void *ctx, uint64_t addr, uint32_t data)
+static int fake_msi_send(void *ctx, const struct msi_message *msg)
 {
 	struct fake_msi *msi = ctx;
 
 	msi->sent++;
-	msi->last_addr = addr;
-	msi->last_data = data;
+	msi->last_addr = msg->addr;
+	msi->last_data = msg->data;
+	msi->last_devid = msg->devid;
 	return 0;
 }
 
 /* A route is the eventfd itself, so tests see what was signalled by reading it. */
-static int fake_msi_route(void *ctx, int *route, uint64_t addr, uint32_t data)
+static int fake_msi_route(void *ctx, int *route, const struct msi_message *msg)
 {
 	struct fake_msi *msi = ctx;
 
-	(void)addr, (void)data;
 	if (msi->fail_routes)
 		return -ENOSPC;
+	msi->last_devid = msg->devid;
 	if (*route < 0) {
 		*route = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		msi->routes++;

@@ -8,8 +8,12 @@
 
 #include "vmm/vm.h"
 
-/* RAM of cfg->memory bytes as ranges around the holes; @ranges has GMEM_MAX_REGIONS. */
-unsigned arch_layout(const struct config *cfg, struct gmem_range *ranges);
+/*
+ * RAM of vm->cfg->memory bytes as ranges around the holes, and whatever else is
+ * memory; @ranges has GMEM_MAX_REGIONS. How many, or negative errno after one
+ * line in the log; arch_machine_destroy() is called either way. vm->kvm is open.
+ */
+int arch_layout(struct vm *vm, struct gmem_range *ranges);
 
 /*
  * Once: makes vm->machine and its devices and places them on the buses, sets
@@ -20,12 +24,16 @@ int arch_machine_create(struct vm *vm);
 void arch_machine_destroy(struct vm *vm);
 
 /* Each boot: */
+/* the argument of KVM_CREATE_VM */
+unsigned long arch_vm_type(struct vm *vm);
 /* the in-kernel parts of a new KVM VM, before its vCPUs */
 int arch_vm_init(struct vm *vm);
 /* kernel, initrd and descriptions into zeroed RAM */
 int arch_load(struct vm *vm);
-/* registers of a new vCPU as arch_load() wants them */
+/* registers of a new vCPU as arch_load() wants them, when all vCPUs have been made */
 int arch_vcpu_init(struct vcpu *vcpu);
+/* what of the in-kernel parts needs the vCPUs; they run next */
+int arch_vm_ready(struct vm *vm);
 /* platform devices back to power-on state, after the vCPUs have stopped */
 void arch_machine_reset(struct vm *vm);
 

@@ -38,18 +38,25 @@ static inline void irq_pulse(const struct irq_line *line)
 /*
  * Message-signalled interrupts. A message is the (addr, data) pair that the
  * guest wrote into an MSI-X table entry; garbage in it is the guest's own
- * loss and only ever an error return here (case 34).
+ * loss and only ever an error return here (case 34). Some interrupt controllers
+ * go by the sender as well.
  */
+struct msi_message {
+	uint64_t addr;
+	uint32_t data;
+	uint32_t devid;		/* PCI requester id: bus, slot, function */
+};
+
 struct msi_ops {
 	/* Delivers one message now. 0 or negative errno. */
-	int (*send)(void *ctx, uint64_t addr, uint32_t data);
+	int (*send)(void *ctx, const struct msi_message *msg);
 	/*
 	 * Binds a message to an eventfd that delivers it when written, from any
 	 * process. *@route is -1 for a new one, else the earlier handle, which
 	 * then stands for the new message. Returns the eventfd (owned by the
 	 * sink) or negative errno: the caller falls back to send().
 	 */
-	int (*route)(void *ctx, int *route, uint64_t addr, uint32_t data);
+	int (*route)(void *ctx, int *route, const struct msi_message *msg);
 	/* Releases a handle; -1 is legal. */
 	void (*unroute)(void *ctx, int route);
 	/*

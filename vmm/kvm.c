@@ -20,8 +20,8 @@ static void kvm_explain_open(int err)
 	case ENOENT:
 	case ENXIO:
 	case ENODEV:
-		log_error("no " KVM_PATH " on this host: load kvm_intel or kvm_amd, and see that "
-			  "virtualisation is enabled in the firmware (in a VM: nested)");
+		log_error("no " KVM_PATH " on this host: load its module (x86: kvm_intel or kvm_amd), "
+			  "and see that virtualisation is enabled in the firmware (in a VM: nested)");
 		break;
 	case EACCES:
 	case EPERM:
@@ -131,13 +131,13 @@ static int kvm_add_ram(struct kvm *kvm, const struct gmem *mem)
 	return 0;
 }
 
-int kvm_create_vm(struct kvm *kvm, const struct gmem *mem)
+int kvm_create_vm(struct kvm *kvm, const struct gmem *mem, unsigned long type)
 {
 	int ret;
 
 	/* The call can be interrupted by a signal that a library of ours asked for. */
 	do
-		kvm->vm_fd = ioctl(kvm->sys_fd, KVM_CREATE_VM, 0);
+		kvm->vm_fd = ioctl(kvm->sys_fd, KVM_CREATE_VM, type);
 	while (kvm->vm_fd < 0 && errno == EINTR);
 	if (kvm->vm_fd < 0) {
 		ret = -errno;
@@ -161,6 +161,38 @@ void kvm_destroy_vm(struct kvm *kvm)
 
 /* --- interrupts -------------------------------------------------------------- */
 
+/* Whether @msg goes through the frame: then *@n is its place there. */
+static bool kvm_in_frame(const struct kvm *kvm, const struct msi_message *msg, unsigned *n)
+{
+	const struct kvm_msi_frame *frame = &kvm->frame;
+
+	*n = msg->data - frame->first;
+	return frame->n && msg->addr == frame->addr && msg->data >= frame->first &&
+	       *n < frame->n;
+}
+
+static struct kvm_irq_routing_entry kvm_msi_entry(const struct kvm *kvm, unsigned gsi,
+						  const struct msi_message *msg)
+{
+	struct kvm_irq_routing_entry e = { .gsi = gsi };
+	unsigned n;
+
+	if (kvm_in_frame(kvm, msg, &n)) {
+		e.type = KVM_IRQ_ROUTING_IRQCHIP;
+		e.u.irqchip.pin = kvm->frame.pin + n;
+		return e;
+	}
+	e.type = KVM_IRQ_ROUTING_MSI;
+	e.u.msi.address_lo = msg->addr;
+	e.u.msi.address_hi = msg->addr >> 32;
+	e.u.msi.data = msg->data;
+	if (kvm->msi_devid) {
+		e.flags = KVM_MSI_VALID_DEVID;
+		e.u.msi.devid = msg->devid;
+	}
+	return e;
+}
+
 /* Hands the whole table to the kernel, which knows no other way. Lock held. */
 static int kvm_commit_routes(struct kvm *kvm)
 {
@@ -178,11 +210,7 @@ static int kvm_commit_routes(struct kvm *kvm)
 
 		if (!r->used)
 			continue;
-		table->entries[n++] = (struct kvm_irq_routing_entry){
-			.gsi = kvm->first_msi_gsi + i,
-			.type = KVM_IRQ_ROUTING_MSI,
-			.u.msi = { r->addr, r->addr >> 32, r->data },
-		};
+		table->entries[n++] = kvm_msi_entry(kvm, kvm->first_msi_gsi + i, &r->msg);
 	}
 	table->nr = n;
 	ret = ioctl(kvm->vm_fd, KVM_SET_GSI_ROUTING, table) < 0 ? -errno : 0;
@@ -204,13 +232,25 @@ struct irq_line kvm_irq_line(struct kvm *kvm, unsigned gsi)
 	return (struct irq_line){ .set = kvm_irq_line_set, .ctx = kvm, .n = gsi };
 }
 
-static int kvm_msi_send(void *ctx, uint64_t addr, uint32_t data)
+static int kvm_msi_send(void *ctx, const struct msi_message *msg)
 {
 	struct kvm *kvm = ctx;
-	struct kvm_msi msi = { .address_lo = addr, .address_hi = addr >> 32, .data = data };
+	struct kvm_msi msi = {
+		.address_lo = msg->addr,
+		.address_hi = msg->addr >> 32,
+		.data = msg->data,
+		.flags = kvm->msi_devid ? KVM_MSI_VALID_DEVID : 0,
+		.devid = kvm->msi_devid ? msg->devid : 0,
+	};
+	unsigned n;
 
 	if (kvm->vm_fd < 0)
 		return -ENODEV;
+	if (kvm_in_frame(kvm, msg, &n)) {
+		kvm_irq_line_set(kvm, kvm->frame.line + n, true);
+		kvm_irq_line_set(kvm, kvm->frame.line + n, false);
+		return 0;
+	}
 	return ioctl(kvm->vm_fd, KVM_SIGNAL_MSI, &msi) < 0 ? -errno : 0;
 }
 
@@ -230,6 +270,7 @@ int kvm_wire_irqchip(struct kvm *kvm, unsigned irqchip, unsigned n_pins)
 	int ret;
 
 	pthread_mutex_lock(&kvm->route_lock);
+	kvm->msi_devid = ioctl(kvm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MSI_DEVID) > 0;
 	for (unsigned i = 0; i < n_pins; i++)
 		kvm->wired[i] = (struct kvm_irq_routing_entry){
 			.gsi = i,
@@ -271,7 +312,7 @@ static void kvm_msi_free(struct kvm *kvm, int route)
 	kvm->msi[route].used = false;
 }
 
-static int kvm_msi_bind(struct kvm *kvm, int *route, uint64_t addr, uint32_t data)
+static int kvm_msi_bind(struct kvm *kvm, int *route, const struct msi_message *msg)
 {
 	int r = *route >= 0 ? *route : kvm_msi_alloc(kvm), ret;
 	struct kvm_msi_route old;
@@ -279,8 +320,7 @@ static int kvm_msi_bind(struct kvm *kvm, int *route, uint64_t addr, uint32_t dat
 	if (r < 0)
 		return r;
 	old = kvm->msi[r];
-	kvm->msi[r].addr = addr;
-	kvm->msi[r].data = data;
+	kvm->msi[r].msg = *msg;
 	ret = kvm_commit_routes(kvm);
 	if (ret == 0 && *route < 0)
 		ret = kvm_irqfd(kvm, r, true);
@@ -295,7 +335,7 @@ static int kvm_msi_bind(struct kvm *kvm, int *route, uint64_t addr, uint32_t dat
 	return kvm->msi[r].fd;
 }
 
-static int kvm_msi_route(void *ctx, int *route, uint64_t addr, uint32_t data)
+static int kvm_msi_route(void *ctx, int *route, const struct msi_message *msg)
 {
 	struct kvm *kvm = ctx;
 	int ret;
@@ -303,7 +343,7 @@ static int kvm_msi_route(void *ctx, int *route, uint64_t addr, uint32_t data)
 	if (kvm->vm_fd < 0)
 		return -ENODEV;
 	pthread_mutex_lock(&kvm->route_lock);
-	ret = kvm_msi_bind(kvm, route, addr, data);
+	ret = kvm_msi_bind(kvm, route, msg);
 	pthread_mutex_unlock(&kvm->route_lock);
 	return ret;
 }

@@ -25,8 +25,18 @@
 struct kvm_msi_route {
 	bool used;
 	int fd;			/* eventfd, bound by KVM_IRQFD */
+	struct msi_message msg;
+};
+
+/*
+ * A doorbell whose messages are wires (a GICv2m frame): data @first + i written to
+ * @addr is an edge on pin @pin + i of the interrupt controller, which
+ * KVM_IRQ_LINE calls @line + i.
+ */
+struct kvm_msi_frame {
 	uint64_t addr;
-	uint32_t data;
+	uint32_t first, n;	/* n 0: there is none */
+	unsigned pin, line;
 };
 
 struct kvm {
@@ -38,6 +48,8 @@ struct kvm {
 	struct kvm_irq_routing_entry wired[KVM_MAX_WIRED_ROUTES];
 	unsigned n_wired, first_msi_gsi;
 	struct kvm_msi_route msi[KVM_MAX_MSI_ROUTES];
+	struct kvm_msi_frame frame;	/* set by the architecture before the first VM */
+	bool msi_devid;		/* this VM's messages name their sender */
 	struct log_rate rate;
 };
 
@@ -48,8 +60,11 @@ void kvm_close(struct kvm *kvm);
 /* 0 or the value of a capability (KVM_CHECK_EXTENSION). */
 int kvm_cap(struct kvm *kvm, int cap);
 
-/* Makes a VM with @mem as its RAM, one slot a region. 0 or negative errno. */
-int kvm_create_vm(struct kvm *kvm, const struct gmem *mem);
+/*
+ * Makes a VM with @mem as its RAM, one slot a region; @type is KVM_CREATE_VM's
+ * argument. 0 or negative errno.
+ */
+int kvm_create_vm(struct kvm *kvm, const struct gmem *mem, unsigned long type);
 /* MSI routes stay and are part of the next VM. No-op without a VM. */
 void kvm_destroy_vm(struct kvm *kvm);
 
@@ -62,10 +77,11 @@ int kvm_vm_ioctl(struct kvm *kvm, const char *name, unsigned long request, void 
 /*
  * Wires gsi n to pin n of in-kernel interrupt controller @irqchip for all n
  * below @n_pins; MSIs use the gsis from there on. Once after the interrupt
- * controller was made.
+ * controller was made and works.
  */
 int kvm_wire_irqchip(struct kvm *kvm, unsigned irqchip, unsigned n_pins);
 
+/* @gsi as KVM_IRQ_LINE takes it. */
 struct irq_line kvm_irq_line(struct kvm *kvm, unsigned gsi);
 struct msi_sink kvm_msi_sink(struct kvm *kvm);
 

@@ -199,12 +199,16 @@ static int vm_create_vcpus(struct vm *vm)
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		int ret = vcpu_create(&vm->vcpus[i], vm, i);
 
-		if (ret == 0)
-			ret = arch_vcpu_init(&vm->vcpus[i]);
 		if (ret < 0)
 			return ret;
 	}
-	return 0;
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		int ret = arch_vcpu_init(&vm->vcpus[i]);
+
+		if (ret < 0)
+			return ret;
+	}
+	return arch_vm_ready(vm);
 }
 
 static int vm_start_vcpus(struct vm *vm)
@@ -220,7 +224,7 @@ static int vm_start_vcpus(struct vm *vm)
 
 static void vm_boot(struct vm *vm)
 {
-	if (kvm_create_vm(&vm->kvm, &vm->mem) < 0 || arch_vm_init(vm) < 0)
+	if (kvm_create_vm(&vm->kvm, &vm->mem, arch_vm_type(vm)) < 0 || arch_vm_init(vm) < 0)
 		goto failure;
 	bus_set_hook(&vm->mmio, &kvm_mmio_hook, &vm->kvm);
 	bus_set_hook(&vm->pio, &kvm_pio_hook, &vm->kvm);
@@ -322,8 +326,10 @@ static bool shares_ram(const struct config_device *dev)
 static int vm_create_ram(struct vm *vm)
 {
 	struct gmem_range ranges[GMEM_MAX_REGIONS];
-	unsigned n = arch_layout(vm->cfg, ranges);
+	int n = arch_layout(vm, ranges);
 
+	if (n < 0)
+		return n;
 	for (unsigned i = 0; i < vm->cfg->n_devices; i++)
 		if (shares_ram(&vm->cfg->devices[i]))
 			return gmem_init(&vm->mem, ranges, n);

@@ -13,8 +13,8 @@
  * Files are read straight into their place, once. Every number in them is
  * taken for a lie until checked (cases 94, 96). Main thread, no vCPU runs, and
  * RAM is all zeros: new, or after gmem_discard(). The kernel goes into @ram,
- * as do initrd and tree, where the kernel can reach them; nothing overlaps. Guest memory may have more regions than the one of RAM, for what only
- * firmware or the hypervisor uses.
+ * as do initrd and tree, where the kernel can reach them; nothing overlaps. Guest
+ * memory may have more regions, for what only firmware or the hypervisor uses.
  */
 #ifndef MICROVM_ARM_BOOT_H
 #define MICROVM_ARM_BOOT_H

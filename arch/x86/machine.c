@@ -9,14 +9,14 @@
 #include "vmm/arch.h"
 #include "vmm/util.h"
 
-unsigned arch_layout(const struct config *cfg, struct gmem_range *ranges)
+int arch_layout(struct vm *vm, struct gmem_range *ranges)
 {
-	uint64_t low = MIN(cfg->memory, X86_LOW_RAM_MAX);
+	uint64_t size = vm->cfg->memory, low = MIN(size, X86_LOW_RAM_MAX);
 
 	ranges[0] = (struct gmem_range){ 0, low };
-	if (cfg->memory == low)
+	if (size == low)
 		return 1;
-	ranges[1] = (struct gmem_range){ X86_HIGH_RAM_BASE, cfg->memory - low };
+	ranges[1] = (struct gmem_range){ X86_HIGH_RAM_BASE, size - low };
 	return 2;
 }
 
@@ -172,6 +172,11 @@ void arch_press_power(struct vm *vm)
 
 /* --- booting ---------------------------------------------------------------------- */
 
+unsigned long arch_vm_type(struct vm *vm)
+{
+	return 0;
+}
+
 int arch_vm_init(struct vm *vm)
 {
 	struct kvm *kvm = &vm->kvm;
@@ -187,6 +192,11 @@ int arch_vm_init(struct vm *vm)
 		return ret;
 	/* A hardware-reduced machine has no 8259: all lines end at the IOAPIC. */
 	return kvm_wire_irqchip(kvm, KVM_IRQCHIP_IOAPIC, KVM_IOAPIC_NUM_PINS);
+}
+
+int arch_vm_ready(struct vm *vm)
+{
+	return 0;
 }
 
 int arch_load(struct vm *vm)

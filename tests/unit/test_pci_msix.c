@@ -161,6 +161,20 @@ static void nothing_is_sent_or_pending_while_msix_is_off(void **state)
 	assert_int_equal(fired(g, 0), 0);
 }
 
+static void a_message_names_the_function_that_sends_it(void **state)
+{
+	struct pci_guest *g = *state;
+
+	start(g);
+	notify(g, 0);
+	assert_int_equal(g->fake.msi.last_devid, g->dev.pci.slot << 3);
+	g->fake.msi.last_devid = 0;
+	g->fake.msi.fail_routes = 1;
+	notify(g, 1);
+	assert_int_equal(g->fake.msi.sent, 1);
+	assert_int_equal(g->fake.msi.last_devid, g->dev.pci.slot << 3);
+}
+
 static void an_8_byte_write_sets_data_before_it_unmasks(void **state)
 {
 	struct pci_guest *g = *state;
@@ -402,7 +416,7 @@ static unsigned log_lines(struct pci_guest *g, void (*run)(struct pci_guest *g))
 	return lines;
 }
 
-static int send_fails(void *ctx, uint64_t addr, uint32_t data)
+static int send_fails(void *ctx, const struct msi_message *msg)
 {
 	return -EINVAL;
 }
@@ -513,6 +527,7 @@ int main(void)
 		T(function_mask_holds_all_vectors_back),
 		T(unmasking_under_the_function_mask_stays_pending),
 		T(nothing_is_sent_or_pending_while_msix_is_off),
+		T(a_message_names_the_function_that_sends_it),
 		T(an_8_byte_write_sets_data_before_it_unmasks),
 		T(a_changed_message_takes_over_the_old_route),
 		T(a_sink_without_route_sends),
