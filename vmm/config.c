@@ -11,6 +11,15 @@
 #include "vmm/config_device.h"
 #include "vmm/log.h"
 
+/* Guests are of the host's architecture. */
+#ifdef __aarch64__
+enum { FOR_ARM = true };
+#define KERNELS "Image, zImage, uImage, ELF or .bin"
+#else
+enum { FOR_ARM = false };
+#define KERNELS "bzImage or ELF vmlinux"
+#endif
+
 #define MEMORY_DEFAULT (512 * MiB)
 #define NAME_LEN_MAX 64
 
@@ -61,6 +70,14 @@ static int set_text(void *config, const struct opt_at *at, const char *value)
 	if (config_value_check(at->label, at->opt->arg, value) < 0)
 		return -EINVAL;
 	return take_text(field, config_value_beside(at->file, at->opt->arg, value));
+}
+
+/* One of arg's words. */
+static int set_word(void *config, const struct opt_at *at, const char *value)
+{
+	if (*value && !opt_words_have(at->opt->arg, value))
+		return bad_value(at, value, at->opt->arg);
+	return set_text(config, at, value);
 }
 
 static int set_flag(void *config, const struct opt_at *at, const char *value)
@@ -327,7 +344,7 @@ static int set_version(void *config, const struct opt_at *at, const char *value)
 #define ABOUT "Options and help"
 
 static const struct opt guest_options[] = {
-	{ "kernel", "FILE", GUEST, "bzImage or ELF vmlinux to boot", .set = set_text,
+	{ "kernel", "FILE", GUEST, KERNELS " to boot", .set = set_text,
 	  .data = FIELD(kernel) },
 	{ "initrd", "FILE", GUEST, "initial RAM disk", .set = set_text, .data = FIELD(initrd) },
 	{ "append", "STRING", GUEST, "words for the kernel's command line; several add up",
@@ -338,6 +355,20 @@ static const struct opt guest_options[] = {
 	{ "serial", "CHARDEV|none", "Devices",
 	  "what the first serial port is connected to (stdio; none when a console is)",
 	  .set = set_text, .data = FIELD(serial) },
+};
+
+/* Where guests are described by a device tree. */
+static const struct opt arm_options[] = {
+	{ "dtb", "FILE", GUEST, "device tree of the machine (one made for it)", .set = set_text,
+	  .data = FIELD(dtb) },
+	{ "cpu", "32|64", GUEST, "width of the CPUs (the kernel's)", .set = set_word,
+	  .data = FIELD(cpu) },
+	{ "gic", "2|3", GUEST, "version of the interrupt controller (the host's)", .set = set_word,
+	  .data = FIELD(gic) },
+	{ "uart", "pl011|16550", "Devices", "kind of the first serial port (pl011)",
+	  .set = set_word, .data = FIELD(uart) },
+	{ "dump-dtb", "FILE", DEBUGGING, "write the device tree that the guest gets to FILE",
+	  .set = set_text, .data = FIELD(dump_dtb) },
 };
 
 static const struct opt other_options[] = {
@@ -383,6 +414,8 @@ static void build_table(struct opt opts[OPTS_MAX + 1])
 
 	for (unsigned i = 0; i < ARRAY_SIZE(guest_options); i++)
 		opts[n++] = guest_options[i];
+	for (unsigned i = 0; FOR_ARM && i < ARRAY_SIZE(arm_options); i++)
+		opts[n++] = arm_options[i];
 	for (unsigned i = 0; virtio_models[i]; i++) {
 		assert(n + ARRAY_SIZE(other_options) < OPTS_MAX);
 		opts[n++] = device_option(virtio_models[i]);
@@ -454,6 +487,8 @@ static int decide_console(struct config *cfg, const struct config_device *consol
 	    !strcmp(console->opts.first, "stdio"))
 		snprintf(tty, sizeof(tty), "hvc%u", console_index(cfg, console));
 	else if (!strcmp(cfg->serial, "null") || !strcmp(cfg->serial, "none"))
+		return 0;
+	else if (FOR_ARM)	/* a device tree names the port itself, /chosen/stdout-path */
 		return 0;
 	if (asprintf(&text, "console=%s%s%s", tty, *cfg->append ? " " : "", cfg->append) < 0)
 		text = NULL;
@@ -564,5 +599,10 @@ void config_finish(struct config *cfg)
 	free(cfg->serial);
 	free(cfg->stats);
 	free(cfg->control);
+	free(cfg->dtb);
+	free(cfg->dump_dtb);
+	free(cfg->gic);
+	free(cfg->cpu);
+	free(cfg->uart);
 	*cfg = (struct config){ 0 };
 }

@@ -45,6 +45,11 @@ struct config {
 	unsigned timeout_s;	/* 0: none */
 	char *stats;		/* file; NULL: none */
 	char *control;		/* socket; NULL: none */
+	/* of ARM guests; NULL: what host and kernel call for */
+	char *dtb, *dump_dtb;	/* files */
+	char *gic;		/* "2", "3" */
+	char *cpu;		/* "32", "64" */
+	char *uart;		/* "pl011", "16550" */
 	int verbose;		/* how often it was asked for */
 	struct config_device devices[CONFIG_MAX_DEVICES];
 	unsigned n_devices;
