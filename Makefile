@@ -28,7 +28,7 @@ CFLAGS := -std=gnu11 -O2 -g -pthread -fno-common \
 	-Wvla -Wundef -Wformat=2 -Wno-unused-parameter -Werror
 LDFLAGS := -pthread
 # PNG only for programs that take screenshots.
-LDLIBS := -luring -Wl,--as-needed -lpng $(if $(filter arm64,$(ARCH)),-lfdt)
+LDLIBS := -luring -Wl,--as-needed -lpng -lfdt -lz
 
 # Hardening costs nothing that a benchmark shows; sanitizers bring their own.
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE -D_FORTIFY_SOURCE=2 \
