@@ -136,8 +136,8 @@ TESTLIBS := $(call obj,$(CONFIG)) $(BUILD)/libtest.a $(BUILD)/libpure.a $(BUILD)
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTLIBS)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lfdt -lcmocka -lX11
-# This one starts it.
-$(BUILD)/tests/unit/test_seat_devices: | $(BUILD)/microvm-gpu
+# These start it.
+$(BUILD)/tests/unit/test_seat_devices $(BUILD)/tests/unit/test_gpu_windows: | $(BUILD)/microvm-gpu
 $(BUILD)/tests/replay/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(TESTLIBS)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lfdt

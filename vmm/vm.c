@@ -138,6 +138,19 @@ void vm_press_power(struct vm *vm)
 	arch_press_power(vm);
 }
 
+/* Somebody closed a window of the guest, @again: and the power button was not enough. */
+static void vm_on_close(void *ctx, bool again)
+{
+	struct vm *vm = ctx;
+
+	if (again) {
+		vm_request_end(vm, VM_END_QUIT, 0);
+		return;
+	}
+	log_warn("window closed: pressing the guest's power button; once more stops it at once");
+	arch_press_power(vm);
+}
+
 static void vm_on_key(void *ctx, enum term_key key)
 {
 	struct vm *vm = ctx;
@@ -349,6 +362,7 @@ static int vm_create_parts(struct vm *vm)
 	    (ret = vm_add_control(vm)) < 0 ||
 	    (ret = arch_machine_create(vm)) < 0)
 		return ret;
+	gpu_process_on_close(vm->gpu, vm_on_close, vm);
 	ret = vm_add_devices(vm);
 	if (ret < 0)
 		vm->end = VM_END_BAD_INPUT;

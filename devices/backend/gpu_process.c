@@ -8,15 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "devices/backend/child.h"
 #include "devices/backend/handover.h"
+#include "devices/ui/close_button.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
 
 #define PROGRAM "microvm-gpu"
+/* Between two words that it is listened to: it cannot keep us busy. */
+#define HEAR_PAUSE_NS 100000000ull
 
 struct gpu_process_device {
 	char *option;		/* "--input" */
@@ -32,6 +36,13 @@ struct gpu_process {
 	char *program, *display;	/* NULL: not said */
 	struct child *child;		/* NULL: none */
 	unsigned generation;
+
+	void (*closed)(void *ctx, bool again);	/* or NULL */
+	void *ctx;
+	struct close_button button;
+	struct loop_fd words;		/* the card's port, while there is one */
+	struct loop_timer pause;	/* in listening to it */
+
 	unsigned n;
 	struct gpu_process_device devices[GPU_PROCESS_MAX_DEVICES];
 };
@@ -103,10 +114,53 @@ static char *find_program(const struct gpu_process *p)
 	return path;
 }
 
+/* --- what it says ------------------------------------------------------------------------ */
+
+static void close_button(struct gpu_process *p)
+{
+	enum close_wish wish = close_button_press(&p->button, loop_now_ns());
+
+	if (p->closed && wish != CLOSE_NOTHING)
+		p->closed(p->ctx, wish == CLOSE_STOP);
+}
+
+static void hear(void *arg, uint32_t events)
+{
+	struct gpu_process *p = arg;
+	int word = handover_hear(p->words.fd);
+
+	if (word < 0) {
+		/* Its connections say the same to those who have them. */
+		loop_remove(p->loop, &p->words);
+		return;
+	}
+	loop_modify(p->loop, &p->words, 0);
+	loop_timer_arm(p->loop, &p->pause, HEAR_PAUSE_NS);
+	if (word == GPU_PROCESS_CLOSED)
+		close_button(p);
+}
+
+static void hear_again(void *arg)
+{
+	struct gpu_process *p = arg;
+
+	loop_modify(p->loop, &p->words, EPOLLIN);
+}
+
+static int listen_to_card(struct gpu_process *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (!strcmp(p->devices[i].option, "--gpu"))
+			return loop_add(p->loop, &p->words, p->devices[i].port, EPOLLIN, hear, p);
+	return 0;
+}
+
 /* --- starting and ending it ------------------------------------------------------------ */
 
 static void close_ports(struct gpu_process *p)
 {
+	loop_timer_disarm(p->loop, &p->pause);
+	loop_remove(p->loop, &p->words);
 	for (unsigned i = 0; i < p->n; i++) {
 		if (p->devices[i].port >= 0)
 			close(p->devices[i].port);
@@ -170,6 +224,8 @@ static int start(struct gpu_process *p)
 	if (!program)
 		return -ENOENT;
 	ret = make_ports(p, fds, &n);
+	if (ret == 0)
+		ret = listen_to_card(p);
 	if (ret == 0)
 		ret = start_child(p, program, fds);
 	while (n)
@@ -249,6 +305,7 @@ int gpu_process_create(struct gpu_process **out, struct loop *loop, const char *
 	if (!p)
 		return -ENOMEM;
 	p->loop = loop;
+	p->pause = (struct loop_timer){ .cb = hear_again, .arg = p };
 	if (asprintf(&p->name, "--name=%s", guest) < 0) {
 		free(p);
 		return -ENOMEM;
@@ -271,6 +328,13 @@ int gpu_process_set(struct gpu_process *p, const char *program, const char *disp
 	int ret = set_text(&p->program, program);
 
 	return ret < 0 ? ret : set_text(&p->display, display);
+}
+
+void gpu_process_on_close(struct gpu_process *p, void (*closed)(void *ctx, bool again),
+			  void *ctx)
+{
+	p->closed = closed;
+	p->ctx = ctx;
 }
 
 int gpu_process_add(struct gpu_process *p, const char *option, const char *value)

@@ -21,6 +21,9 @@
 /* As many as a seat has, and a control socket. */
 #define GPU_PROCESS_MAX_DEVICES 25
 
+/* The word (handover.h) of the graphics card: somebody closed a window. */
+#define GPU_PROCESS_CLOSED 'x'
+
 struct gpu_process;
 
 /* @guest: its name. 0 or -ENOMEM. */
@@ -32,6 +35,12 @@ void gpu_process_destroy(struct gpu_process *p);	/* NULL is legal */
  * the value of its --display, NULL: what it does by itself. Copied. 0 or -ENOMEM.
  */
 int gpu_process_set(struct gpu_process *p, const char *program, const char *display);
+/*
+ * @closed is called when somebody closes a window of the guest, @again: soon after
+ * the last time (devices/ui/close_button.h). At most ten times a second.
+ */
+void gpu_process_on_close(struct gpu_process *p, void (*closed)(void *ctx, bool again),
+			  void *ctx);
 /*
  * Before the first dial: "--@option @value,fd=N" is one of its arguments. The
  * number of the device, from 0; or negative errno after one line in the log.

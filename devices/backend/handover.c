@@ -83,6 +83,26 @@ int handover_init(struct handover *h, struct loop *loop, int port,
 	return ret;
 }
 
+int handover_tell(struct handover *h, char word)
+{
+	if (!h->port.added)
+		return -ENOTCONN;
+	return send(h->port.fd, &word, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int handover_hear(int port)
+{
+	char word = 0;
+	/* Without a place for descriptors the kernel closes them; MSG_TRUNC: the whole length. */
+	ssize_t n = recv(port, &word, 1, MSG_DONTWAIT | MSG_TRUNC);
+
+	if (n == 0)
+		return -ECONNRESET;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	return n == 1 ? (unsigned char)word : 0;
+}
+
 void handover_finish(struct handover *h)
 {
 	if (!h->port.added)

@@ -2,7 +2,8 @@
 /*
  * Connections by post: a process hands sockets that are connected already to
  * another, one at a time, over a SOCK_SEQPACKET socket that both have from the
- * start. In place of a name to connect to, which others would find as well.
+ * start. In place of a name to connect to, which others would find as well. The
+ * other way go words of one byte.
  */
 #ifndef MICROVM_HANDOVER_H
 #define MICROVM_HANDOVER_H
@@ -24,5 +25,13 @@ struct handover {
 int handover_init(struct handover *h, struct loop *loop, int port,
 		  void (*cb)(void *ctx, int fd), void *ctx);
 void handover_finish(struct handover *h);	/* again: no-op */
+
+/* From who takes to who gives. 0 or negative errno, -ENOTCONN: nobody gives. No waiting. */
+int handover_tell(struct handover *h, char word);
+/*
+ * Takes a word off @port; 0: none, or one that is no byte; negative errno: the
+ * other side has gone. Whatever comes with it is closed. No waiting.
+ */
+int handover_hear(int port);
 
 #endif

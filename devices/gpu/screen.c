@@ -17,10 +17,19 @@ struct screen {
 	struct ui_sdl *sdl;
 };
 
-/* Nobody here can press the guest's power button, but a window that vanished helps nobody. */
+/*
+ * Who has the guest presses its power button; a window that vanished helps nobody.
+ * When a VMM found us by a socket, there is nobody to ask.
+ */
 static void window_closed(void *ctx, unsigned output)
 {
-	log_warn("a window was asked to close: shut the guest down instead");
+	struct screen *s = ctx;
+	int ret = seat_closed(s->seat);
+
+	if (ret == 0)
+		ui_sdl_closing(s->sdl);
+	else if (ret != -EAGAIN)
+		log_warn("a window was asked to close: shut the guest down instead");
 }
 
 static int open_none(struct screen *s, struct loop *loop, struct gpu *gpu)
@@ -48,6 +57,7 @@ static int open_sdl(struct screen *s, struct loop *loop, struct gpu *gpu,
 		.width = first->width ? first->width : GPU_DEFAULT_WIDTH,
 		.height = first->height ? first->height : GPU_DEFAULT_HEIGHT,
 		.closed = window_closed,
+		.ctx = s,
 	};
 	struct input_sink feedback;
 	struct display display;

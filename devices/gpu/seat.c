@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "devices/backend/gpu_process.h"
 #include "devices/backend/handover.h"
 #include "devices/backend/unixsock.h"
 #include "devices/virtio/input.h"
@@ -252,6 +253,14 @@ struct input_sink seat_sink(struct seat *seat, enum input_kind kind)
 	struct seat_device *d = find_input(seat, kind);
 
 	return d ? input_device_sink(d->v) : (struct input_sink){ 0 };
+}
+
+int seat_closed(struct seat *seat)
+{
+	for (unsigned i = 0; i < seat->n; i++)
+		if (seat->devices[i].gpu)
+			return handover_tell(&seat->devices[i].handover, GPU_PROCESS_CLOSED);
+	return -ENOTCONN;
 }
 
 void seat_set_feedback(struct seat *seat, enum input_kind kind, const struct input_sink *sink)

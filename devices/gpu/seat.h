@@ -50,6 +50,11 @@ struct gpu *seat_gpu(struct seat *seat);
 /* Where events for the first device of @kind go; a sink that takes everything if there is none. */
 struct input_sink seat_sink(struct seat *seat, enum input_kind kind);
 bool seat_has(struct seat *seat, enum input_kind kind);
+/*
+ * Tells who started us that a window was closed, by way of the card. 0; -ENOTCONN:
+ * we were not started so, or it has gone; or another negative errno.
+ */
+int seat_closed(struct seat *seat);
 /* LEDs, sounds and repeat that the guest sends to devices of @kind go to @sink from now on. */
 void seat_set_feedback(struct seat *seat, enum input_kind kind, const struct input_sink *sink);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "devices/ui/close_button.h"
 #include "devices/ui/ui_sdl_impl.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
@@ -157,6 +158,22 @@ static void set_hints(struct ui_sdl *ui)
 			"x11,wayland" : "x11" : "wayland");
 }
 
+static void set_titles(void *arg)
+{
+	struct ui_sdl *ui = arg;
+
+	for (unsigned i = 0; i < ui->n; i++)
+		ui_window_title(&ui->windows[i]);
+}
+
+void ui_sdl_closing(struct ui_sdl *ui)
+{
+	if (ui->closing.armed)
+		return;
+	loop_timer_arm(ui->loop, &ui->closing, CLOSE_AGAIN_NS);
+	set_titles(ui);
+}
+
 static int open_windows(struct ui_sdl *ui, const struct ui_sdl_params *params)
 {
 	int ret = 0;
@@ -165,8 +182,8 @@ static int open_windows(struct ui_sdl *ui, const struct ui_sdl_params *params)
 		ui->n++;
 		ret = ui_window_init(&ui->windows[i], ui, i, params->width, params->height);
 	}
-	for (unsigned i = 0; i < ui->n && ret == 0; i++)
-		ui_window_title(&ui->windows[i]);
+	if (ret == 0)
+		set_titles(ui);
 	return ret;
 }
 
@@ -214,6 +231,7 @@ int ui_sdl_create(struct ui_sdl **out, struct loop *loop, const struct ui_sdl_pa
 		return -ENOMEM;
 	}
 	ui->loop = loop;
+	ui->closing = (struct loop_timer){ .cb = set_titles, .arg = ui };
 	ui->closed = params->closed;
 	ui->ctx = params->ctx;
 	ui_input_init(ui, params);
@@ -234,6 +252,7 @@ void ui_sdl_destroy(struct ui_sdl *ui)
 	if (!ui)
 		return;
 	loop_set_wait(ui->loop, NULL, NULL);
+	loop_timer_disarm(ui->loop, &ui->closing);
 	ui_input_finish(ui);
 	for (unsigned i = 0; i < ui->n; i++)
 		ui_window_finish(&ui->windows[i]);

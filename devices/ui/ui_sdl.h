@@ -50,6 +50,9 @@ void ui_sdl_set_sink(struct ui_sdl *ui, struct display_sink sink);
 /* For the keyboard's lights: lock keys of the host and of the guest are kept in step. */
 struct input_sink ui_sdl_feedback(struct ui_sdl *ui);
 
+/* The close button was heard: titles say for a while what to do if that was not enough. */
+void ui_sdl_closing(struct ui_sdl *ui);
+
 /* Shows or hides the window of an output; the sink is not told. */
 void ui_sdl_plug(struct ui_sdl *ui, unsigned output, bool on);
 /* What output 0 ... DISPLAY_MAX_OUTPUTS - 1 shows. */

@@ -72,6 +72,7 @@ struct ui_sdl {
 	void (*closed)(void *ctx, unsigned output);
 	void *ctx;
 	struct display_sink sink;
+	struct loop_timer closing;	/* armed while closing again means more */
 	int fd;				/* of the connection to the desktop; -1: not known */
 	SDL_Cursor *arrow;
 	struct ui_input input;

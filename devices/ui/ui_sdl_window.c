@@ -381,8 +381,9 @@ void ui_window_title(struct ui_window *w)
 
 	if (ui->n > 1)
 		snprintf(number, sizeof(number), " %u", w->output + 1);
-	snprintf(title, sizeof(title), "%.160s%s - ctrl-alt-g %s", ui->name, number,
-		 ui->input.grabbed ? "releases keyboard and pointer" : "grabs");
+	snprintf(title, sizeof(title), "%.160s%s - ctrl-alt-g %s%s", ui->name, number,
+		 ui->input.grabbed ? "releases keyboard and pointer" : "grabs",
+		 ui->closing.armed ? " - shutting down, close again to stop at once" : "");
 	ui->sdl.SetWindowTitle(w->window, title);
 }
 

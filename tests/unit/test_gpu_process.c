@@ -20,22 +20,30 @@ struct t {
 	struct loop *loop;
 	struct gpu_process *p;
 	char script[64];
+	unsigned n_closed, n_again;
 	struct capture cap;
 };
+
+static void write_script(struct t *t, const char *does)
+{
+	FILE *f = fopen(t->script, "we");
+
+	assert_non_null(f);
+	fprintf(f, "#!/bin/sh\n%s\nexec sleep 1000\n", does);
+	fclose(f);
+	assert_int_equal(chmod(t->script, 0700), 0);
+}
 
 static int setup(void **state)
 {
 	struct t *t = calloc(1, sizeof(*t));
-	FILE *f;
 	int fd;
 
 	strcpy(t->script, "/tmp/test-gpu-process-XXXXXX");
 	fd = mkstemp(t->script);
 	assert_true(fd >= 0);
-	f = fdopen(fd, "w");
-	fputs("#!/bin/sh\necho \"started with $*\"\nexec sleep 1000\n", f);
-	fchmod(fd, 0700);
-	fclose(f);
+	close(fd);
+	write_script(t, "echo \"started with $*\"");
 	assert_int_equal(loop_create(&t->loop), 0);
 	assert_int_equal(gpu_process_create(&t->p, t->loop, "--guest"), 0);
 	assert_int_equal(gpu_process_set(t->p, t->script, "none"), 0);
@@ -179,6 +187,99 @@ static void case_71_process_that_dies_loses_its_connections(void **state)
 	close(b);
 }
 
+/* --- the close button ------------------------------------------------------------- */
+
+static void on_close(void *ctx, bool again)
+{
+	struct t *t = ctx;
+
+	t->n_closed++;
+	t->n_again += again;
+}
+
+/* Starts a process that does @what with its end of the card's port, descriptor 3. */
+static int dial_script(struct t *t, const char *does)
+{
+	int fd;
+
+	write_script(t, does);
+	add_three(t);
+	gpu_process_on_close(t->p, on_close, t);
+	fd = gpu_process_dial(t->p, 0);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void closed_window_is_told_once_and_then_again(void **state)
+{
+	struct t *t = *state;
+	int fd = dial_script(t, "printf x >&3; printf x >&3; sleep 1.5; printf x >&3");
+
+	until(t, t->n_closed);
+	assert_int_equal(t->n_again, 0);
+	until(t, t->n_closed == 2);
+	assert_int_equal(t->n_again, 1);
+	close(fd);
+}
+
+static void closed_window_that_nobody_cares_for(void **state)
+{
+	struct t *t = *state;
+	int fd = dial_script(t, "printf x >&3; echo said");
+
+	gpu_process_on_close(t->p, NULL, NULL);
+	until(t, count_logged(t, "said"));
+	for (unsigned i = 0; i < 10; i++)
+		loop_run_once(t->loop, 1);
+	close(fd);
+}
+
+static void case_72_only_the_right_word_on_the_cards_port_counts(void **state)
+{
+	struct t *t = *state;
+	int fd = dial_script(t, "printf xx >&3; printf y >&3; printf x >&4; printf x >&5; "
+			     "echo said; sleep 0.5; printf x >&3");
+
+	until(t, count_logged(t, "said"));
+	assert_int_equal(t->n_closed, 0);
+	until(t, t->n_closed);
+	close(fd);
+}
+
+/* However much it says, the loop has time for others, and memory is bounded by the port. */
+static void case_72_words_without_end_are_heard_now_and_then(void **state)
+{
+	struct t *t = *state;
+	int fd = dial_script(t, "echo said; while :; do printf x >&3; done");
+	unsigned turns = 0;
+
+	until(t, count_logged(t, "said") && t->n_closed);
+	for (uint64_t end = loop_now_ns() + 500000000; loop_now_ns() < end; turns++)
+		loop_run_once(t->loop, 500);
+	assert_true(turns < 20);
+	close(fd);
+}
+
+static void case_72_port_that_the_process_closes_is_left_alone(void **state)
+{
+	struct t *t = *state;
+	int fd = dial_script(t, "exec 3>&-; echo said");
+	unsigned turns = 0;
+
+	until(t, count_logged(t, "said"));
+	for (uint64_t end = loop_now_ns() + 300000000; loop_now_ns() < end; turns++)
+		loop_run_once(t->loop, 300);
+	assert_true(turns < 20);
+	assert_int_equal(t->n_closed, 0);
+	/* And the next process has one again. */
+	gpu_process_hung_up(t->p, 0);
+	close(fd);
+	write_script(t, "printf x >&3");
+	fd = gpu_process_dial(t->p, 0);
+	until(t, t->n_closed);
+	close(fd);
+}
+
 static void program_that_is_not_there_is_named(void **state)
 {
 	struct t *t = *state;
@@ -208,6 +309,11 @@ int main(void)
 		TEST(case_99_visits_start_and_end_nothing),
 		TEST(case_71_lost_connection_is_the_end_of_the_process),
 		TEST(case_71_process_that_dies_loses_its_connections),
+		TEST(closed_window_is_told_once_and_then_again),
+		TEST(closed_window_that_nobody_cares_for),
+		TEST(case_72_only_the_right_word_on_the_cards_port_counts),
+		TEST(case_72_words_without_end_are_heard_now_and_then),
+		TEST(case_72_port_that_the_process_closes_is_left_alone),
 		TEST(program_that_is_not_there_is_named),
 		TEST(too_many_devices_are_refused),
 	};

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "devices/backend/gpu_process.h"
 #include "devices/backend/handover.h"
 #include "devices/gpu/options.h"
 #include "devices/gpu/screen.h"
@@ -320,6 +321,29 @@ static void card_keeps_its_resources_when_rings_stop(void **state)
 	assert_int_equal(usage.resources, 0);
 }
 
+static void closed_window_is_told_to_who_started_us(void **state)
+{
+	struct t *t = *state;
+	int port[2];
+
+	assert_int_equal(seat_closed(t->seat), -ENOTCONN);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, port), 0);
+	assert_int_equal(add_gpu(t, (struct seat_socket){ .fd = port[1] }), 0);
+	assert_int_equal(seat_closed(t->seat), 0);
+	assert_int_equal(handover_hear(port[0]), GPU_PROCESS_CLOSED);
+	close(port[0]);
+	assert_true(seat_closed(t->seat) < 0);
+}
+
+static void closed_window_is_told_to_no_front_end(void **state)
+{
+	struct t *t = *state;
+
+	assert_int_equal(add_gpu(t, make_socket(t)), 0);
+	assert_int_equal(seat_closed(t->seat), -ENOTCONN);
+	assert_false(vp_is_hung_up(&t->p));
+}
+
 static void second_card_is_refused(void **state)
 {
 	struct t *t = *state;
@@ -454,6 +478,8 @@ int main(void)
 		TEST(what_is_no_socket_is_refused),
 		TEST(card_answers_its_driver),
 		TEST(card_keeps_its_resources_when_rings_stop),
+		TEST(closed_window_is_told_to_who_started_us),
+		TEST(closed_window_is_told_to_no_front_end),
 		TEST(second_card_is_refused),
 		cmocka_unit_test(options_say_which_devices_there_are),
 		cmocka_unit_test_setup_teardown(

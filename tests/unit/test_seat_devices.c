@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* --gpu and --input as microvm has them, with the real microvm-gpu of the same build behind them. */
 #include <errno.h>
-#include <limits.h>
 #include <linux/virtio_gpu.h>
 #include <linux/virtio_input.h>
 #include <setjmp.h>
@@ -16,6 +15,7 @@
 #include "devices/backend/gpu_process.h"
 #include "devices/registry.h"
 #include "tests/capture.h"
+#include "tests/program.h"
 #include "tests/vrig.h"
 
 extern const struct virtio_model virtio_gpu_model, virtio_input_model;
@@ -42,15 +42,11 @@ static void option(struct device *d, const struct virtio_model *model, const cha
 	assert_int_equal(model->check(model->name, &d->opts), 0);
 }
 
-/* build/VARIANT/microvm-gpu, from build/VARIANT/tests/unit/NAME. */
 static void set_program(struct t *t)
 {
-	char self[PATH_MAX] = "", path[PATH_MAX + 32];
+	char path[PATH_MAX];
 
-	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
-	for (unsigned i = 0; i < 3; i++)
-		*strrchr(self, '/') = '\0';
-	snprintf(path, sizeof(path), "%s/microvm-gpu", self);
+	program_path(path, "microvm-gpu");
 	assert_int_equal(gpu_process_set(t->process, path, NULL), 0);
 }
 

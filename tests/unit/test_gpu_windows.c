@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * microvm-gpu with windows, as microvm starts it and with the test as driver:
+ * what its parts do by themselves is tested elsewhere, here that they do it in
+ * that program. Skipped where there is no Xvfb, unless MICROVM_XVFB is set.
+ */
+#include <linux/input.h>
+#include <linux/virtio_input.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "devices/backend/gpu_process.h"
+#include "devices/virtio/gpu.h"
+#include "tests/capture.h"
+#include "tests/program.h"
+#include "tests/vgpu.h"
+#include "tests/vhost_peer.h"
+#include "tests/xdesk.h"
+
+#define W 320u
+#define H 200u
+#define TITLE "guest of windows"
+#define EVENTS 16
+#define GREEN 0x00ff00u
+#define DEADLINE_NS 100000000000ull
+
+enum { GPU, KEYBOARD, CONTROL };
+
+struct t {
+	struct loop *loop;
+	struct gpu_process *process;
+	struct capture cap;
+	unsigned long window;
+	unsigned n_closed, n_again;
+	bool driven;
+	struct vhost_peer gpu, keyboard;
+	struct vgpu g;
+};
+
+static struct xdesk desk;
+
+/* Serves the loop until it is true; says what never came to be. */
+#define UNTIL(t, cond)                                                                             \
+	for (uint64_t from_ = loop_now_ns(); !(cond);)                                             \
+		serve((t), from_, #cond)
+
+static void serve(struct t *t, uint64_t from, const char *what)
+{
+	loop_run_once(t->loop, 10);
+	if (loop_now_ns() - from > DEADLINE_NS)
+		fail_msg("never: %s", what);
+}
+
+static bool logged(struct t *t, const char *what)
+{
+	char text[4096] = "";
+
+	return pread(t->cap.file, text, sizeof(text) - 1, 0) > 0 && strstr(text, what);
+}
+
+/* --- the program --------------------------------------------------------------- */
+
+static void on_close(void *ctx, bool again)
+{
+	struct t *t = ctx;
+
+	t->n_closed++;
+	t->n_again += again;
+}
+
+static int setup(void **state)
+{
+	struct t *t = calloc(1, sizeof(*t));
+	char program[PATH_MAX];
+
+	program_path(program, "microvm-gpu");
+	assert_int_equal(loop_create(&t->loop), 0);
+	assert_int_equal(gpu_process_create(&t->process, t->loop, TITLE), 0);
+	assert_int_equal(gpu_process_set(t->process, program, "sdl"), 0);
+	gpu_process_on_close(t->process, on_close, t);
+	capture_begin(&t->cap, STDERR_FILENO);
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct t *t = *state;
+
+	if (t->driven) {
+		vp_finish(&t->gpu);
+		vp_finish(&t->keyboard);
+	}
+	gpu_process_destroy(t->process);
+	free(capture_end(&t->cap));
+	loop_destroy(t->loop);
+	free(t);
+	return 0;
+}
+
+static void start(struct t *t, const char *gpu)
+{
+	assert_int_equal(gpu_process_add(t->process, "gpu", gpu), GPU);
+	assert_int_equal(gpu_process_add(t->process, "input", "keyboard"), KEYBOARD);
+	assert_int_equal(gpu_process_add(t->process, "control", ""), CONTROL);
+	vp_init(&t->gpu, gpu_process_dial(t->process, GPU), NULL);
+	vp_init(&t->keyboard, gpu_process_dial(t->process, KEYBOARD), NULL);
+	t->driven = true;
+	UNTIL(t, (t->window = xdesk_find(&desk, TITLE)));
+	xdesk_tool("windowmove --sync %lu 0 0", t->window);
+	xdesk_focus(&desk, t->window);
+}
+
+/* --- its driver ---------------------------------------------------------------- */
+
+static void kick(void *ctx, unsigned q)
+{
+	struct t *t = ctx;
+
+	vp_kick(&t->gpu, q);
+}
+
+static void wait_for_it(void *ctx, unsigned q)
+{
+	struct t *t = ctx;
+	const struct vdrv_ring *ring = &t->gpu.q[q].ring;
+
+	UNTIL(t, __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE) != ring->used_idx);
+}
+
+static void drive(struct t *t)
+{
+	const struct vgpu_port port = { kick, wait_for_it, t };
+
+	vp_start(&t->gpu, 0, 2, GPU_CURSOR_QUEUE_SIZE);
+	vgpu_init(&t->g, &t->gpu.mem, &t->gpu.q[0].ring, &t->gpu.q[1].ring,
+		  vp_alloc(&t->gpu, VGPU_AREA_BYTES), port);
+	vp_start(&t->keyboard, 0, 2, EVENTS);
+}
+
+static void show(struct t *t, uint32_t colour)
+{
+	uint64_t gpa = vp_alloc(&t->gpu, 4 * W * H);
+	const struct virtio_gpu_rect all = VGPU_RECT(0, 0, W, H);
+
+	for (uint32_t i = 0; i < W * H; i++)
+		assert_int_equal(gmem_write(&t->gpu.mem, gpa + 4 * i, &colour, 4), 0);
+	assert_int_equal(vgpu_create_2d(&t->g, 1, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, W, H),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(vgpu_attach_range(&t->g, 1, gpa, 4 * W * H), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(vgpu_transfer(&t->g, 1, all, 0), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(vgpu_set_scanout(&t->g, 0, 1, all), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(vgpu_flush(&t->g, 1, all), VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+/* Asks by way of the control socket, with @file. */
+static void ask(struct t *t, const char *request, int file, char *answer, size_t len)
+{
+	int fd = gpu_process_visit(t->process, CONTROL);
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { (char *)request, strlen(request) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+			    .msg_controllen = sizeof(control.buf) };
+
+	assert_true(fd >= 0);
+	*CMSG_FIRSTHDR(&m) = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+	};
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &file, sizeof(file));
+	assert_int_equal(sendmsg(fd, &m, MSG_NOSIGNAL), strlen(request));
+	memset(answer, 0, len);
+	assert_true(recv(fd, answer, len - 1, 0) > 0);
+	close(fd);
+}
+
+/* --- tests ------------------------------------------------------------------------ */
+
+static void pictures_keys_and_screenshots(void **state)
+{
+	struct t *t = *state;
+	struct virtio_input_event e;
+	struct vdrv_ring *ring = &t->keyboard.q[0].ring;
+	int file = memfd_create("png", MFD_CLOEXEC);
+	char answer[400];
+	struct stat st;
+	uint64_t gpa;
+
+	start(t, "size=320x200");
+	drive(t);
+	show(t, GREEN);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 10, 10) == GREEN);
+	gpa = vp_alloc(&t->keyboard, 64);
+	for (unsigned i = 0; i < 8; i++)
+		vdrv_add(ring, &(struct vdrv_buf)VDRV_IN(gpa + 8 * i, 8), 1);
+	vp_kick(&t->keyboard, 0);
+	xdesk_tool("key a");
+	assert_int_equal(vp_used(&t->keyboard, 0), sizeof(e));
+	assert_int_equal(gmem_read(&t->keyboard.mem, gpa, &e, sizeof(e)), 0);
+	assert_int_equal(e.type, EV_KEY);
+	assert_int_equal(e.code, KEY_A);
+	/* The keyboard's lights come the other way. */
+	e = (struct virtio_input_event){ .type = EV_LED, .code = LED_CAPSL, .value = 1 };
+	assert_int_equal(gmem_write(&t->keyboard.mem, gpa, &e, sizeof(e)), 0);
+	vdrv_add(&t->keyboard.q[1].ring, &(struct vdrv_buf)VDRV_OUT(gpa, sizeof(e)), 1);
+	vp_kick(&t->keyboard, 1);
+	assert_int_equal(vp_used(&t->keyboard, 1), 0);
+	ask(t, "{\"cmd\":\"screenshot\"}\n", file, answer, sizeof(answer));
+	assert_non_null(strstr(answer, "\"ok\": true, \"width\": 320"));
+	assert_int_equal(fstat(file, &st), 0);
+	assert_true(st.st_size > 100);
+	close(file);
+}
+
+static void sizes_chords_and_focus(void **state)
+{
+	struct t *t = *state;
+
+	start(t, "size=320x200");
+	drive(t);
+	show(t, GREEN);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 10, 10) == GREEN);
+	xdesk_tool("windowsize --sync %lu 640 500", t->window);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 600, 250) == GREEN);
+	xdesk_tool("key ctrl+alt+g");
+	UNTIL(t, xdesk_title_has(&desk, t->window, "releases"));
+	xdesk_focus(&desk, 0);
+	UNTIL(t, xdesk_title_has(&desk, t->window, "grabs"));
+}
+
+static void closed_window_reaches_who_started_it(void **state)
+{
+	struct t *t = *state;
+
+	start(t, "");
+	xdesk_close_button(&desk, t->window);
+	UNTIL(t, t->n_closed);
+	assert_int_equal(t->n_again, 0);
+	UNTIL(t, xdesk_title_has(&desk, t->window, "close again to stop"));
+	/* A click too soon is none. */
+	for (unsigned n = 0; t->n_closed == 1; n++) {
+		assert_true(n < 1000);
+		xdesk_close_button(&desk, t->window);
+		for (unsigned i = 0; i < 10; i++)
+			loop_run_once(t->loop, 10);
+	}
+	assert_int_equal(t->n_closed, 2);
+	assert_true(t->n_again == 1);
+	assert_int_equal(xdesk_find(&desk, TITLE), t->window);
+}
+
+/* Nobody started it that could press a button. */
+static void closed_window_of_one_that_was_started_apart_is_logged(void **state)
+{
+	char dir[] = "/tmp/test-windows-XXXXXX", script[64], program[PATH_MAX];
+	struct t *t = *state;
+	FILE *f;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(script, sizeof(script), "%s/program", dir);
+	program_path(program, "microvm-gpu");
+	f = fopen(script, "we");
+	fprintf(f, "#!/bin/sh\nexec %s --display sdl --name '%s' --gpu socket=%s/s\n", program,
+		TITLE, dir);
+	fclose(f);
+	assert_int_equal(chmod(script, 0700), 0);
+	assert_int_equal(gpu_process_set(t->process, script, NULL), 0);
+	assert_int_equal(gpu_process_add(t->process, "gpu", ""), GPU);
+	close(gpu_process_dial(t->process, GPU));
+	UNTIL(t, (t->window = xdesk_find(&desk, TITLE)));
+	xdesk_close_button(&desk, t->window);
+	UNTIL(t, logged(t, "shut the guest down instead"));
+	assert_int_equal(t->n_closed, 0);
+	assert_false(xdesk_title_has(&desk, t->window, "close again"));
+	unlink(script);
+	snprintf(script, sizeof(script), "%s/s", dir);
+	unlink(script);
+	rmdir(dir);
+}
+
+static int start_desk(void **state)
+{
+	setenv("SDL_RENDER_DRIVER", "software", 1);
+	unsetenv("SDL_VIDEODRIVER");
+	return xdesk_start(&desk) ? 0 : -1;
+}
+
+static int stop_desk(void **state)
+{
+	xdesk_stop(&desk);
+	return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(pictures_keys_and_screenshots),
+		TEST(sizes_chords_and_focus),
+		TEST(closed_window_reaches_who_started_it),
+		TEST(closed_window_of_one_that_was_started_apart_is_logged),
+	};
+
+	if (!getenv("MICROVM_XVFB") &&
+	    system("command -v Xvfb >/dev/null && command -v xdotool >/dev/null") != 0) {
+		puts("no Xvfb or no xdotool: skipped");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, start_desk, stop_desk);
+}
