@@ -7,8 +7,10 @@
 #   gpu     the same with the drivers of a graphics card and of input devices
 #   smoke   guest/init.c and those modules: runs what smoke= on the kernel's command line names
 #   bench   guest/init.c alone: marks the time and ends
+# For another architecture CC, OBJCOPY and BUSYBOX name the tools and a busybox.
 set -eu
 variant=$1 kernel=$2 out=$3
+busybox=${BUSYBOX:-/bin/busybox}
 here=$(cd "$(dirname "$0")" && pwd)
 version=$(basename "$kernel"/lib/modules/*)
 case $variant in
@@ -29,12 +31,13 @@ for m in $modules; do
 	modprobe -d "$kernel" -S "$version" --show-depends "$m" | sed -n 's/^insmod \([^ ]*\).*/\1/p' | while read -r f; do
 		to=/lib/modules/$version/${f##*/}
 		# without debugging and type information a module is half as long
-		[ -e "$dir$to" ] || { mkdir -p "$dir/${to%/*}" && objcopy -g -R .BTF "$f" "$dir$to"; }
+		[ -e "$dir$to" ] || { mkdir -p "$dir/${to%/*}" && "${OBJCOPY:-objcopy}" -g -R .BTF "$f" "$dir$to"; }
 		echo "$to"
 	done >"$dir/modules/$m"
 done
 if [ "$variant" = shell ] || [ "$variant" = disk ] || [ "$variant" = share ] || [ "$variant" = gpu ]; then
-	cp /bin/busybox "$dir/bin/"
+	cp "$busybox" "$dir/bin/busybox"
+	# this machine's own knows the same applets, whatever the other one is for
 	/bin/busybox --list | while read -r applet; do [ "$applet" = busybox ] || ln -s busybox "$dir/bin/$applet"; done
 	depmod -b "$dir" "$version" 2>/dev/null
 fi

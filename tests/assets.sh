@@ -22,33 +22,78 @@ refresh=
 say() { echo "assets.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-# Debian's name for an architecture -> the package that follows its kernel, and where the image lies in it
+native=$(dpkg --print-architecture)
+
+# Of a kernel: the architecture that it is for, as Debian names it, and the package that follows it.
+arch_of() { case $1 in armmp) echo armhf ;; *) echo "$1" ;; esac; }
 kernel_package() {
 	case $1 in
-	amd64) echo linux-image-amd64 ;;
-	*) die "no kernel known for architecture '$1'" ;;
+	amd64 | arm64 | armmp) echo "linux-image-$1" ;;
+	armhf) echo linux-image-armmp-lpae ;;
+	*) die "no kernel known for '$1'" ;;
 	esac
 }
 
 lock() { exec 9>"$cache/lock" && flock 9; }
 
-apt_depends() { apt-cache show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Depends: \([^ ,]*\).*/\1/p'; }
+# apt_for ARCH: sets apt_options. For one that this machine's apt has no lists of there are lists in the cache, of the
+# archive proper alone: what is newer of other architectures is at times only half there.
+apt_for() {
+	local dir=$cache/apt-$1
+	apt_options=(-o APT::Sandbox::User=root)
+	[ "$1" != "$native" ] || return 0
+	apt_options+=(-o "APT::Architecture=$1" -o "APT::Architectures::=$1" -o Dir::State::status=/dev/null
+		-o "Dir::State::Lists=$dir" -o "Dir::Cache=$dir/cache" -o "Dir::Etc::SourceList=$dir.list" -o Dir::Etc::SourceParts=-)
+	[ -n "$refresh" ] || ! compgen -G "$dir/*Packages*" >/dev/null || return 0
+	"$src/tests/sysroot.sh" --sources >"$dir.list" || exit 1
+	mkdir -p "$dir/cache"
+	apt_update
+}
+apt_update() {
+	[ "${#apt_options[@]}" -gt 2 ] || [ "$(id -u)" = 0 ] || return 0
+	apt-get "${apt_options[@]}" -o Acquire::Languages=none -qq update >/dev/null 2>&1 || true
+}
+apt_depends() { apt-cache "${apt_options[@]}" show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Depends: \([^ ,]*\).*/\1/p'; }
 
 # unpack a package without installing it: fetch PACKAGE DIR
 fetch() {
-	(cd "$2" && apt-get -o APT::Sandbox::User=root download "$1" >log 2>&1) ||
+	(cd "$2" && { apt-get "${apt_options[@]}" download "$1" >log 2>&1 ||
+		{ apt_update; apt-get "${apt_options[@]}" download "$1" >log 2>&1; }; }) ||
 		{ grep -m1 '^E:' "$2/log" >&2; die "could not download $1"; }
 	dpkg -x "$2"/*.deb "$2"
 	rm -f "$2"/*.deb "$2/log"
 }
+# unpacked PACKAGE ARCH: the directory of a package that changes seldom
+unpacked() {
+	local dir=$cache/$1-$2
+	if [ ! -d "$dir" ]; then
+		say "fetching $1 for $2"
+		apt_for "$2"
+		mkdir "$cache/tmp.$$"
+		fetch "$1" "$cache/tmp.$$"
+		mv "$cache/tmp.$$" "$dir"
+	fi
+	echo "$dir"
+}
+busybox() { if [ "$1" = "$native" ]; then echo /bin/busybox; else echo "$(unpacked busybox-static "$1")/bin/busybox"; fi; }
+# how the names of the tools begin that make programs for it
+cross() {
+	case $1 in
+	"$native") ;;
+	amd64) echo x86_64-linux-gnu- ;;
+	arm64) echo aarch64-linux-gnu- ;;
+	armhf) echo arm-linux-gnueabihf- ;;
+	esac
+}
 
-# make sure that $cache/kernel-ARCH leads to the unpacked kernel
+# make sure that $cache/kernel-NAME leads to the unpacked kernel
 kernel() {
 	local link=$cache/kernel-$1 meta pkg tmp
 	[ -n "$refresh" ] || [ ! -e "$link" ] || return 0
 	meta=$(kernel_package "$1")
+	apt_for "$(arch_of "$1")"
 	pkg=$(apt_depends "$meta")
-	[ -n "$pkg" ] || { [ "$(id -u)" != 0 ] || apt-get -qq update >/dev/null 2>&1 || true; pkg=$(apt_depends "$meta"); }
+	[ -n "$pkg" ] || { apt_update; pkg=$(apt_depends "$meta"); }
 	[ -n "$pkg" ] || die "apt knows no $meta: run apt-get update"
 	if [ ! -d "$cache/$pkg" ]; then
 		say "fetching $pkg"
@@ -68,7 +113,7 @@ kernel() {
 installer() {
 	local link=$cache/installer-$1 pkg=debian-installer-12-netboot-$1 images version tmp
 	[ -n "$refresh" ] || [ ! -e "$link" ] || return 0
-	apt-cache show "$pkg" >/dev/null 2>&1 || [ "$(id -u)" != 0 ] || apt-get -qq update >/dev/null 2>&1 || true
+	apt_for "$1"
 	say "fetching $pkg"
 	tmp=$cache/tmp.$$
 	mkdir "$tmp"
@@ -118,13 +163,36 @@ built() {
 	echo "$out"
 }
 make_vmlinux() { extract_vmlinux "$cache/kernel-$1/vmlinuz" >"$2"; }
-make_initramfs() { "$src/guest/initramfs.sh" "$3" "$cache/kernel-$1" "$2"; }
+make_initramfs() { tools "$1" "$src/guest/initramfs.sh" "$3" "$cache/kernel-$1" "$2"; }
 make_rootfs() { "$src/guest/rootfs.sh" "$1" "$2"; }
-make_lab() { "$src/tests/lab/initramfs.sh" "$1" "$cache/kernel-$1" "$2"; }
+make_lab() { tools "$1" "$src/tests/lab/initramfs.sh" "$1" "$cache/kernel-$1" "$2"; }
+tools() { # KERNEL COMMAND...: which find the tools for its architecture in their environment
+	local arch prefix bb
+	arch=$(arch_of "$1")
+	prefix=$(cross "$arch")
+	bb=$(busybox "$arch")
+	[ -z "$prefix" ] || local CC=${prefix}gcc
+	CC=${CC-} OBJCOPY=${prefix}objcopy BUSYBOX=$bb "${@:2}"
+}
+
+sysroot() { # ARCH
+	local out
+	out=$cache/sysroot-$1-$(sha256sum <"$src/tests/sysroot.sh" | cut -c1-12)
+	if [ ! -e "$out" ]; then
+		say "making sysroot-$1"
+		"$src/tests/sysroot.sh" "$1" "$cache/tmp.$$"
+		mv "$cache/tmp.$$" "$out"
+	fi
+	echo "$out"
+}
 
 asset() {
-	local arch
+	local arch bb variant
 	arch=$(sed -E 's/^[a-z]+-([a-z0-9]+).*/\1/' <<<"$1")
+	case $1 in
+	sysroot-"$arch") sysroot "$arch"; return ;;
+	uboot-arm64) echo "$(unpacked u-boot-qemu arm64)/usr/lib/u-boot/qemu_arm64/u-boot.bin"; return ;;
+	esac
 	case $1 in
 	installer-*) installer "$arch" ;;
 	*) kernel "$arch" ;;
@@ -133,14 +201,17 @@ asset() {
 	kernel-"$arch") echo "$cache/kernel-$arch/vmlinuz" ;;
 	kernel-"$arch"-modules) readlink -f "$cache/kernel-$arch" ;;
 	kernel-"$arch"-version) basename "$cache/kernel-$arch"/lib/modules/* ;;
-	vmlinux-"$arch") built vmlinux "$arch" ;;
-	initramfs-"$arch") built initramfs-shell "$arch" guest/initramfs.sh guest/init.c /bin/busybox ;;
-	initramfs-"$arch"-disk | initramfs-"$arch"-share | initramfs-"$arch"-gpu)
-		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/init.c /bin/busybox ;;
+	vmlinux-amd64) built vmlinux "$arch" ;;
 	initramfs-"$arch"-smoke | initramfs-"$arch"-bench)
 		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/init.c ;;
+	initramfs-"$arch" | initramfs-"$arch"-disk | initramfs-"$arch"-share | initramfs-"$arch"-gpu)
+		bb=$(busybox "$(arch_of "$arch")")
+		variant=${1#initramfs-"$arch"}
+		built "initramfs${variant:--shell}" "$arch" guest/initramfs.sh guest/init.c "$bb" ;;
 	rootfs-"$arch") built rootfs "$arch" guest/rootfs.sh ;;
-	lab-"$arch") built lab "$arch" tests/lab/initramfs.sh /bin/busybox ;;
+	lab-"$arch")
+		bb=$(busybox "$(arch_of "$arch")")
+		built lab "$arch" tests/lab/initramfs.sh "$bb" ;;
 	installer-"$arch"-kernel) readlink -f "$cache/installer-$arch/linux" ;;
 	installer-"$arch"-initrd) readlink -f "$cache/installer-$arch/initrd.gz" ;;
 	installer-"$arch"-version) cat "$cache/installer-$arch/version" ;;

@@ -1,21 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # deps.sh [-n] PURPOSE...: install the Debian packages that a purpose still lacks. Does and says nothing when all is
-# there; -n only names what is missing, and then exits 1. Purposes: build, lab, test, bench, demo, gl, all.
+# there; -n only names what is missing, and then exits 1. Purposes: build, cross, lab, lab-arm64, test, bench, demo, gl, all.
 set -eu
 
 die() { echo "deps.sh: $*" >&2; exit 1; }
 
 packages() {
 	case $1 in
-	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev libdrm-dev libpng-dev libevdev-dev libsdl2-dev ;;
+	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev libdrm-dev libpng-dev libevdev-dev libsdl2-dev libfdt-dev zlib1g-dev ;;
+	cross) echo gcc-aarch64-linux-gnu mmdebstrap make acpica-tools ;;
 	lab) echo qemu-system-x86 mmdebstrap busybox-static cpio kmod xz-utils e2fsprogs procps gcc libc6-dev ;;
-	test) packages build; packages lab; echo libcmocka-dev clang libclang-rt-dev edid-decode xvfb xdotool libx11-dev ;;
+	lab-x86) packages lab ;;
+	lab-arm64) packages lab; packages cross; echo qemu-system-arm gcc-arm-linux-gnueabihf ;;
+	test) packages build; packages lab-arm64; echo libcmocka-dev clang libclang-rt-dev edid-decode device-tree-compiler xvfb xdotool libx11-dev ;;
 	bench) packages build; packages lab; echo qemu-system-gui iperf3 iproute2 ;;
 	demo) packages build; packages lab ;;
 	gl) packages lab; echo qemu-system-gui xvfb libgl1-mesa-dri ;;
 	all) packages test; packages gl ;;
-	*) die "unknown purpose '$1' (build, lab, test, bench, demo, gl, all)" ;;
+	*) die "unknown purpose '$1' (build, cross, lab, lab-arm64, test, bench, demo, gl, all)" ;;
 	esac
 }
 
@@ -30,8 +33,8 @@ have=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $want 2>/dev/null | s
 miss=$(comm -23 <(echo "$want") <(echo "$have") | tr '\n' ' ')
 [ -n "${miss% }" ] || exit 0
 
+[ -z "$dry" ] || { echo "deps.sh: missing for $*: $miss(tests/deps.sh $* installs them)" >&2; exit 1; }
 echo "deps.sh: installing for $*: $miss" >&2
-[ -z "$dry" ] || exit 1
 command -v apt-get >/dev/null || die "no apt-get here: install them by hand"
 [ "$(id -u)" = 0 ] || die "not root: run 'apt-get install --no-install-recommends $miss' first"
 

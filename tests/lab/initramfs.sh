@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # initramfs.sh ARCH KERNEL OUT: the lab's own initramfs. Its init mounts the build machine's / (9p, read-only) under a
-# tmpfs overlay, and runs there what lab asks for. Only what that needs is in it; other modules are loaded from the root.
+# tmpfs overlay, or another root and in it directories of the build machine, and runs there what lab asks for. Only what that needs is in it; other modules are loaded from the root.
 set -eu
 arch=$1 kernel=$2 out=$3
 version=$(basename "$kernel"/lib/modules/*)
@@ -13,15 +13,15 @@ esac
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-mkdir -p "$dir"/{bin,mods,proc,sys,dev,host,rw,new}
-cp /bin/busybox "$dir/bin/"
+mkdir -p "$dir"/{bin,mods,proc,sys,dev,host,trees,rw,new}
+cp "${BUSYBOX:-/bin/busybox}" "$dir/bin/busybox"
 modules() { # LIST MODULE...: put them and what they need into the image, their order into LIST
 	local list=$1 m f
 	shift
 	for m in "$@"; do modprobe -d "$kernel" -S "$version" --show-depends "$m"; done |
 		sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' | while read -r f; do
 			# type information is half of a module's size, and all of it is read at boot
-			objcopy -g -R .BTF "$f" "$dir/mods/${f##*/}"
+			"${OBJCOPY:-objcopy}" -g -R .BTF "$f" "$dir/mods/${f##*/}"
 			echo "/mods/${f##*/}"
 		done >"$dir/$list"
 }
@@ -34,7 +34,8 @@ cat >"$dir/init" <<'EOS'
 b=/bin/busybox
 $b mount -t proc proc /proc
 read -r cmdline </proc/cmdline
-for word in $cmdline; do case $word in lab=*) ctl=${word#lab=} ;; esac; done
+machine=/host
+for word in $cmdline; do case $word in lab=*) ctl=${word#lab=} ;; lab_trees) machine=/trees ;; esac; done
 while read -r m; do $b insmod "$m"; done </first
 p9=trans=virtio,version=9p2000.L,msize=262144
 $b mount -t devtmpfs dev /dev
@@ -52,8 +53,14 @@ $b mount -t 9p -o $p9,cache=loose,ro root /host
 $b mount -t tmpfs rw /rw
 $b mkdir /rw/u /rw/w
 $b mount -t overlay -o lowerdir=/host,upperdir=/rw/u,workdir=/rw/w root /new
-. "/host$ctl/vars" # kernel= modules= tty=
+[ $machine = /host ] || $b mount -t 9p -o $p9,cache=loose,ro trees $machine
+. "$machine$ctl/vars" # kernel= modules= tty= trees=
 cd /new
+[ $machine = /host ] || for dir in $trees; do
+	[ ! -e ".$dir/." ] || [ -z "$($b ls -A ".$dir")" ] || continue # within another one
+	$b mkdir -p ".$dir" "/rw/u$dir" "/rw/w$dir.work"
+	$b mount -t overlay -o "lowerdir=$machine$dir,upperdir=/rw/u$dir,workdir=/rw/w$dir.work" tree ".$dir"
+done
 $b mkdir -p proc sys dev run out "lib/modules"
 $b mount -t proc proc proc
 $b mount -t sysfs sysfs sys
