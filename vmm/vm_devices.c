@@ -24,6 +24,11 @@ static int vm_place_on_mmio(struct vm *vm, struct vm_virtio *dev)
 	const struct vm_mmio_slot *slot = &vm->mmio_slots[vm->mmio_slots_used];
 	int ret;
 
+	if (!vm->n_mmio_slots) {
+		log_error("--%s: this machine has neither PCI nor slots for virtio",
+			  dev->model->name);
+		return -ENOSPC;
+	}
 	if (vm->mmio_slots_used == vm->n_mmio_slots) {
 		log_error("--%s: no virtio-mmio slot is left, all %u are taken: use bus=pci",
 			  dev->model->name, vm->n_mmio_slots);
@@ -86,7 +91,8 @@ static int vm_add_device(struct vm *vm, const struct config_device *cfg)
 	if (!dev)
 		return -ENOMEM;
 	dev->model = cfg->model;
-	dev->on_mmio = cfg->mmio;
+	/* A machine that somebody else has described may have no PCI. */
+	dev->on_mmio = cfg->mmio || !vm->pci.mmio;
 	ret = cfg->model->create(&dev->v, &env, &cfg->opts);
 	if (ret < 0) {
 		free(dev);
@@ -94,7 +100,7 @@ static int vm_add_device(struct vm *vm, const struct config_device *cfg)
 	}
 	if (cfg->packed)
 		virtio_offer_packed(dev->v);
-	ret = cfg->mmio ? vm_place_on_mmio(vm, dev) : vm_place_on_pci(vm, dev);
+	ret = dev->on_mmio ? vm_place_on_mmio(vm, dev) : vm_place_on_pci(vm, dev);
 	if (ret < 0) {
 		cfg->model->destroy(dev->v);
 		free(dev);
@@ -119,6 +125,8 @@ int vm_add_devices(struct vm *vm)
 		if (ret < 0)
 			return ret;
 	}
+	if (!vm->pci.mmio)
+		return 0;
 	ret = pci_bus_assign(&vm->pci);
 	if (ret < 0)
 		log_error("the PCI windows are too small for the BARs of all devices");
@@ -127,7 +135,8 @@ int vm_add_devices(struct vm *vm)
 
 void vm_reset_devices(struct vm *vm)
 {
-	pci_bus_reset(&vm->pci);
+	if (vm->pci.mmio)
+		pci_bus_reset(&vm->pci);
 	for (struct vm_virtio *dev = vm->devices; dev; dev = dev->next)
 		if (dev->on_mmio)
 			virtio_mmio_reset(&dev->mmio);
