@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+#include "arch/arm/machine.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "arch/arm/layout.h"
+#include "devices/backend/chardev.h"
+#include "vmm/arch.h"
+#include "vmm/util.h"
+
+/* What the tree may grow by when it becomes the guest's, beside the command line. */
+#define TREE_ROOM (16 * KiB)
+
+/* --- for models ---------------------------------------------------------------------- */
+
+void arm_device_add(struct vm *vm, struct arm_device *dev, const struct arm_device_ops *ops)
+{
+	dev->ops = ops;
+	dev->next = vm->machine->devices;
+	vm->machine->devices = dev;
+}
+
+void arm_controller_add(struct vm *vm, const struct arm_controller *controller)
+{
+	struct arch_machine *m = vm->machine;
+
+	if (m->n_controllers < ARM_MAX_CONTROLLERS)
+		m->controllers[m->n_controllers++] = *controller;
+}
+
+struct irq_line arm_irq(struct vm *vm, const struct arm_fdt_irq *irq)
+{
+	struct arch_machine *m = vm->machine;
+	struct irq_line line = { 0 };
+
+	for (unsigned i = 0; i < m->n_controllers && irq->n; i++) {
+		const struct arm_controller *c = &m->controllers[i];
+
+		if (c->phandle == irq->controller && c->line(vm, c->ctx, irq, &line))
+			break;
+	}
+	return line;
+}
+
+struct irq_line arm_node_irq(struct vm *vm, const struct arm_fdt_node *node, unsigned index)
+{
+	static const struct arm_fdt_irq none;
+
+	return arm_irq(vm, index < node->n_irqs ? &node->irqs[index] : &none);
+}
+
+int arm_node_map(struct vm *vm, const struct arm_fdt_node *node, unsigned index,
+		 struct io_region *region)
+{
+	int ret = index < node->n_regs && node->regs[index].len ?
+		  bus_add(&vm->mmio, region, node->regs[index].gpa) : -EINVAL;
+
+	if (ret < 0)
+		log_error("device tree: %s has no place for its registers", node->path);
+	return ret;
+}
+
+int arm_node_off(struct vm *vm, const struct arm_fdt_node *node)
+{
+	struct arch_machine *m = vm->machine;
+
+	if (m->n_off == ARM_MAX_OFF)
+		return 0;
+	m->off[m->n_off] = strdup(node->path);
+	return m->off[m->n_off++] ? 0 : -ENOMEM;
+}
+
+/* --- what has no model ------------------------------------------------------------------ */
+
+static uint64_t absent_read(void *dev, uint64_t off, unsigned size)
+{
+	return 0;
+}
+
+static void absent_write(void *dev, uint64_t off, unsigned size, uint64_t value)
+{
+}
+
+static bool is_cpu(struct vm *vm, const struct arm_fdt_node *node)
+{
+	const char *type = arm_fdt_string(&vm->machine->tree, node->offset, "device_type");
+
+	return type && !strcmp(type, "cpu");
+}
+
+/* Drivers that probe what is not there find zeros, as of hardware that is switched off. */
+static int add_absent(struct vm *vm, const struct arm_fdt_node *node)
+{
+	static const struct io_ops ops = { absent_read, absent_write };
+	struct arch_machine *m = vm->machine;
+
+	if ((!node->n_regs && !node->n_irqs) || !strcmp(node->path, "/") || is_cpu(vm, node))
+		return 0;
+	log_info("device tree: %s (%s) has no model", node->path, node->compatible);
+	m->n_unknown++;
+	for (unsigned i = 0; i < node->n_regs && m->n_absent < ARM_MAX_ABSENT; i++) {
+		struct io_region *r = &m->absent[m->n_absent];
+
+		if (!node->regs[i].len)
+			continue;
+		*r = (struct io_region){ .name = "absent", .ops = &ops, .len = node->regs[i].len };
+		if (bus_add(&vm->mmio, r, node->regs[i].gpa) == 0)
+			m->n_absent++;
+	}
+	return 0;
+}
+
+/* --- from the tree to the machine ------------------------------------------------------- */
+
+static const struct arm_model *find_model(const struct arm_fdt_node *node)
+{
+	for (const struct arm_model *model = arm_models; model->compatible; model++)
+		if (arm_fdt_is_compatible(node, model->compatible))
+			return model;
+	return NULL;
+}
+
+struct build {
+	struct vm *vm;
+	unsigned stage;
+};
+
+static int build_node(void *ctx, const struct arm_fdt_node *node)
+{
+	struct build *b = ctx;
+	const struct arm_model *model = find_model(node);
+
+	if (!model)
+		return b->stage == ARM_STAGES ? add_absent(b->vm, node) : 0;
+	return model->add && model->stage == b->stage ? model->add(b->vm, node) : 0;
+}
+
+static int build_machine(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+	int ret = 0;
+
+	/* Those without a model come last: among overlapping windows the first one counts. */
+	for (unsigned stage = 0; stage <= ARM_STAGES && ret == 0; stage++)
+		ret = arm_fdt_walk(&m->tree, build_node, &(struct build){ vm, stage });
+	if (ret < 0)
+		return ret;
+	if (m->n_unknown)
+		log_warn("the device tree has %u devices without a model here%s", m->n_unknown,
+			 log_get_level() < LOG_INFO ? " (-v names them)" : "");
+	if (m->gic.known)
+		return 0;
+	log_error("the device tree has no interrupt controller that KVM has: GICv2 or GICv3");
+	return -EINVAL;
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+static enum arm_width wanted_width(const struct config *cfg)
+{
+	if (!cfg->cpu)
+		return ARM_WIDTH_AUTO;
+	return strcmp(cfg->cpu, "32") ? ARM_WIDTH_64 : ARM_WIDTH_32;
+}
+
+static int probe_kernel(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+	struct arm_boot boot = { .kernel = vm->cfg->kernel, .width = wanted_width(vm->cfg) };
+	int bits = kvm_cap(&vm->kvm, KVM_CAP_ARM_VM_IPA_SIZE);
+	int ret = arm_boot_probe(&boot, &m->kernel);
+
+	/* Without that capability guests have 40 bits: api.rst 4.2. */
+	m->ipa_bits = bits ? bits : 40;
+	if (ret < 0 || !m->kernel.aarch32 || kvm_cap(&vm->kvm, KVM_CAP_ARM_EL1_32BIT) > 0)
+		return ret;
+	log_error("%s is for 32-bit CPUs, and this host's cannot be one for a guest: its KVM lacks "
+		  "KVM_CAP_ARM_EL1_32BIT", vm->cfg->kernel);
+	return -EINVAL;
+}
+
+static void add_range(struct gmem_range *ranges, int *n, uint64_t gpa, uint64_t len)
+{
+	if (len)
+		ranges[(*n)++] = (struct gmem_range){ gpa, len };
+}
+
+int arch_layout(struct vm *vm, struct gmem_range *ranges)
+{
+	struct arch_machine *m = calloc(1, sizeof(*m));
+	int ret, n = 0;
+
+	if (!m)
+		return -ENOMEM;
+	vm->machine = m;
+	m->gic_fds = (struct arm_gic_fds){ -1, -1 };
+	ret = probe_kernel(vm);
+	if (ret == 0)
+		ret = arm_tree_create(vm);
+	if (ret < 0) {
+		vm->end = ret == -ENOTSUP ? VM_END_FAILURE : VM_END_BAD_INPUT;
+		return ret;
+	}
+	/* Ascending: the virt board's RAM is above the others, a given tree's alone. */
+	add_range(ranges, &n, m->firmware.gpa, m->firmware.len);
+	add_range(ranges, &n, m->pvtime_gpa, m->pvtime_gpa ? VIRT_PVTIME_SIZE : 0);
+	add_range(ranges, &n, m->ram.gpa, m->ram.len);
+	return n;
+}
+
+int arch_machine_create(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+	int ret;
+
+	if (strcmp(vm->cfg->serial, "none")) {
+		ret = chardev_open(&m->serial_chr, vm->cfg->serial, vm->loop, vm->term);
+		if (ret < 0)
+			return ret;
+	}
+	ret = build_machine(vm);
+	if (ret == -EINVAL)
+		vm->end = VM_END_BAD_INPUT;
+	return ret;
+}
+
+void arch_machine_destroy(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+
+	if (!m)
+		return;
+	arm_gic_destroy(&m->gic_fds);
+	while (m->devices) {
+		struct arm_device *dev = m->devices;
+
+		m->devices = dev->next;
+		dev->ops->finish(vm, dev);
+	}
+	chardev_close(m->serial_chr);
+	if (vm->pci.mmio)
+		pci_bus_finish(&vm->pci);
+	for (unsigned i = 0; i < m->n_absent; i++)
+		bus_remove(&vm->mmio, &m->absent[i]);
+	for (unsigned i = 0; i < m->n_off; i++)
+		free(m->off[i]);
+	for (unsigned i = 0; i < vm->n_mmio_slots; i++)
+		free(m->slot_paths[i]);
+	arm_fdt_close(&m->tree);
+	free(m);
+	vm->machine = NULL;
+}
+
+void arch_machine_reset(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+
+	for (struct arm_device *dev = m->devices; dev; dev = dev->next)
+		if (dev->ops->reset)
+			dev->ops->reset(vm, dev);
+	/* They are of the VM that goes now. */
+	arm_gic_destroy(&m->gic_fds);
+}
+
+void arch_press_power(struct vm *vm)
+{
+	const struct arm_power_key *key = &vm->machine->power_key;
+
+	if (key->gpio)
+		gpio_pl061_press(key->gpio, key->line);
+	else
+		log_warn("this machine has no power button");
+}
+
+/* --- booting -------------------------------------------------------------------------------- */
+
+unsigned long arch_vm_type(struct vm *vm)
+{
+	return arm_vm_type(&vm->kvm, vm->machine->ipa_bits);
+}
+
+int arch_vm_init(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+	struct kvm_enable_cap nisv = { .cap = KVM_CAP_ARM_NISV_TO_USER };
+
+	/* Otherwise such an access ends KVM_RUN with ENOSYS and no word of where it was. */
+	if (kvm_cap(&vm->kvm, KVM_CAP_ARM_NISV_TO_USER) > 0) {
+		int ret = kvm_vm_ioctl(&vm->kvm, "KVM_CAP_ARM_NISV_TO_USER", KVM_ENABLE_CAP, &nisv);
+
+		if (ret < 0)
+			return ret;
+	}
+	return arm_gic_create(&m->gic_fds, &vm->kvm, &m->gic, vm->n_vcpus);
+}
+
+int arch_vm_ready(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+	int ret = arm_gic_ready(&m->gic_fds, &vm->kvm, &m->gic);
+
+	for (unsigned i = 0; i < vm->n_vcpus && ret == 0; i++)
+		ret = arm_cpu_ready(&vm->vcpus[i]);
+	return ret;
+}
+
+static int put_tree(struct vm *vm, const struct arm_fdt *fdt, uint64_t room)
+{
+	struct arch_machine *m = vm->machine;
+	int ret;
+
+	if (vm->cfg->dump_dtb) {
+		ret = arm_fdt_save(fdt, vm->cfg->dump_dtb);
+		if (ret < 0)
+			return ret;
+	}
+	if (fdt->size > room) {
+		log_error("the device tree has become too large: %zu bytes", fdt->size);
+		return -ENOSPC;
+	}
+	return gmem_write(&vm->mem, m->entry.dtb_gpa, fdt->blob, fdt->size);
+}
+
+int arch_load(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+	struct gmem_range reserved[16];
+	struct arm_boot boot = {
+		.kernel = vm->cfg->kernel,
+		.initrd = vm->cfg->initrd,
+		.width = wanted_width(vm->cfg),
+		.ram = m->ram,
+		.dtb_len = align_up(m->tree.size + strlen(vm->cfg->append) + TREE_ROOM, 4 * KiB),
+		.raw_gpa = m->firmware.len ? m->firmware.gpa : m->ram.gpa,
+		/* Where U-Boot for QEMU's board looks for it. */
+		.raw_dtb_gpa = m->firmware.len ? m->ram.gpa : UINT64_MAX,
+		.reserved = reserved,
+	};
+	struct arm_fdt fdt = { 0 };
+	int ret;
+
+	boot.n_reserved = MIN(arm_fdt_reserved(&m->tree, reserved, ARRAY_SIZE(reserved)),
+			      (unsigned)ARRAY_SIZE(reserved));
+	ret = arm_boot_load(&vm->mem, &boot, &m->entry);
+	if (ret == 0)
+		ret = arm_tree_for_guest(vm, &m->entry, &fdt);
+	if (ret == 0)
+		ret = put_tree(vm, &fdt, boot.dtb_len);
+	arm_fdt_close(&fdt);
+	return ret;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ARM machine: what its device tree says. Each enabled node whose compatible is
+ * in arm_models gets its model, at its addresses and with its interrupts; what
+ * has no model reads as zeros and ignores writes. Private to arch/arm; the rest
+ * of the program knows arch.h.
+ *
+ * Set-up on the main thread, before the first vCPU: in the order of enum arm_stage,
+ * and of the tree within each.
+ */
+#ifndef MICROVM_ARM_MACHINE_H
+#define MICROVM_ARM_MACHINE_H
+
+#include "arch/arm/boot.h"
+#include "arch/arm/fdt.h"
+#include "arch/arm/gic.h"
+#include "devices/gpio_pl061.h"
+#include "vmm/vm.h"
+
+#define ARM_MAX_CONTROLLERS 8
+#define ARM_MAX_ABSENT 128	/* windows of nodes without a model */
+#define ARM_MAX_OFF 64		/* nodes that the guest must not see */
+
+/* A device of the machine, embedded in what its model allocates. */
+struct arm_device {
+	const struct arm_device_ops *ops;
+	struct arm_device *next;
+};
+
+struct arm_device_ops {
+	void (*reset)(struct vm *vm, struct arm_device *dev);	/* main thread, no vCPU; may be NULL */
+	void (*finish)(struct vm *vm, struct arm_device *dev);	/* and frees it */
+};
+
+/* What interrupts of the tree mean: a line for the cells of one. False: it is not one. */
+struct arm_controller {
+	uint32_t phandle;
+	bool (*line)(struct vm *vm, void *ctx, const struct arm_fdt_irq *irq,
+		     struct irq_line *line);
+	void *ctx;
+};
+
+enum arm_stage {
+	ARM_STAGE_CONTROLLERS,	/* of interrupts */
+	ARM_STAGE_DEVICES,
+	ARM_STAGE_USERS,	/* of devices, found by phandle */
+	ARM_STAGES
+};
+
+struct arm_model {
+	const char *compatible;
+	enum arm_stage stage;
+	/* 0, or negative errno after one line in the log; NULL: nothing to do. */
+	int (*add)(struct vm *vm, const struct arm_fdt_node *node);
+};
+
+/* models.c, ended by a NULL compatible: the first that fits a node counts. */
+extern const struct arm_model arm_models[];
+
+/* models_kvm.c: what of the tree KVM itself is, for arm_models. */
+int arm_add_gic_v2(struct vm *vm, const struct arm_fdt_node *node);
+int arm_add_gic_v3(struct vm *vm, const struct arm_fdt_node *node);
+int arm_add_its(struct vm *vm, const struct arm_fdt_node *node);
+int arm_add_v2m(struct vm *vm, const struct arm_fdt_node *node);
+int arm_add_timer(struct vm *vm, const struct arm_fdt_node *node);
+int arm_add_pmu(struct vm *vm, const struct arm_fdt_node *node);
+
+struct arm_power_key {
+	struct gpio_pl061 *gpio;	/* NULL: none */
+	unsigned line;
+};
+
+/* Known to its users by the node's phandle. */
+struct arm_gpio {
+	struct arm_device dev;
+	struct gpio_pl061 pl061;
+	uint32_t phandle;
+};
+
+struct arch_machine {
+	struct arm_fdt tree;	/* as it was read or made */
+	bool generated;
+	struct arm_probe kernel;
+	struct gmem_range ram, firmware;	/* firmware.len 0: none */
+	uint64_t pvtime_gpa;	/* 0: nowhere */
+	unsigned ipa_bits;
+	unsigned n_unknown;
+
+	struct arm_gic_place gic;
+	struct arm_gic_fds gic_fds;
+	unsigned virt_timer, phys_timer;	/* GIC interrupts, 16 to 31 */
+	int pmu_irq;		/* likewise; 0: the CPUs have no PMU */
+	uint64_t mpidr[CONFIG_MAX_CPUS];
+
+	struct arm_controller controllers[ARM_MAX_CONTROLLERS];
+	unsigned n_controllers;
+	struct arm_device *devices;
+	struct arm_gpio *gpios[4];
+	unsigned n_gpios;
+	struct arm_power_key power_key;
+	char *slot_paths[VM_MAX_MMIO_SLOTS];	/* nodes of vm->mmio_slots */
+	char *off[ARM_MAX_OFF];
+	unsigned n_off;
+	struct io_region absent[ARM_MAX_ABSENT];
+	unsigned n_absent;
+
+	struct chardev *serial_chr;
+	bool serial_used;
+	struct arm_entry entry;
+	struct log_rate rate;
+};
+
+/* --- for models --- */
+
+/* @dev is finished with the machine. */
+void arm_device_add(struct vm *vm, struct arm_device *dev, const struct arm_device_ops *ops);
+void arm_controller_add(struct vm *vm, const struct arm_controller *controller);
+/* A line that is not connected where the tree has none, or one that nobody serves. */
+struct irq_line arm_irq(struct vm *vm, const struct arm_fdt_irq *irq);
+struct irq_line arm_node_irq(struct vm *vm, const struct arm_fdt_node *node, unsigned index);
+/* Places @region where reg @index is. 0, or negative errno after one line. */
+int arm_node_map(struct vm *vm, const struct arm_fdt_node *node, unsigned index,
+		 struct io_region *region);
+/* Has the guest's tree say that the node is not there. */
+int arm_node_off(struct vm *vm, const struct arm_fdt_node *node);
+
+/* --- parts of the machine --- */
+
+/* tree.c: reads or makes the tree and finds out what it means for memory. */
+int arm_tree_create(struct vm *vm);
+/* The guest's tree: the machine's with what this boot adds. @fdt is empty. */
+int arm_tree_for_guest(struct vm *vm, const struct arm_entry *entry, struct arm_fdt *fdt);
+/* virt.c: the board that there is when no tree is given. 0 or negative errno. */
+int arm_virt_create(struct vm *vm, const struct arm_gic_host *host);
+
+/* cpu.c and, by width, cpu64.c and cpu32.c. */
+int arm64_set_entry(struct vcpu *vcpu, const struct arm_entry *entry);
+int arm32_set_entry(struct vcpu *vcpu, const struct arm_entry *entry);
+void arm64_dump(struct vcpu *vcpu);
+void arm32_dump(struct vcpu *vcpu);
+/* KVM's affinity fields of vCPU @id before anybody sets others. */
+uint64_t arm_default_mpidr(unsigned id);
+/* Per vCPU, when the GIC works. */
+int arm_cpu_ready(struct vcpu *vcpu);
+
+#endif

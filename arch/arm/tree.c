@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine's tree: where it comes from, what it says of memory and CPUs, and the guest's copy. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "arch/arm/layout.h"
+#include "arch/arm/machine.h"
+#include "vmm/util.h"
+
+#define SEED_LEN 40		/* 8 bytes for kaslr-seed, 32 for rng-seed */
+
+/* --- a tree of the user's ----------------------------------------------------------- */
+
+static int tree_place_ram(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+	struct gmem_range first;
+
+	if (arm_fdt_memory(&m->tree, &first, 1) == 0) {
+		log_error("--dtb %s: no node says where memory is", vm->cfg->dtb);
+		return -EINVAL;
+	}
+	m->ram = (struct gmem_range){ first.gpa, vm->cfg->memory };
+	if (m->ram.gpa + m->ram.len > m->ram.gpa && !(m->ram.gpa % (64 * KiB)))
+		return 0;
+	log_error("--dtb %s: no memory can be at %#" PRIx64, vm->cfg->dtb, m->ram.gpa);
+	return -EINVAL;
+}
+
+/* The tree's own memory may be more than there is before the first device. */
+static int tree_check_ram(void *ctx, const struct arm_fdt_node *node)
+{
+	struct vm *vm = ctx;
+	const struct gmem_range *ram = &vm->machine->ram;
+
+	for (unsigned i = 0; i < node->n_regs; i++) {
+		const struct gmem_range *reg = &node->regs[i];
+
+		if (reg->gpa < ram->gpa || reg->gpa - ram->gpa >= ram->len || !reg->len)
+			continue;
+		log_error("--memory: %s of the device tree is at %#" PRIx64 ", so there is room "
+			  "for %" PRIu64 "M", node->path, reg->gpa, (reg->gpa - ram->gpa) >> 20);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int tree_take_cpus(struct vm *vm)
+{
+	struct arm_fdt_cpu cpus[CONFIG_MAX_CPUS];
+	unsigned n = arm_fdt_cpus(&vm->machine->tree, cpus, CONFIG_MAX_CPUS);
+
+	if (n < vm->n_vcpus) {
+		log_error("--cpus %u: the device tree has %u", vm->n_vcpus, n);
+		return -EINVAL;
+	}
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		vm->machine->mpidr[i] = cpus[i].mpidr;
+	return 0;
+}
+
+static int tree_open(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+	int ret;
+
+	if (vm->cfg->gic || vm->cfg->uart) {
+		log_error("--%s: with --dtb, it is the device tree that says so",
+			  vm->cfg->gic ? "gic" : "uart");
+		return -EINVAL;
+	}
+	if ((ret = arm_fdt_open(&m->tree, vm->cfg->dtb)) < 0 ||
+	    (ret = tree_place_ram(vm)) < 0 ||
+	    (ret = tree_take_cpus(vm)) < 0)
+		return ret;
+	/* Firmware is at 0, as on the virt board, unless that is RAM. */
+	if (m->kernel.raw && m->ram.gpa >= VIRT_FIRMWARE_SIZE)
+		m->firmware = (struct gmem_range){ VIRT_FIRMWARE_GPA, VIRT_FIRMWARE_SIZE };
+	return arm_fdt_walk(&m->tree, tree_check_ram, vm);
+}
+
+int arm_tree_create(struct vm *vm)
+{
+	struct arm_gic_host host;
+	int ret;
+
+	if (vm->cfg->dtb)
+		return tree_open(vm);
+	vm->machine->generated = true;
+	ret = arm_gic_probe(&vm->kvm, &host);
+	return ret < 0 ? ret : arm_virt_create(vm, &host);
+}
+
+/* --- the guest's --------------------------------------------------------------------- */
+
+static int tree_patch(struct vm *vm, const struct arm_entry *entry, struct arm_fdt *fdt)
+{
+	struct arch_machine *m = vm->machine;
+	uint8_t seed[SEED_LEN];
+	struct arm_fdt_boot boot = {
+		.memory = &m->ram,
+		.n_memory = 1,
+		.cmdline = vm->cfg->append,
+		.initrd_gpa = entry->initrd_gpa,
+		.initrd_len = entry->initrd_len,
+		.n_cpus = vm->n_vcpus,
+		.psci = true,
+	};
+
+	/* Without a seed a guest boots as well. */
+	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed)) {
+		boot.seed = seed;
+		boot.seed_len = sizeof(seed);
+	}
+	return arm_fdt_patch(fdt, &boot);
+}
+
+/* A slot without a device would only cost the guest a look and a message. */
+static int tree_hide(struct vm *vm, struct arm_fdt *fdt)
+{
+	struct arch_machine *m = vm->machine;
+	int ret = 0;
+
+	for (unsigned i = vm->mmio_slots_used; i < vm->n_mmio_slots && ret == 0; i++)
+		ret = arm_fdt_disable(fdt, m->slot_paths[i]);
+	for (unsigned i = 0; i < m->n_off && ret == 0; i++)
+		ret = arm_fdt_disable(fdt, m->off[i]);
+	return ret;
+}
+
+int arm_tree_for_guest(struct vm *vm, const struct arm_entry *entry, struct arm_fdt *fdt)
+{
+	int ret;
+
+	if ((ret = arm_fdt_copy(fdt, &vm->machine->tree)) < 0 ||
+	    (ret = tree_hide(vm, fdt)) < 0)
+		return ret;
+	return tree_patch(vm, entry, fdt);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* The virt board: which of its parts there are, and where; fdt_virt.c says so in a tree. */
+#include <errno.h>
+
+#include "arch/arm/layout.h"
+#include "arch/arm/machine.h"
+#include "devices/gic_v2m.h"
+#include "devices/gpio_pl061.h"
+#include "devices/pl011.h"
+#include "devices/rtc_pl031.h"
+#include "devices/serial16550.h"
+#include "devices/testdev.h"
+#include "vmm/util.h"
+
+#define GIC_V2_MAX_CPUS 8
+#define REDIST_SIZE 0x20000ull
+
+static int virt_choose_gic(const struct config *cfg, const struct arm_gic_host *host,
+			   enum arm_gic *gic)
+{
+	bool v2 = cfg->gic ? !strcmp(cfg->gic, "2") : !host->v3;
+
+	*gic = v2 ? ARM_GIC_V2 : ARM_GIC_V3;
+	if (!host->v2 && !host->v3) {
+		log_error("this host's KVM has no interrupt controller for guests, GICv2 or GICv3");
+		return -ENOTSUP;
+	}
+	if (v2 ? !host->v2 : !host->v3) {
+		log_error("--gic %s: this host's KVM has no GICv%s for guests, only --gic %d",
+			  cfg->gic, cfg->gic, v2 ? 3 : 2);
+		return -EINVAL;
+	}
+	if (v2 && cfg->cpus > GIC_V2_MAX_CPUS) {
+		log_error("--cpus %u: a GICv2 has %d at most", cfg->cpus, GIC_V2_MAX_CPUS);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void virt_place_gic(struct arm_virt *virt, const struct arm_gic_host *host)
+{
+	virt->gic_dist = (struct gmem_range){ VIRT_GIC_DIST_GPA, VIRT_GIC_DIST_SIZE };
+	if (virt->gic == ARM_GIC_V2) {
+		virt->gic_cpu = (struct gmem_range){ VIRT_GIC_CPU_GPA, VIRT_GIC_CPU_SIZE };
+		virt->msi = ARM_MSI_V2M;
+		virt->gic_msi = (struct gmem_range){ VIRT_V2M_GPA, VIRT_V2M_SIZE };
+		virt->v2m_spi = VIRT_V2M_SPI;
+		virt->v2m_n = VIRT_V2M_SPIS;
+		return;
+	}
+	virt->gic_cpu = (struct gmem_range){ VIRT_GIC_REDIST_GPA, virt->n_cpus * REDIST_SIZE };
+	if (!host->its)
+		return;
+	virt->msi = ARM_MSI_ITS;
+	virt->gic_msi = (struct gmem_range){ VIRT_ITS_GPA, VIRT_ITS_SIZE };
+}
+
+static void virt_place_devices(struct arm_virt *virt, const struct config *cfg)
+{
+	bool is_16550 = cfg->uart && !strcmp(cfg->uart, "16550");
+
+	if (strcmp(cfg->serial, "none")) {
+		virt->uart_kind = is_16550 ? ARM_UART_16550 : ARM_UART_PL011;
+		virt->uart = (struct arm_virt_dev){ VIRT_UART_GPA,
+						    is_16550 ? SERIAL16550_LEN : PL011_LEN,
+						    VIRT_UART_SPI };
+	}
+	virt->rtc = (struct arm_virt_dev){ VIRT_RTC_GPA, RTC_PL031_LEN, VIRT_RTC_SPI };
+	virt->gpio = (struct arm_virt_dev){ VIRT_GPIO_GPA, GPIO_PL061_LEN, VIRT_GPIO_SPI };
+	virt->gpio_power_line = VIRT_GPIO_POWER_LINE;
+	if (cfg->testdev)
+		virt->testdev = (struct arm_virt_dev){ VIRT_TESTDEV_GPA, TESTDEV_LEN,
+						       VIRT_TESTDEV_SPI };
+	virt->virtio_mmio = (struct gmem_range){ VIRT_VIRTIO_MMIO_GPA, VIRT_VIRTIO_MMIO_STRIDE };
+	virt->n_virtio_mmio = VM_MAX_MMIO_SLOTS;
+	virt->virtio_spi = VIRT_VIRTIO_MMIO_SPI;
+}
+
+/* Bits for addresses below @end. */
+static unsigned virt_bits(uint64_t end)
+{
+	unsigned bits = ARM_IPA_BITS_MIN;
+
+	while (bits < 64 && end > BIT(bits))
+		bits++;
+	return bits;
+}
+
+/* All but the second window is below 4 GiB, where a 32-bit kernel's device may be. */
+static int virt_place_pci(struct vm *vm, struct arm_virt *virt)
+{
+	struct arch_machine *m = vm->machine;
+	unsigned host_bits = m->ipa_bits;
+	uint64_t end = m->ram.gpa + m->ram.len;
+	uint64_t base = align_up(MAX(end, 4 * GiB), VIRT_PCI_MEM64_SIZE);
+
+	virt->ecam = (struct gmem_range){ VIRT_ECAM_GPA, PCI_ECAM_SIZE };
+	virt->pci_mem32 = (struct gmem_range){ VIRT_PCI_MEM32_GPA, VIRT_PCI_MEM32_SIZE };
+	virt->pci_spi = VIRT_INTX_SPI;
+	if (virt_bits(end) > host_bits) {
+		log_error("--memory: this host's CPU has %u bits for guests' addresses, which is "
+			  "%lluG at most", host_bits,
+			  (unsigned long long)((BIT(host_bits) - m->ram.gpa) / GiB));
+		return -EINVAL;
+	}
+	m->ipa_bits = virt_bits(end);
+	if (virt->aarch32 || virt_bits(base + VIRT_PCI_MEM64_SIZE) > host_bits)
+		return 0;
+	virt->pci_mem64 = (struct gmem_range){ base, VIRT_PCI_MEM64_SIZE };
+	m->ipa_bits = virt_bits(base + VIRT_PCI_MEM64_SIZE);
+	return 0;
+}
+
+int arm_virt_create(struct vm *vm, const struct arm_gic_host *host)
+{
+	struct arch_machine *m = vm->machine;
+	struct arm_virt virt = {
+		.aarch32 = m->kernel.aarch32,
+		.n_cpus = vm->n_vcpus,
+		.mpidr = m->mpidr,
+		.memory = &m->ram,
+		.n_memory = 1,
+		.timer_ppi = VIRT_TIMER_PPIS,
+		/* Its driver on 32 bits knows other CPUs' only. */
+		.pmu_ppi = kvm_cap(&vm->kvm, KVM_CAP_ARM_PMU_V3) > 0 && !m->kernel.aarch32 ?
+			   VIRT_PMU_PPI : 0,
+	};
+	int ret;
+
+	m->ram = (struct gmem_range){ VIRT_RAM_GPA, vm->cfg->memory };
+	if (m->kernel.raw)
+		m->firmware = (struct gmem_range){ VIRT_FIRMWARE_GPA, VIRT_FIRMWARE_SIZE };
+	m->pvtime_gpa = VIRT_PVTIME_GPA;
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		m->mpidr[i] = arm_default_mpidr(i);
+	if ((ret = virt_choose_gic(vm->cfg, host, &virt.gic)) < 0 ||
+	    (ret = virt_place_pci(vm, &virt)) < 0)
+		return ret;
+	virt_place_gic(&virt, host);
+	virt_place_devices(&virt, vm->cfg);
+	return arm_fdt_virt(&m->tree, &virt);
+}
