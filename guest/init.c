@@ -5,7 +5,8 @@
  * hands to init as its environment:
  *
  *	smoke=A[:ARG],B,...	do these one after the other, then power off; each prints `SMOKE name ok|fail detail`
- *	bench=end, bench=wait	write a byte to port 0x5e8, nothing else; then power off, or wait for ever
+ *	bench=end, bench=wait	write a byte to port 0x5e8 (on ARM: address 0x9050008), nothing else; then power off,
+ *				or wait for ever
  *
  * With neither it loads every module that /modules names, and runs a busybox shell on the console.
  */
@@ -31,6 +32,16 @@ static long syscall6(long n, long a, long b, long c, long d, long e, long f)
 	__asm__ volatile("syscall" : "+a"(n) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return n;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = n, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
+		      x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
+	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+	return x0;
+#elif defined(__arm__)
+	register long r7 __asm__("r7") = n, r0 __asm__("r0") = a, r1 __asm__("r1") = b, r2 __asm__("r2") = c,
+		      r3 __asm__("r3") = d, r4 __asm__("r4") = e, r5 __asm__("r5") = f;
+	__asm__ volatile("svc #0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5) : "memory");
+	return r0;
 #else
 #error "no system calls written for this architecture yet"
 #endif
@@ -40,13 +51,16 @@ static long syscall6(long n, long a, long b, long c, long d, long e, long f)
 
 #if defined(__x86_64__)
 __asm__(".globl _start\n_start: mov %rsp, %rdi\n and $-16, %rsp\n call start\n");
-static void out32(uint16_t port, uint32_t value) { __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
-static uint32_t in32(uint16_t port)
-{
-	uint32_t value;
-	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
+#elif defined(__aarch64__)
+__asm__(".globl _start\n_start: mov x0, sp\n bl start\n");
+#else
+__asm__(".globl _start\n_start: mov r0, sp\n bic sp, sp, #7\n bl start\n");
+#endif
+#ifndef __NR_fork
+#define __NR_fork __NR_clone
+#define FORK 17 /* SIGCHLD, of the first argument's flags */
+#else
+#define FORK 0
 #endif
 
 /* gcc calls these by itself */
@@ -280,12 +294,21 @@ static void smoke_cpus(const char *arg)
 	verdict("cpus", n > 0, with("%ld", n));
 }
 
+static long map(size_t size)
+{
+#ifdef __NR_mmap
+	return sys(mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+#else
+	return sys(mmap2, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+#endif
+}
+
 /* Reports MiB, and writes and reads back 64 of them: Linux hands out the highest memory first. */
 static void smoke_memory(const char *arg)
 {
 	const char *total = find(load_text("/proc/meminfo"), "MemTotal:");
 	size_t words = (64 << 20) / 8;
-	uint64_t *p = (uint64_t *)sys(mmap, 0, words * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t *p = (uint64_t *)map(words * 8);
 	bool ok = (unsigned long)p < -4096ul;
 
 	for (size_t i = 0; ok && i < words; i += 512)
@@ -441,11 +464,17 @@ static void smoke_button(const char *arg)
 	int n = 0;
 
 	load("button");
+	load("gpio_keys");
 	load("evdev");
 	while (n < 8 && (name = next_name(&l, "/sys/class/input"))) {
 		char path[64];
 
-		if (!begins(name, "event") || !find(load_at("/sys/class/input", name, "device/name"), "Power Button"))
+		const char *is;
+
+		if (!begins(name, "event"))
+			continue;
+		is = load_at("/sys/class/input", name, "device/name");
+		if (!find(is, "Power Button") && !find(is, "gpio-keys"))
 			continue;
 		append(append(path, path + sizeof(path), "/dev/input/"), path + sizeof(path), name);
 		fds[n++] = (struct pollfd){sys(openat, AT_FDCWD, path, O_RDONLY), POLLIN, 0};
@@ -536,11 +565,57 @@ static void smoke_hang(const char *arg)
 	for (;;)
 		pause_ms(1000);
 }
+
+/* ---- the test device: registers at these offsets (devices/testdev_regs.h) ---- */
+
+enum { TESTDEV_ID = 0, TESTDEV_RESULT = 4, TESTDEV_MARK = 8 };
+#if defined(__x86_64__)
+#define TESTDEV_PORT 0x5e0
+static uint32_t testdev_read(int reg)
+{
+	uint32_t value;
+
+	sys(ioperm, TESTDEV_PORT, 0x20, 1);
+	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"((uint16_t)(TESTDEV_PORT + reg)));
+	return value;
+}
+static void testdev_write(int reg, uint32_t value)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"((uint16_t)(TESTDEV_PORT + reg)));
+}
+/* By /dev/port, not by instructions of our own: TCG forgets a guest's I/O permissions when a VMM has set its registers. */
+static void testdev_mark(void)
+{
+	long fd;
+
+	sys(mknodat, AT_FDCWD, "/port", 0020600 /* character device */, 1 << 8 | 4);
+	fd = sys(openat, AT_FDCWD, "/port", O_WRONLY);
+	sys(pwrite64, fd, "\1", 1, TESTDEV_PORT + TESTDEV_MARK);
+}
+#else
+#define TESTDEV_PAGE 0x9050ul /* where the virt machine has it, in pages (arch/arm/layout.h) */
+static volatile uint32_t *testdev(int reg)
+{
+	long fd, page;
+
+	sys(mknodat, AT_FDCWD, "/mem", 0020600 /* character device */, 1 << 8 | 1);
+	fd = sys(openat, AT_FDCWD, "/mem", O_RDWR | O_SYNC);
+#ifdef __NR_mmap
+	page = sys(mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, TESTDEV_PAGE << 12);
+#else
+	page = sys(mmap2, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, TESTDEV_PAGE);
+#endif
+	return (volatile uint32_t *)(page + reg);
+}
+static uint32_t testdev_read(int reg) { return *testdev(reg); }
+static void testdev_write(int reg, uint32_t value) { *testdev(reg) = value; }
+static void testdev_mark(void) { testdev_write(TESTDEV_MARK, 1); }
+#endif
+
 static void smoke_result(const char *arg)
 {
-	sys(ioperm, 0x5e0, 0x20, 1);
-	verdict("result", in32(0x5e0) == 0x6474766d, arg);
-	out32(0x5e4, number(arg));
+	verdict("result", testdev_read(TESTDEV_ID) == 0x6474766d, arg);
+	testdev_write(TESTDEV_RESULT, number(arg));
 }
 static void smoke_insmod(const char *arg) { verdict("insmod", load(arg), arg); }
 
@@ -580,14 +655,9 @@ static void smoke(char *list)
 
 /* ---- the other two lives ---- */
 
-/* By /dev/port, not by instructions of our own: TCG forgets a guest's I/O permissions when a VMM has set its registers. */
 static void bench(bool wait)
 {
-	long fd;
-
-	sys(mknodat, AT_FDCWD, "/port", 0020600 /* character device */, 1 << 8 | 4);
-	fd = sys(openat, AT_FDCWD, "/port", O_WRONLY);
-	sys(pwrite64, fd, "\1", 1, 0x5e8);
+	testdev_mark();
 	while (wait)
 		pause_ms(1000);
 	reboot(LINUX_REBOOT_CMD_POWER_OFF);
@@ -602,7 +672,7 @@ static void shell(void)
 
 	while ((name = next_name(&l, "/modules")))
 		load(name);
-	pid = sys(fork);
+	pid = sys(fork, FORK);
 	if (!pid) {
 		sys(setsid);
 		sys(ioctl, 0, 0x540e /* TIOCSCTTY */, 0);

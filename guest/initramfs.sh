@@ -13,12 +13,17 @@ variant=$1 kernel=$2 out=$3
 busybox=${BUSYBOX:-/bin/busybox}
 here=$(cd "$(dirname "$0")" && pwd)
 version=$(basename "$kernel"/lib/modules/*)
+case $(${CC:-gcc} -dumpmachine) in
+x86_64*) platform="button pvpanic-mmio" flags= ;;
+arm-*) platform="gpio_keys" flags="-marm -mcpu=cortex-a7" ;; # with instructions that divide
+*) platform="gpio_keys" flags= ;;
+esac
 case $variant in
 bench) modules= ;;
-smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console virtio_net button evdev pvpanic-mmio" ;;
-share) modules="virtio_pci virtio_mmio virtiofs virtio_balloon vmw_vsock_virtio_transport virtio_blk button" ;;
-gpu) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev button" ;;
-disk) modules="virtio_pci virtio_mmio virtio_blk ext4 virtiofs virtio_net button" ;;
+smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console virtio_net evdev $platform" ;;
+share) modules="virtio_pci virtio_mmio virtiofs virtio_balloon vmw_vsock_virtio_transport virtio_blk $platform" ;;
+gpu) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev $platform" ;;
+disk) modules="virtio_pci virtio_mmio virtio_blk ext4 virtiofs virtio_net $platform" ;;
 *) echo "initramfs.sh: unknown variant '$variant'" >&2; exit 2 ;;
 esac
 
@@ -26,7 +31,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 mkdir -p "$dir"/{bin,dev,proc,sys,tmp,modules}
 ${CC:-gcc} -std=gnu2x -Os -Wall -Wextra -Wno-unused-parameter -Werror -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables \
-	-static -nostdlib -no-pie -s -Wl,--build-id=none -Wl,-z,noseparate-code -o "$dir/init" "$here/init.c"
+	$flags -static -nostdlib -no-pie -s -Wl,--build-id=none -Wl,-z,noseparate-code -o "$dir/init" "$here/init.c"
 for m in $modules; do
 	modprobe -d "$kernel" -S "$version" --show-depends "$m" | sed -n 's/^insmod \([^ ]*\).*/\1/p' | while read -r f; do
 		to=/lib/modules/$version/${f##*/}

@@ -12,7 +12,7 @@ packages() {
 	cross) echo gcc-aarch64-linux-gnu mmdebstrap make acpica-tools ;;
 	lab) echo qemu-system-x86 mmdebstrap busybox-static cpio kmod xz-utils e2fsprogs procps gcc libc6-dev ;;
 	lab-x86) packages lab ;;
-	lab-arm64) packages lab; packages cross; echo qemu-system-arm gcc-arm-linux-gnueabihf ;;
+	lab-arm64) packages lab; packages cross; echo qemu-system-arm libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross ;;
 	test) packages build; packages lab-arm64; echo libcmocka-dev clang libclang-rt-dev edid-decode device-tree-compiler xvfb xdotool libx11-dev ;;
 	bench) packages build; packages lab; echo qemu-system-gui iperf3 iproute2 ;;
 	demo) packages build; packages lab ;;
