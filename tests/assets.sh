@@ -8,7 +8,7 @@
 #   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -gpu, -smoke, -bench: see guest/initramfs.sh
 #   rootfs-amd64           image of an ext4 file system: Debian with fio, gcc and make
 #   lab-amd64              the lab's own initramfs
-#   installer-amd64-kernel, installer-amd64-initrd    Debian 12's graphical installer, as it boots from a network
+#   installer-amd64-kernel, installer-amd64-initrd    Debian 12's installer, as it boots from a network: graphical, of armhf in text
 #   installer-amd64-version                           which one
 # Nothing is installed: packages are fetched and unpacked into ${MICROVM_CACHE:-~/.cache/microvm}, where everything
 # appears by a rename, so that an interrupted run leaves nothing half made. A kernel once fetched is kept until
@@ -118,10 +118,12 @@ installer() {
 	tmp=$cache/tmp.$$
 	mkdir "$tmp"
 	fetch "$pkg" "$tmp"
-	images=$(echo "$tmp"/usr/lib/debian-installer/images/*/"$1"/gtk)
+	images=$(echo "$tmp"/usr/lib/debian-installer/images/*/"$1")
+	if [ -d "$images/gtk" ]; then images+=/gtk; else images+=/text; fi
 	version=$(sed -n 's/^Installer build: *//p' "$images/version.info")
 	[ -n "$version" ] || die "$pkg is not laid out as it was"
-	mv "$images/debian-installer/$1"/linux "$images/debian-installer/$1"/initrd.gz "$tmp"
+	mv "$images/debian-installer/$1"/{initrd.gz,linux,vmlinuz} "$tmp" 2>/dev/null || true # the kernel by either name
+	[ ! -e "$tmp/vmlinuz" ] || mv "$tmp/vmlinuz" "$tmp/linux"
 	rm -rf "$tmp/usr"
 	echo "$version" >"$tmp/version"
 	[ -d "$cache/installer-$1-$version" ] || mv "$tmp" "$cache/installer-$1-$version" # which may be in use
