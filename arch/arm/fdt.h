@@ -37,7 +37,8 @@
 /* Zeroed is empty. */
 struct arm_fdt {
 	void *blob;		/* owned */
-	size_t size;		/* bytes of blob; those of the tree: arm_fdt_size() */
+	size_t size;		/* bytes of it, to hand to the guest */
+	char *name;		/* owned; of the file, for messages */
 };
 
 /* --- where a tree comes from; 0, or negative errno after one line in the log --- */
@@ -49,8 +50,6 @@ int arm_fdt_open_blob(struct arm_fdt *fdt, const void *blob, size_t len, const c
 int arm_fdt_copy(struct arm_fdt *fdt, const struct arm_fdt *from);
 void arm_fdt_close(struct arm_fdt *fdt);	/* empty is legal */
 
-/* Bytes to hand to the guest, from fdt->blob. */
-size_t arm_fdt_size(const struct arm_fdt *fdt);
 /* Writes the tree into a file, for --dump-dtb. */
 int arm_fdt_save(const struct arm_fdt *fdt, const char *path);
 
@@ -69,7 +68,7 @@ struct arm_virt_dev {
  * caller's; a range with a len of 0 is not there.
  */
 struct arm_virt {
-	bool aarch32;			/* 32-bit CPUs: armv7 timer, ids of PSCI calls */
+	bool aarch32;			/* 32-bit CPUs */
 	unsigned n_cpus;
 	const uint64_t *mpidr;		/* n_cpus of them: affinity fields of MPIDR_EL1 */
 	const struct gmem_range *memory;
@@ -122,7 +121,10 @@ struct arm_fdt_node {
 	unsigned compatible_len;	/* of all of them, NULs included */
 	uint32_t phandle;		/* 0: none */
 	unsigned n_regs, n_irqs;
-	/* CPU addresses. None where a bus between has no ranges: I2C's, PCI's, the CPUs'. */
+	/*
+	 * CPU addresses; a len of 0 where they are none: beyond the ranges of a bus.
+	 * None at all on buses without ranges: I2C's, PCI's, the CPUs'.
+	 */
 	struct gmem_range regs[ARM_FDT_MAX_REGS];
 	struct arm_fdt_irq irqs[ARM_FDT_MAX_IRQS];
 };
@@ -137,9 +139,14 @@ int arm_fdt_walk(const struct arm_fdt *fdt,
 		 int (*visit)(void *ctx, const struct arm_fdt_node *node), void *ctx);
 
 bool arm_fdt_is_compatible(const struct arm_fdt_node *node, const char *compatible);
-/* By path or phandle: the offset, or -ENOENT. */
+/* By path, from the root, or phandle: the offset, or -ENOENT. */
 int arm_fdt_find(const struct arm_fdt *fdt, const char *path);
 int arm_fdt_find_phandle(const struct arm_fdt *fdt, uint32_t phandle);
+/* The enabled child of @node after child @after, the first for -1; or -ENOENT. */
+int arm_fdt_child(const struct arm_fdt *fdt, int node, int after);
+
+/* The first child of the node at @node, or, if @child is not negative, the next; or -ENOENT. */
+int arm_fdt_child(const struct arm_fdt *fdt, int node, int child);
 
 /*
  * Properties of the node at offset @node. A value that is too short counts as
@@ -193,7 +200,6 @@ struct arm_fdt_boot {
 	const char *stdout_path;	/* NULL: as it is */
 	unsigned n_cpus;		/* the first of them; the others are removed; 0: all */
 	bool psci;			/* there is PSCI by HVC: say so, to every CPU */
-	bool aarch32;			/* for psci: the ids of calls */
 	/* NULL: none. 8 bytes for kaslr-seed, the others are the rng-seed. */
 	const uint8_t *seed;
 	unsigned seed_len;		/* more than 8, 512 at most */
