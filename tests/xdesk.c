@@ -36,11 +36,22 @@ static void run_xvfb(int fd)
 	_exit(127);
 }
 
-/* The number of its display, and a new line, once it is there. */
+/* What comes up to a new line, which takes several writes. */
+static bool read_line(int fd, char *line, size_t len)
+{
+	for (size_t i = 0; i < len && read(fd, line + i, 1) == 1; i++)
+		if (line[i] == '\n') {
+			line[i] = '\0';
+			return i > 0;
+		}
+	return false;
+}
+
+/* The number of its display once it is there. */
 static bool start_xvfb(struct xdesk *d, char *number, size_t len)
 {
 	int pipefd[2];
-	ssize_t n;
+	bool there;
 
 	if (pipe(pipefd) < 0)
 		return false;
@@ -48,14 +59,14 @@ static bool start_xvfb(struct xdesk *d, char *number, size_t len)
 	if (d->pid == 0)
 		run_xvfb(pipefd[1]);
 	close(pipefd[1]);
-	n = read(pipefd[0], number, len - 1);
+	there = d->pid > 0 && read_line(pipefd[0], number, len);
 	close(pipefd[0]);
-	if (d->pid > 0 && n >= 2) {
-		number[n - 1] = '\0';
+	if (there)
 		return true;
-	}
-	if (d->pid > 0)
+	if (d->pid > 0) {
+		kill(d->pid, SIGKILL);
 		waitpid(d->pid, NULL, 0);
+	}
 	d->pid = 0;
 	return false;
 }
