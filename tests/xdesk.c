@@ -3,6 +3,7 @@
 
 #include <X11/Xlib.h>
 #include <X11/Xutil.h>
+#include <X11/keysym.h>
 #include <assert.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -192,6 +193,17 @@ void xdesk_close_button(struct xdesk *d, unsigned long window)
 void xdesk_focus(struct xdesk *d, unsigned long window)
 {
 	XSetInputFocus(d->display, window ? window : d->other, RevertToNone, CurrentTime);
+	XSync(d->display, False);
+}
+
+void xdesk_add_scroll_lock(struct xdesk *d)
+{
+	XModifierKeymap *map = XGetModifierMapping(d->display);
+
+	map = XInsertModifiermapEntry(map, XKeysymToKeycode(d->display, XK_Scroll_Lock),
+				      Mod3MapIndex);
+	XSetModifierMapping(d->display, map);
+	XFreeModifiermap(map);
 	XSync(d->display, False);
 }
 

@@ -34,6 +34,8 @@ int64_t xdesk_pixel(struct xdesk *d, unsigned long window, int x, int y);
 void xdesk_close_button(struct xdesk *d, unsigned long window);
 /* Gives the keyboard to @window; 0: to one that is nobody's. */
 void xdesk_focus(struct xdesk *d, unsigned long window);
+/* Makes scroll lock a lock, as caps lock is; most desktops leave it a key. */
+void xdesk_add_scroll_lock(struct xdesk *d);
 /* xdotool @args, such as "key a"; waits for its end. */
 __attribute__((format(printf, 1, 2)))
 void xdesk_tool(const char *args, ...);

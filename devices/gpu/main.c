@@ -75,22 +75,25 @@ static int add_devices(struct seat *seat, const struct gpu_options *o)
 	return ret;
 }
 
-static const struct gpu_params *gpu_params(const struct gpu_options *o)
+static const struct gpu_option_device *find_card(const struct gpu_options *o)
 {
 	for (unsigned i = 0; i < o->n_devices; i++)
 		if (o->devices[i].is_gpu)
-			return &o->devices[i].gpu;
+			return &o->devices[i];
 	return NULL;
 }
 
 static int show(struct screen **screen, struct seat *seat, struct loop *loop,
 		const struct gpu_options *o)
 {
-	const struct screen_params params = {
-		.mode = o->display, .name = o->name, .gpu = gpu_params(o),
-	};
+	const struct gpu_option_device *card = find_card(o);
+	struct screen_params params = { .mode = o->display, .name = o->name };
 
-	return seat_gpu(seat) ? screen_create(screen, loop, seat, &params) : 0;
+	if (!card)
+		return 0;
+	params.gpu = &card->gpu;
+	params.look = card->look;
+	return screen_create(screen, loop, seat, &params);
 }
 
 static const struct picture *picture_of(void *ctx, unsigned output)
@@ -109,11 +112,10 @@ static struct control_seat_params control_params(const struct gpu_options *o, st
 		.mouse = seat_sink(seat, INPUT_MOUSE),
 	};
 
-	for (unsigned i = 0; i < o->n_devices; i++)
-		if (o->devices[i].is_gpu)
-			p.n_outputs = o->devices[i].gpu.n_outputs;
-	if (p.n_outputs)
+	if (find_card(o)) {
+		p.n_outputs = find_card(o)->gpu.n_outputs;
 		p.sink = screen_sink(screen);
+	}
 	return p;
 }
 

@@ -49,9 +49,16 @@ static int parse_size(struct display_output *output, const char *label, const ch
 	return -EINVAL;
 }
 
-int gpu_option_gpu(struct gpu_params *gpu, const char *label, const struct opt_value *value)
+int gpu_option_gpu(struct gpu_params *gpu, struct screen_look *look, const char *label,
+		   const struct opt_value *value)
 {
+	const char *scale = opt_value_get(value, "scale");
+
 	*gpu = (struct gpu_params){ 0 };
+	*look = (struct screen_look){
+		.fullscreen = opt_value_flag(value, "fullscreen", false),
+		.integer = scale && !strcmp(scale, "integer"),
+	};
 	if (parse_outputs(gpu, label, opt_value_get(value, "outputs")) < 0)
 		return -EINVAL;
 	return parse_size(&gpu->output, label, opt_value_get(value, "size"));
@@ -135,7 +142,7 @@ static int print_keys(const char *usage, const struct opt_key *keys)
 
 static int parse_device(struct gpu_option_device *d)
 {
-	int ret = d->is_gpu ? gpu_option_gpu(&d->gpu, d->label, &d->value) :
+	int ret = d->is_gpu ? gpu_option_gpu(&d->gpu, &d->look, d->label, &d->value) :
 			      gpu_option_input(&d->input, d->label, &d->value);
 
 	return ret < 0 ? ret : parse_socket(&d->socket, d->label, &d->value);

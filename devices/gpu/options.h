@@ -16,6 +16,7 @@ struct gpu_option_device {
 	struct seat_socket socket;
 	bool is_gpu;
 	struct gpu_params gpu;
+	struct screen_look look;
 	struct seat_input input;
 };
 
@@ -42,12 +43,15 @@ void gpu_options_finish(struct gpu_options *o);
  */
 #define GPU_OPTION_KEYS                                                                            \
 	{ "outputs", "N", "monitors, 1 to 16 (1)" },                                               \
-	{ "size", "WxH", "of the first picture (1280x800)" }
+	{ "size", "WxH", "of the first picture (1280x800)" },                                      \
+	{ "fullscreen", NULL, "windows fill the monitors from the start" },                        \
+	{ "scale", "aspect|integer", "as large as fits, or by whole numbers (aspect)" }
 #define GPU_OPTION_INPUT_KEYS                                                                      \
 	{ "name", "NAME", "that the guest sees" },                                                 \
 	{ "serial", "TEXT", "that the guest sees" }
 /* 0, or -EINVAL after one line in the log. Strings point into @value. */
-int gpu_option_gpu(struct gpu_params *gpu, const char *label, const struct opt_value *value);
+int gpu_option_gpu(struct gpu_params *gpu, struct screen_look *look, const char *label,
+		   const struct opt_value *value);
 int gpu_option_input(struct seat_input *input, const char *label, const struct opt_value *value);
 
 #endif

@@ -56,6 +56,8 @@ static int open_sdl(struct screen *s, struct loop *loop, struct gpu *gpu,
 		.n_outputs = params->gpu->n_outputs,
 		.width = first->width ? first->width : GPU_DEFAULT_WIDTH,
 		.height = first->height ? first->height : GPU_DEFAULT_HEIGHT,
+		.fullscreen = params->look.fullscreen,
+		.integer = params->look.integer,
 		.closed = window_closed,
 		.ctx = s,
 	};

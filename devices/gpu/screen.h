@@ -12,11 +12,18 @@
 /* --display none|sdl; without it, windows where there is a desktop for them. */
 enum screen_mode { SCREEN_AUTO, SCREEN_NONE, SCREEN_SDL };
 
+/* What windows are like at first. */
+struct screen_look {
+	bool fullscreen;	/* those that have a monitor to themselves */
+	bool integer;		/* pictures are scaled by whole numbers only */
+};
+
 struct screen;
 
 struct screen_params {
 	enum screen_mode mode;
 	const char *name;	/* of the guest; NULL: microvm */
+	struct screen_look look;
 	const struct gpu_params *gpu;	/* what the seat's card was made with; not kept */
 };
 

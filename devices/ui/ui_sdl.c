@@ -180,7 +180,7 @@ static int open_windows(struct ui_sdl *ui, const struct ui_sdl_params *params)
 
 	for (unsigned i = 0; i < params->n_outputs && ret == 0; i++) {
 		ui->n++;
-		ret = ui_window_init(&ui->windows[i], ui, i, params->width, params->height);
+		ret = ui_window_init(&ui->windows[i], ui, i, params);
 	}
 	if (ret == 0)
 		set_titles(ui);

@@ -27,9 +27,12 @@ struct ui_sdl_params {
 	const char *name;	/* the guest's, for titles; copied */
 	unsigned n_outputs;	/* 1 ... DISPLAY_MAX_OUTPUTS, all of them with a window */
 	uint32_t width, height;	/* of each at first */
+	bool fullscreen;	/* at first; of as many as there are monitors */
+	bool integer;		/* pictures are scaled by whole numbers only, at first */
 	/*
 	 * Where events go, by kind; a kind without event() is not there. Places go
-	 * to the tablet; motion, once the pointer is taken, to the mouse.
+	 * to the tablet; motion, once the pointer is taken, to the mouse; fingers
+	 * to the touch screen, and without one they are a pointer.
 	 */
 	struct input_sink sinks[INPUT_HOST];
 	void (*closed)(void *ctx, unsigned output);	/* the close button; or NULL */

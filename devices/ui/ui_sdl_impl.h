@@ -48,10 +48,21 @@ struct ui_source {
 	struct input_wheel wheel;
 };
 
-enum ui_lock { UI_NUM, UI_CAPS, UI_LOCKS };
+/* A finger on the host's touch screen. */
+struct ui_finger {
+	bool down;
+	SDL_TouchID screen;
+	SDL_FingerID id;
+	int32_t touch;			/* ABS_MT_TRACKING_ID */
+	int32_t x, y;			/* 0 ... INPUT_ABS_MAX */
+};
+
+enum ui_lock { UI_NUM, UI_CAPS, UI_SCROLL, UI_LOCKS };
 
 struct ui_input {
-	struct ui_source keyboard, mouse, tablet;
+	struct ui_source keyboard, mouse, tablet, touch;
+	struct ui_finger fingers[INPUT_TOUCH_SLOTS];	/* by slot of the touch screen */
+	int32_t next_touch;		/* ABS_MT_TRACKING_ID */
 	struct ui_window *focus;	/* of the keyboard; NULL: none */
 	struct ui_window *over;		/* where the pointer is; NULL: in none */
 	bool grabbed;
@@ -61,6 +72,7 @@ struct ui_input {
 	int32_t x, y;			/* the tablet's */
 	bool lock_known[UI_LOCKS], lock_on[UI_LOCKS];	/* as the guest's lights say */
 	bool lock_done[UI_LOCKS];	/* since the focus came */
+	bool has_scroll;		/* the desktop knows a scroll lock */
 	struct loop_work locks;
 };
 
@@ -83,8 +95,8 @@ struct ui_sdl {
 /* --- ui_sdl_window.c ----------------------------------------------------------------- */
 
 /* 0 or negative errno; SDL_GetError() has the reason. */
-int ui_window_init(struct ui_window *w, struct ui_sdl *ui, unsigned output, uint32_t width,
-		   uint32_t height);
+int ui_window_init(struct ui_window *w, struct ui_sdl *ui, unsigned output,
+		   const struct ui_sdl_params *params);
 void ui_window_finish(struct ui_window *w);	/* zeroed is legal */
 /* To be drawn at the next frame. */
 void ui_window_touch(struct ui_window *w);
@@ -118,5 +130,19 @@ void ui_input_flush(struct ui_sdl *ui);
 void ui_input_focus(struct ui_window *w, bool on);
 /* Whether the host's pointer is hidden and only its motion counts. */
 bool ui_input_relative(const struct ui_sdl *ui);
+/* NULL: none of ours. */
+struct ui_window *ui_input_window(struct ui_sdl *ui, uint32_t id);
+/*
+ * Of the pixel (@x, @y) of a window, on a device that spans all monitors: 0 ...
+ * INPUT_ABS_MAX. False: there is nothing to point at.
+ */
+bool ui_input_place(struct ui_window *w, int x, int y, int32_t *ax, int32_t *ay);
+
+/* --- ui_sdl_touch.c ---------------------------------------------------------------------- */
+
+void ui_touch_init(struct ui_sdl *ui, const struct input_sink *sink);
+void ui_touch_event(struct ui_sdl *ui, const SDL_TouchFingerEvent *e);
+/* Every finger is lifted. */
+void ui_touch_release(struct ui_sdl *ui);
 
 #endif

@@ -9,10 +9,14 @@ _Static_assert(SDL_SCANCODE_A == 0x04 && SDL_SCANCODE_RGUI == 0xe7 &&
 	       "SDL counts as keymap.h does");
 
 static const uint16_t lock_keys[UI_LOCKS] = {
-	[UI_NUM] = KEY_NUMLOCK, [UI_CAPS] = KEY_CAPSLOCK,
+	[UI_NUM] = KEY_NUMLOCK, [UI_CAPS] = KEY_CAPSLOCK, [UI_SCROLL] = KEY_SCROLLLOCK,
 };
-static const uint16_t lock_leds[UI_LOCKS] = { [UI_NUM] = LED_NUML, [UI_CAPS] = LED_CAPSL };
-static const uint16_t lock_mods[UI_LOCKS] = { [UI_NUM] = KMOD_NUM, [UI_CAPS] = KMOD_CAPS };
+static const uint16_t lock_leds[UI_LOCKS] = {
+	[UI_NUM] = LED_NUML, [UI_CAPS] = LED_CAPSL, [UI_SCROLL] = LED_SCROLLL,
+};
+static const uint16_t lock_mods[UI_LOCKS] = {
+	[UI_NUM] = KMOD_NUM, [UI_CAPS] = KMOD_CAPS, [UI_SCROLL] = KMOD_SCROLL,
+};
 
 /* --- towards the guest ------------------------------------------------------------ */
 
@@ -28,6 +32,14 @@ static void send_key(struct ui_source *s, unsigned code, bool down)
 static void release(struct ui_source *s)
 {
 	input_state_release(&s->state, &s->sink);
+}
+
+static void release_all(struct ui_sdl *ui)
+{
+	release(&ui->input.keyboard);
+	release(&ui->input.mouse);
+	release(&ui->input.tablet);
+	ui_touch_release(ui);
 }
 
 static void init_source(struct ui_source *s, const struct input_sink *sink)
@@ -110,7 +122,7 @@ static void follow_locks(struct ui_sdl *ui)
 	unsigned mods = ui->sdl.GetModState();
 
 	for (unsigned i = 0; in->focus && i < UI_LOCKS; i++) {
-		if (!in->lock_known[i] || in->lock_done[i])
+		if (!in->lock_known[i] || in->lock_done[i] || (i == UI_SCROLL && !in->has_scroll))
 			continue;
 		in->lock_done[i] = true;
 		if (in->lock_on[i] == !!(mods & lock_mods[i]))
@@ -152,6 +164,8 @@ void ui_input_focus(struct ui_window *w, bool on)
 
 	if (on) {
 		in->focus = w;
+		/* Most have none: what they say then is that it is off. */
+		in->has_scroll |= ui->sdl.GetModState() & KMOD_SCROLL;
 		memset(in->lock_done, 0, sizeof(in->lock_done));
 		follow_locks(ui);
 		return;
@@ -162,9 +176,7 @@ void ui_input_focus(struct ui_window *w, bool on)
 	in->focus = NULL;
 	in->swallowed = 0;
 	/* Where it goes, nobody tells us of keys that come up. */
-	release(&in->keyboard);
-	release(&in->mouse);
-	release(&in->tablet);
+	release_all(ui);
 }
 
 /* --- keys ------------------------------------------------------------------------- */
@@ -217,7 +229,7 @@ static void key(struct ui_sdl *ui, const SDL_KeyboardEvent *e)
 
 /* --- the pointer ------------------------------------------------------------------ */
 
-static struct ui_window *find_window(struct ui_sdl *ui, uint32_t id)
+struct ui_window *ui_input_window(struct ui_sdl *ui, uint32_t id)
 {
 	for (unsigned i = 0; i < ui->n; i++)
 		if (ui->windows[i].id == id)
@@ -231,10 +243,12 @@ static void side_of(const struct ui_window *w, uint32_t *width, uint32_t *height
 	*height = w->picture.shown ? w->picture.surface.height : w->asked_height;
 }
 
-/* A tablet spans all monitors, which are side by side, as the card says. */
-static void place(struct ui_sdl *ui, struct ui_window *at, int64_t fx, int64_t fy)
+/* Monitors are side by side, as the card says. */
+bool ui_input_place(struct ui_window *at, int x, int y, int32_t *ax, int32_t *ay)
 {
+	struct ui_sdl *ui = at->ui;
 	uint64_t left = 0, width = 0, height = 0;
+	int64_t fx, fy;
 	uint32_t w, h;
 
 	for (unsigned i = 0; i < ui->n; i++) {
@@ -247,25 +261,24 @@ static void place(struct ui_sdl *ui, struct ui_window *at, int64_t fx, int64_t f
 	}
 	side_of(at, &w, &h);
 	if (!width || !height)
-		return;
-	ui->input.x = ((int64_t)left * 65536 + fx * w) * INPUT_ABS_MAX / ((int64_t)width * 65536);
-	ui->input.y = fy * h * INPUT_ABS_MAX / ((int64_t)height * 65536);
-	ui->input.moved = true;
+		return false;
+	ui_window_locate(at, x, y, &fx, &fy);
+	*ax = ((int64_t)left * 65536 + fx * w) * INPUT_ABS_MAX / ((int64_t)width * 65536);
+	*ay = fy * h * INPUT_ABS_MAX / ((int64_t)height * 65536);
+	return true;
 }
 
 static void motion(struct ui_sdl *ui, const SDL_MouseMotionEvent *e)
 {
 	struct ui_input *in = &ui->input;
-	struct ui_window *w = find_window(ui, e->windowID);
-	int64_t fx, fy;
+	struct ui_window *w = ui_input_window(ui, e->windowID);
 
 	if (ui_input_relative(ui)) {
 		in->dx += e->xrel;
 		in->dy += e->yrel;
 		in->moved = true;
-	} else if (w && in->tablet.there) {
-		ui_window_locate(w, e->x, e->y, &fx, &fy);
-		place(ui, w, fx, fy);
+	} else if (w && in->tablet.there && ui_input_place(w, e->x, e->y, &in->x, &in->y)) {
+		in->moved = true;
 	}
 }
 
@@ -307,6 +320,12 @@ static void wheel(struct ui_sdl *ui, const SDL_MouseWheelEvent *e)
 	input_sync(&s->sink);
 }
 
+/* What SDL makes a pointer of for programs that know no fingers; @which made it. */
+static bool is_finger(const struct ui_sdl *ui, uint32_t which)
+{
+	return which == SDL_TOUCH_MOUSEID && ui->input.touch.there;
+}
+
 /* --- entry points ----------------------------------------------------------------- */
 
 void ui_input_event(struct ui_sdl *ui, const SDL_Event *e)
@@ -320,14 +339,21 @@ void ui_input_event(struct ui_sdl *ui, const SDL_Event *e)
 		key(ui, &e->key);
 		break;
 	case SDL_MOUSEMOTION:
-		motion(ui, &e->motion);
+		if (!is_finger(ui, e->motion.which))
+			motion(ui, &e->motion);
 		break;
 	case SDL_MOUSEBUTTONDOWN:
 	case SDL_MOUSEBUTTONUP:
-		button(ui, &e->button);
+		if (!is_finger(ui, e->button.which))
+			button(ui, &e->button);
 		break;
 	case SDL_MOUSEWHEEL:
 		wheel(ui, &e->wheel);
+		break;
+	case SDL_FINGERDOWN:
+	case SDL_FINGERMOTION:
+	case SDL_FINGERUP:
+		ui_touch_event(ui, &e->tfinger);
 		break;
 	}
 }
@@ -339,6 +365,7 @@ void ui_input_init(struct ui_sdl *ui, const struct ui_sdl_params *params)
 	init_source(&in->keyboard, &params->sinks[INPUT_KEYBOARD]);
 	init_source(&in->mouse, &params->sinks[INPUT_MOUSE]);
 	init_source(&in->tablet, &params->sinks[INPUT_TABLET]);
+	ui_touch_init(ui, &params->sinks[INPUT_MULTITOUCH]);
 	in->locks = (struct loop_work){ .cb = locks_changed, .arg = ui };
 }
 
@@ -346,8 +373,6 @@ void ui_input_finish(struct ui_sdl *ui)
 {
 	struct ui_input *in = &ui->input;
 
-	release(&in->keyboard);
-	release(&in->mouse);
-	release(&in->tablet);
+	release_all(ui);
 	loop_cancel(ui->loop, &in->locks);
 }

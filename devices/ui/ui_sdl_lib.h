@@ -16,8 +16,8 @@
 	F(CreateWindow) F(DestroyWindow) F(GetWindowID) F(GetWindowFlags) F(GetWindowSize)         \
 	F(SetWindowSize) F(SetWindowTitle) F(SetWindowFullscreen) F(SetWindowMinimumSize)          \
 	F(ShowWindow) F(HideWindow) F(SetWindowKeyboardGrab) F(GetWindowWMInfo)                    \
-	F(GetWindowDisplayIndex) F(GetDisplayDPI) F(GetDisplayUsableBounds)                        \
-	F(GetCurrentDisplayMode)                                                                   \
+	F(GetNumVideoDisplays) F(GetWindowDisplayIndex) F(GetDisplayDPI)                           \
+	F(GetDisplayUsableBounds) F(GetCurrentDisplayMode) F(GetTouchDeviceType)                   \
 	F(CreateRenderer) F(DestroyRenderer) F(GetRendererOutputSize) F(GL_GetProcAddress)         \
 	F(SetRenderDrawColor) F(RenderClear) F(RenderCopy) F(RenderPresent)                        \
 	F(CreateTexture) F(DestroyTexture) F(UpdateTexture) F(LockTexture) F(UnlockTexture)        \

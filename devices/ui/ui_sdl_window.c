@@ -482,16 +482,22 @@ static SDL_Renderer *make_renderer(struct ui_window *w)
 	return r ? r : sdl->CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
 }
 
-int ui_window_init(struct ui_window *w, struct ui_sdl *ui, unsigned output, uint32_t width,
-		   uint32_t height)
+int ui_window_init(struct ui_window *w, struct ui_sdl *ui, unsigned output,
+		   const struct ui_sdl_params *params)
 {
-	const uint32_t flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI;
+	uint32_t flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI;
+	uint32_t where = SDL_WINDOWPOS_UNDEFINED;
 
+	if (params->fullscreen && (int)output < ui->sdl.GetNumVideoDisplays()) {
+		flags |= SDL_WINDOW_FULLSCREEN_DESKTOP;
+		where = SDL_WINDOWPOS_CENTERED_DISPLAY(output);
+	}
 	*w = (struct ui_window){ .ui = ui, .output = output, .plugged = true };
+	w->integer = params->integer;
 	w->frame = (struct loop_timer){ .cb = frame, .arg = w };
 	w->resized = (struct loop_timer){ .cb = tell_monitor, .arg = w };
-	w->window = ui->sdl.CreateWindow(ui->name, SDL_WINDOWPOS_UNDEFINED,
-					 SDL_WINDOWPOS_UNDEFINED, width, height, flags);
+	w->window = ui->sdl.CreateWindow(ui->name, where, where, params->width, params->height,
+					 flags);
 	if (!w->window)
 		return -EIO;
 	w->renderer = make_renderer(w);

@@ -291,8 +291,9 @@ static size_t gpu_refuse(const struct virtq_chain *chain)
 static int gpu_check(const char *label, const struct opt_value *opts)
 {
 	struct gpu_params params;
+	struct screen_look look;
 
-	return gpu_option_gpu(&params, label, opts);
+	return gpu_option_gpu(&params, &look, label, opts);
 }
 
 static int gpu_announce(const struct virtio_env *env, const struct opt_value *opts)

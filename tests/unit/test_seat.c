@@ -390,11 +390,16 @@ static void options_say_which_devices_there_are(void **state)
 	assert_string_equal(o.name, "guest");
 	assert_int_equal(o.display, SCREEN_NONE);
 	gpu_options_finish(&o);
-	assert_int_equal(PARSE(&o, "--gpu", "socket=a", "--display", "sdl"), GPU_OPTIONS_RUN);
+	assert_int_equal(PARSE(&o, "--gpu", "socket=a,fullscreen=on,scale=integer", "--display",
+			       "sdl"), GPU_OPTIONS_RUN);
 	assert_int_equal(o.display, SCREEN_SDL);
+	assert_true(o.devices[0].look.fullscreen);
+	assert_true(o.devices[0].look.integer);
 	gpu_options_finish(&o);
 	assert_int_equal(PARSE(&o, "--gpu", "socket=a"), GPU_OPTIONS_RUN);
 	assert_int_equal(o.display, SCREEN_AUTO);
+	assert_false(o.devices[0].look.fullscreen);
+	assert_false(o.devices[0].look.integer);
 	gpu_options_finish(&o);
 }
 
@@ -440,6 +445,8 @@ static void wrong_options_are_one_line_each(void **state)
 		{ "--gpu", "fd=3,size=0x600", "size=0x600: such as" },
 		{ "--gpu", "fd=3,size=800", "size=800: such as" },
 		{ "--gpu", "fd=3,size=99999999999x1", "such as 1920x1080" },
+		{ "--gpu", "fd=3,scale=double", "scale=double: one of aspect|integer" },
+		{ "--gpu", "fd=3,fullscreen=yes", "fullscreen" },
 		{ "--gpu", "2d,fd=3", "unknown key '2d'" },
 		{ "--gpu", "fd=3,otuputs=1", "did you mean 'outputs'" },
 		{ "--input", "fd=3", "needs one of keyboard, mouse" },

@@ -3,6 +3,8 @@
  * Windows as somebody at the desktop sees and uses them, with the test as the
  * card. Skipped where there is no Xvfb, unless MICROVM_XVFB is set.
  */
+#include <SDL2/SDL.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <libdrm/drm_fourcc.h>
 #include <setjmp.h>
@@ -33,7 +35,8 @@ struct t {
 	struct ui_sdl *ui;
 	struct display d;
 	unsigned long window;
-	struct seen keyboard, mouse, tablet;
+	struct seen keyboard, mouse, tablet, touch;
+	bool fullscreen, integer, has_touch;	/* for create() */
 	struct display_output asked[2];
 	unsigned n_asked, n_frames, n_closed, closed;
 	uint32_t *fb;
@@ -157,6 +160,7 @@ static void create(struct t *t, unsigned n_outputs, bool mouse, bool tablet)
 {
 	struct ui_sdl_params params = {
 		.name = TITLE, .n_outputs = n_outputs, .width = W, .height = H,
+		.fullscreen = t->fullscreen, .integer = t->integer,
 		.sinks[INPUT_KEYBOARD] = { note, &t->keyboard },
 		.closed = closed, .ctx = t,
 	};
@@ -166,6 +170,8 @@ static void create(struct t *t, unsigned n_outputs, bool mouse, bool tablet)
 		params.sinks[INPUT_MOUSE] = (struct input_sink){ note, &t->mouse };
 	if (tablet)
 		params.sinks[INPUT_TABLET] = (struct input_sink){ note, &t->tablet };
+	if (t->has_touch)
+		params.sinks[INPUT_MULTITOUCH] = (struct input_sink){ note, &t->touch };
 	if (ui_sdl_create(&t->ui, t->loop, &params, why, sizeof(why)) < 0)
 		fail_msg("%s", why);
 	t->d = ui_sdl_display(t->ui);
@@ -184,10 +190,8 @@ static struct t *make(void)
 }
 
 /* A window in the corner, with the focus and the first picture. */
-static int setup_with(void **state, bool mouse, bool tablet)
+static void open_window(struct t *t, bool mouse, bool tablet)
 {
-	struct t *t = make();
-
 	create(t, 1, mouse, tablet);
 	show(t);
 	UNTIL(t, (t->window = xdesk_find(&desk, TITLE)));
@@ -195,6 +199,13 @@ static int setup_with(void **state, bool mouse, bool tablet)
 	xdesk_focus(&desk, t->window);
 	UNTIL(t, xdesk_pixel(&desk, t->window, 7, 5) == colour(7, 5));
 	UNTIL(t, t->n_asked);
+}
+
+static int setup_with(void **state, bool mouse, bool tablet)
+{
+	struct t *t = make();
+
+	open_window(t, mouse, tablet);
 	*state = t;
 	return 0;
 }
@@ -361,6 +372,32 @@ static void full_screen_is_a_chord_away(void **state)
 	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_F, 1), 0);
 }
 
+static void full_screen_may_be_so_from_the_start(void **state)
+{
+	struct t *t = *state;
+
+	t->fullscreen = true;
+	create(t, 2, false, true);
+	/* Without a window manager it is only asked for. */
+	UNTIL(t, t->asked[0].width == XDESK_WIDTH && t->asked[0].height == XDESK_HEIGHT);
+	/* The second one has no monitor left to fill. */
+	UNTIL(t, t->asked[1].width == W && t->asked[1].height == H);
+}
+
+static void whole_multiples_may_be_so_from_the_start(void **state)
+{
+	struct t *t = *state;
+
+	t->integer = true;
+	open_window(t, false, true);
+	for (uint32_t i = 0; i < W * H; i++)
+		t->fb[i] = 0x00ff00;
+	flush(t, 0, 0, W, H);
+	xdesk_tool("windowsize --sync %lu 500 300", t->window);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 90, 50) == 0x00ff00);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 30, 150) == 0);
+}
+
 static void window_follows_a_mode_that_the_guest_chose(void **state)
 {
 	struct t *t = *state;
@@ -422,6 +459,30 @@ static void lock_that_differs_is_tapped_once(void **state)
 	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_NUMLOCK, 1), 0);
 }
 
+/* Most desktops have no such lock: theirs is then not off, but not there. */
+static void scroll_lock_is_the_guests_own_unless_the_desktop_has_one(void **state)
+{
+	struct t *t = *state;
+	struct input_sink light;
+
+	open_window(t, false, true);
+	light = ui_sdl_feedback(t->ui);
+	input_send(&light, EV_LED, LED_SCROLLL, 1);
+	xdesk_tool("key e");
+	UNTIL(t, saw(&t->keyboard, EV_KEY, KEY_E, 0));
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_SCROLLLOCK, 1), 0);
+	ui_sdl_destroy(t->ui);
+	t->ui = NULL;
+	xdesk_add_scroll_lock(&desk);
+	xdesk_tool("key Scroll_Lock");
+	open_window(t, false, true);
+	light = ui_sdl_feedback(t->ui);
+	input_send(&light, EV_LED, LED_SCROLLL, 0);
+	UNTIL(t, saw(&t->keyboard, EV_KEY, KEY_SCROLLLOCK, 0));
+	assert_int_equal(saw(&t->keyboard, EV_KEY, KEY_SCROLLLOCK, 1), 1);
+	xdesk_tool("key Scroll_Lock");
+}
+
 /* --- pointers -------------------------------------------------------------------------------- */
 
 static void pointer_of_a_tablet_is_where_it_is_in_the_picture(void **state)
@@ -433,8 +494,10 @@ static void pointer_of_a_tablet_is_where_it_is_in_the_picture(void **state)
 	UNTIL(t, last(&t->tablet, EV_ABS, ABS_Y) == INPUT_ABS_MAX);
 	xdesk_tool("mousemove 0 0");
 	UNTIL(t, last(&t->tablet, EV_ABS, ABS_X) == 0 && last(&t->tablet, EV_ABS, ABS_Y) == 0);
-	xdesk_tool("click 1 click 3 click 8 click 4 click 5 click 5");
+	xdesk_tool("click 1 click 3 click 8 click 9 click 7 click 4 click 5 click 5");
 	UNTIL(t, saw(&t->tablet, EV_REL, REL_WHEEL, -1) == 2);
+	assert_int_equal(saw(&t->tablet, EV_KEY, BTN_EXTRA, 0), 1);
+	assert_int_equal(saw(&t->tablet, EV_REL, REL_HWHEEL, 1), 1);
 	assert_int_equal(saw(&t->tablet, EV_KEY, BTN_LEFT, 1), 1);
 	assert_int_equal(saw(&t->tablet, EV_KEY, BTN_LEFT, 0), 1);
 	assert_int_equal(saw(&t->tablet, EV_KEY, BTN_RIGHT, 0), 1);
@@ -497,6 +560,126 @@ static void pointers_image_is_drawn_while_the_hosts_is_hidden(void **state)
 	UNTIL(t, xdesk_pixel(&desk, t->window, 2, 2) == 0x0000ff);
 	t->d.ops->cursor(t->d.ctx, 0, NULL);
 	UNTIL(t, xdesk_pixel(&desk, t->window, 2, 2) == colour(2, 2));
+}
+
+/* --- fingers ---------------------------------------------------------------------- */
+
+/* The library that the program has loaded. */
+struct sdl {
+	int (*push)(SDL_Event *e);
+	SDL_Window *(*focus)(void);
+	uint32_t (*window_id)(SDL_Window *w);
+};
+
+static struct sdl sdl(void)
+{
+	void *lib = dlopen("libSDL2-2.0.so.0", RTLD_LAZY | RTLD_NOLOAD), *address;
+	struct sdl s;
+
+	assert_non_null(lib);
+	memcpy(&s.push, (address = dlsym(lib, "SDL_PushEvent"), &address), sizeof(address));
+	memcpy(&s.focus, (address = dlsym(lib, "SDL_GetKeyboardFocus"), &address),
+	       sizeof(address));
+	memcpy(&s.window_id, (address = dlsym(lib, "SDL_GetWindowID"), &address),
+	       sizeof(address));
+	dlclose(lib);
+	return s;
+}
+
+/* As from a touch screen, which Xvfb has none of. */
+static void finger(struct t *t, uint32_t type, SDL_FingerID id, float x, float y)
+{
+	SDL_Event e = { .tfinger = { .type = type, .touchId = 7, .fingerId = id, .x = x, .y = y } };
+	struct sdl s = sdl();
+
+	UNTIL(t, s.focus());
+	e.tfinger.windowID = s.window_id(s.focus());
+	assert_int_equal(s.push(&e), 1);
+}
+
+/* What SDL makes of a finger for programs that know none. */
+static void finger_button(struct t *t)
+{
+	SDL_Event e = { .button = {
+		.type = SDL_MOUSEBUTTONDOWN, .which = SDL_TOUCH_MOUSEID,
+		.button = SDL_BUTTON_LEFT, .state = SDL_PRESSED,
+	} };
+
+	assert_int_equal(sdl().push(&e), 1);
+}
+
+#define saw_touch(t, code, value) saw(&(t)->touch, EV_ABS, ABS_MT_##code, value)
+
+static void fingers_touch_the_guests_screen(void **state)
+{
+	struct t *t = *state;
+
+	t->has_touch = true;
+	open_window(t, false, true);
+	finger(t, SDL_FINGERDOWN, 100, 0, 0);
+	finger(t, SDL_FINGERDOWN, 200, 1, 1);
+	UNTIL(t, saw_touch(t, TRACKING_ID, 1));
+	assert_int_equal(saw_touch(t, TRACKING_ID, 0), 1);
+	assert_int_equal(saw_touch(t, SLOT, 1), 1);
+	assert_int_equal(last(&t->touch, EV_ABS, ABS_MT_POSITION_X), INPUT_ABS_MAX);
+	assert_int_equal(last(&t->touch, EV_ABS, ABS_MT_POSITION_Y), INPUT_ABS_MAX);
+	/* The pointer is the oldest finger. */
+	assert_int_equal(last(&t->touch, EV_ABS, ABS_X), 0);
+	assert_int_equal(saw(&t->touch, EV_KEY, BTN_TOUCH, 1), 1);
+	finger(t, SDL_FINGERMOTION, 100, 0.5f, 0.5f);
+	UNTIL(t, last(&t->touch, EV_ABS, ABS_X) > INPUT_ABS_MAX / 3);
+	assert_int_equal(last(&t->touch, EV_ABS, ABS_MT_SLOT), 0);
+	finger(t, SDL_FINGERUP, 100, 0.5f, 0.5f);
+	UNTIL(t, saw_touch(t, TRACKING_ID, -1));
+	assert_int_equal(last(&t->touch, EV_ABS, ABS_X), INPUT_ABS_MAX);
+	assert_int_equal(saw(&t->touch, EV_KEY, BTN_TOUCH, 0), 0);
+	finger_button(t);
+	finger(t, SDL_FINGERUP, 200, 1, 1);
+	UNTIL(t, saw(&t->touch, EV_KEY, BTN_TOUCH, 0));
+	assert_int_equal(saw_touch(t, TRACKING_ID, -1), 2);
+	assert_int_equal(saw(&t->tablet, EV_KEY, BTN_LEFT, 1), 0);
+}
+
+static void fingers_are_a_pointer_where_the_guest_has_no_screen_to_touch(void **state)
+{
+	struct t *t = *state;
+
+	finger_button(t);
+	UNTIL(t, saw(&t->tablet, EV_KEY, BTN_LEFT, 1));
+}
+
+static void fingers_without_sense_do_no_harm(void **state)
+{
+	struct t *t = *state;
+
+	t->has_touch = true;
+	open_window(t, false, true);
+	for (unsigned i = 0; i < 3 * INPUT_TOUCH_SLOTS; i++)
+		finger(t, SDL_FINGERDOWN, i, -1e30f * i, 1e30f * i);
+	finger(t, SDL_FINGERUP, 1000, 0, 0);
+	finger(t, SDL_FINGERMOTION, 1001, 0, 0);
+	finger(t, SDL_FINGERMOTION, 0, __builtin_nanf(""), __builtin_inff());
+	finger(t, SDL_FINGERUP, 3, 0, 0);
+	UNTIL(t, saw_touch(t, TRACKING_ID, -1));
+	for (unsigned i = 0; i < INPUT_TOUCH_SLOTS; i++)
+		assert_int_equal(saw_touch(t, TRACKING_ID, i), 1);
+	assert_int_equal(saw_touch(t, TRACKING_ID, INPUT_TOUCH_SLOTS), 0);
+	for (unsigned i = 0; i < t->touch.n; i++)
+		assert_in_range(t->touch.events[i].value + 1, 0, INPUT_ABS_MAX + 1);
+}
+
+static void focus_that_leaves_lifts_all_fingers(void **state)
+{
+	struct t *t = *state;
+
+	t->has_touch = true;
+	open_window(t, false, true);
+	finger(t, SDL_FINGERDOWN, 1, 0.5f, 0.5f);
+	finger(t, SDL_FINGERDOWN, 2, 0.5f, 0.5f);
+	UNTIL(t, saw_touch(t, TRACKING_ID, 1));
+	xdesk_focus(&desk, 0);
+	UNTIL(t, saw_touch(t, TRACKING_ID, -1) == 2);
+	assert_int_equal(saw(&t->touch, EV_KEY, BTN_TOUCH, 0), 1);
 }
 
 /* --- windows ---------------------------------------------------------------------- */
@@ -647,14 +830,21 @@ int main(void)
 		TEST(resized_window_asks_for_its_size_and_keeps_the_aspect),
 		TEST(whole_multiples_are_a_chord_away),
 		TEST(full_screen_is_a_chord_away),
+		TEST_EMPTY(full_screen_may_be_so_from_the_start),
+		TEST_EMPTY(whole_multiples_may_be_so_from_the_start),
 		TEST(window_follows_a_mode_that_the_guest_chose),
 		TEST(keys_go_down_and_up),
 		TEST(focus_that_leaves_lets_go_of_every_key),
 		TEST(lock_that_differs_is_tapped_once),
+		TEST_EMPTY(scroll_lock_is_the_guests_own_unless_the_desktop_has_one),
 		TEST(pointer_of_a_tablet_is_where_it_is_in_the_picture),
 		TEST_MOUSE(mouse_is_taken_by_a_click_and_given_back_by_the_chord),
 		TEST_MOUSE(mouse_is_given_back_with_the_focus),
 		TEST_MOUSE(pointers_image_is_drawn_while_the_hosts_is_hidden),
+		TEST_EMPTY(fingers_touch_the_guests_screen),
+		TEST(fingers_are_a_pointer_where_the_guest_has_no_screen_to_touch),
+		TEST_EMPTY(fingers_without_sense_do_no_harm),
+		TEST_EMPTY(focus_that_leaves_lifts_all_fingers),
 		TEST(close_button_is_told_and_closes_nothing),
 		TEST_EMPTY(every_output_has_a_window_and_a_part_of_the_tablet),
 		TEST(idle_window_sleeps),
