@@ -195,9 +195,9 @@ static void pages_of_the_installer_are_told_apart(void **state)
 
 	assert_int_equal(glob("tests/golden/installer/*.png", 0, NULL, &pages), 0);
 	for (size_t i = 0; i < pages.gl_pathc; i++) {
-		assert_int_equal(run("-m", "200", pages.gl_pathv[i], pages.gl_pathv[i]), 0);
+		assert_int_equal(run("-t", "48", "-m", "40", pages.gl_pathv[i], pages.gl_pathv[i]), 0);
 		for (size_t j = 0; j < i; j++)
-			assert_int_equal(run("-m", "400", pages.gl_pathv[i], pages.gl_pathv[j]), 1);
+			assert_int_equal(run("-t", "48", "-m", "200", pages.gl_pathv[i], pages.gl_pathv[j]), 1);
 	}
 	globfree(&pages);
 }
