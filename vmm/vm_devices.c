@@ -25,8 +25,8 @@ static int vm_place_on_mmio(struct vm *vm, struct vm_virtio *dev)
 	int ret;
 
 	if (!vm->n_mmio_slots) {
-		log_error("--%s: this machine has neither PCI nor slots for virtio",
-			  dev->model->name);
+		log_error("--%s: this machine has no virtio-mmio slots%s", dev->model->name,
+			  vm->pci.mmio ? ": use bus=pci" : ", and no PCI");
 		return -ENOSPC;
 	}
 	if (vm->mmio_slots_used == vm->n_mmio_slots) {

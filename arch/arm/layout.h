@@ -12,8 +12,6 @@
 
 #define VIRT_FIRMWARE_GPA 0x00000000ull	/* memory, if a kernel is raw */
 #define VIRT_FIRMWARE_SIZE 0x04000000ull
-#define VIRT_PVTIME_GPA 0x07000000ull	/* memory, in no node: 64 bytes a CPU */
-#define VIRT_PVTIME_SIZE 0x00010000ull
 #define VIRT_GIC_DIST_GPA 0x08000000ull
 #define VIRT_GIC_DIST_SIZE 0x00010000ull
 #define VIRT_GIC_CPU_GPA 0x08010000ull	/* v2 */
@@ -26,6 +24,7 @@
 #define VIRT_RTC_GPA 0x09010000ull
 #define VIRT_GPIO_GPA 0x09030000ull
 #define VIRT_TESTDEV_GPA 0x09050000ull
+#define VIRT_PVPANIC_GPA 0x09060000ull
 #define VIRT_VIRTIO_MMIO_GPA 0x0a000000ull	/* slot n at + n * stride */
 #define VIRT_VIRTIO_MMIO_STRIDE 0x200ull
 #define VIRT_GIC_REDIST_GPA 0x0b000000ull	/* v3: 128 KiB a CPU, with room for 640 */
@@ -33,10 +32,15 @@
 #define VIRT_PCI_MEM32_SIZE 0x2eff0000ull
 #define VIRT_ECAM_GPA 0x3f000000ull	/* 1 MiB: bus 0 */
 #define VIRT_RAM_GPA 0x40000000ull
+/*
+ * Memory in no node, 64 bytes a CPU: behind RAM, so that RAM starts at a multiple of
+ * a huge page in a memfd too.
+ */
+#define VIRT_PVTIME_SIZE 0x00010000ull
 
 /*
- * The window for 64-bit BARs starts at the next multiple of its size above RAM and
- * 4 GiB. With less than 7 GiB of RAM all addresses then fit into 34 bits, for which
+ * The window for 64-bit BARs starts at the next multiple of its size above all
+ * memory and 4 GiB. With less than 7 GiB of RAM all addresses then fit into 34 bits, for which
  * 4 KiB pages need a level of tables less in the host (CONFIG_PGTABLE_LEVELS of
  * stage 2: Arm ARM, D8.2, concatenated tables).
  */

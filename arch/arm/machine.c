@@ -204,10 +204,10 @@ int arch_layout(struct vm *vm, struct gmem_range *ranges)
 		vm->end = ret == -ENOTSUP ? VM_END_FAILURE : VM_END_BAD_INPUT;
 		return ret;
 	}
-	/* Ascending: the virt board's RAM is above the others, a given tree's alone. */
+	/* Ascending. */
 	add_range(ranges, &n, m->firmware.gpa, m->firmware.len);
-	add_range(ranges, &n, m->pvtime_gpa, m->pvtime_gpa ? VIRT_PVTIME_SIZE : 0);
 	add_range(ranges, &n, m->ram.gpa, m->ram.len);
+	add_range(ranges, &n, m->pvtime_gpa, m->pvtime_gpa ? VIRT_PVTIME_SIZE : 0);
 	return n;
 }
 

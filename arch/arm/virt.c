@@ -7,6 +7,7 @@
 #include "devices/gic_v2m.h"
 #include "devices/gpio_pl061.h"
 #include "devices/pl011.h"
+#include "devices/pvpanic.h"
 #include "devices/rtc_pl031.h"
 #include "devices/serial16550.h"
 #include "devices/testdev.h"
@@ -68,6 +69,7 @@ static void virt_place_devices(struct arm_virt *virt, const struct config *cfg)
 	virt->rtc = (struct arm_virt_dev){ VIRT_RTC_GPA, RTC_PL031_LEN, VIRT_RTC_SPI };
 	virt->gpio = (struct arm_virt_dev){ VIRT_GPIO_GPA, GPIO_PL061_LEN, VIRT_GPIO_SPI };
 	virt->gpio_power_line = VIRT_GPIO_POWER_LINE;
+	virt->pvpanic = (struct arm_virt_dev){ VIRT_PVPANIC_GPA, PVPANIC_LEN, 0 };
 	if (cfg->testdev)
 		virt->testdev = (struct arm_virt_dev){ VIRT_TESTDEV_GPA, TESTDEV_LEN,
 						       VIRT_TESTDEV_SPI };
@@ -91,7 +93,7 @@ static int virt_place_pci(struct vm *vm, struct arm_virt *virt)
 {
 	struct arch_machine *m = vm->machine;
 	unsigned host_bits = m->ipa_bits;
-	uint64_t end = m->ram.gpa + m->ram.len;
+	uint64_t end = m->ram.gpa + m->ram.len + (m->pvtime_gpa ? VIRT_PVTIME_SIZE : 0);
 	uint64_t base = align_up(MAX(end, 4 * GiB), VIRT_PCI_MEM64_SIZE);
 
 	virt->ecam = (struct gmem_range){ VIRT_ECAM_GPA, PCI_ECAM_SIZE };
@@ -130,7 +132,9 @@ int arm_virt_create(struct vm *vm, const struct arm_gic_host *host)
 	m->ram = (struct gmem_range){ VIRT_RAM_GPA, vm->cfg->memory };
 	if (m->kernel.raw)
 		m->firmware = (struct gmem_range){ VIRT_FIRMWARE_GPA, VIRT_FIRMWARE_SIZE };
-	m->pvtime_gpa = VIRT_PVTIME_GPA;
+	/* 32-bit kernels do not ask for stolen time. */
+	if (!m->kernel.aarch32)
+		m->pvtime_gpa = m->ram.gpa + m->ram.len;
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		m->mpidr[i] = arm_default_mpidr(i);
 	if ((ret = virt_choose_gic(vm->cfg, host, &virt.gic)) < 0 ||
