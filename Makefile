@@ -176,7 +176,8 @@ smoke: run-payloads
 	@tests/smoke/run
 lab:
 	@tests/lab/lab --arch $(ARCH)
-bench: microvm
+bench: deps-bench
+	@$(MAKE) --no-print-directory microvm
 	@$(MAKE) --no-print-directory VARIANT=release run-bench
 	@tests/bench/run
 # No KVM in these.

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gpu_bench [FRAMES]: what a picture of 1920 x 1080 costs on its way from guest
- * memory in scattered pages to what is shown: a transfer and a flush for each
- * frame, of all of it and of a tenth. The card is driven in this process, in
- * microvm-gpu, and in the back end of QEMU where that is installed, all by the
- * same driver. Prints frames, commands and CPU time, beside one plain memcpy of
- * the damaged bytes; JSON to build/bench/gpu.json.
+ * gpu_bench [ROUNDS [FRAMES]]: what a picture of 1920 x 1080 costs on its way from
+ * guest memory in scattered pages to what is shown: a transfer and a flush for
+ * each frame, of all of it and of a tenth. In each round the card is driven in
+ * this process, in microvm-gpu, and in the back end of QEMU where that is
+ * installed, all by the same driver. Prints commands and CPU time, beside one
+ * plain memcpy of the damaged bytes, and memory; JSON to build/bench/gpu.json.
  */
-#include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,8 +20,10 @@
 #include "devices/virtio/gpu_proto.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "tests/fake.h"
+#include "tests/samples.h"
 #include "tests/vgpu.h"
 #include "tests/vhost_peer.h"
+#include "tests/vhost_process.h"
 
 #define OURS "build/release/microvm-gpu"
 #define QEMUS "/usr/lib/qemu/vhost-user-gpu"
@@ -47,12 +46,23 @@
 		}                                                                                  \
 	} while (0)
 
+enum { FULL, TENTH, DAMAGES };
+
+struct figures {
+	struct samples commands;	/* a second */
+	struct samples cpu_ms;		/* a frame */
+	struct samples copies;		/* the same in memcpys */
+	double copied;			/* bytes for a damaged byte; 0: not known */
+};
+
 /* Who is measured: rings and memory of a driver, and whoever serves them. */
 struct target {
 	const char *name;
 	struct vgpu g;
 	uint64_t commands;		/* guest memory: a transfer, a flush, an answer */
 	clockid_t clock;		/* its CPU time */
+	struct figures figures[DAMAGES];
+	struct samples own_mib, rss_mib;
 
 	/* in this process */
 	struct gmem mem;
@@ -66,7 +76,7 @@ struct target {
 
 	/* in another */
 	struct vhost_peer p;
-	pid_t pid;
+	struct vhost_process process;
 	int display;			/* our end of what QEMU's shows pictures over */
 	pthread_t viewer;
 };
@@ -160,23 +170,12 @@ static void remote_wait(void *ctx, unsigned q)
 
 static void remote_exec(struct target *t, const char *path, const char *how)
 {
-	int pair[2];
-	char arg[40];
+	char *argv[] = { (char *)path, "--gpu", "fd=3", "--display", "none", NULL };
+	char *const peers[] = { (char *)path, "--fd=3", NULL };
+	const int type = SOCK_STREAM;
 
-	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-	t->pid = fork();
-	must(t->pid >= 0);
-	if (t->pid == 0) {
-		close(pair[0]);
-		snprintf(arg, sizeof(arg), "%s%d", how, pair[1]);
-		if (*arg == '-')
-			execl(path, path, arg, NULL);
-		else
-			execl(path, path, "--gpu", arg, NULL);
-		_exit(127);
-	}
-	close(pair[1]);
-	vp_init(&t->p, pair[0], NULL);
+	vhost_process_start(&t->process, *how ? peers : argv, &type, 1);
+	vp_init(&t->p, t->process.fds[0], NULL);
 }
 
 /* docs/interop/vhost-user-gpu.rst */
@@ -251,13 +250,12 @@ static void remote_init(struct target *t, const char *path, const char *how)
 	vgpu_init(&t->g, &t->p.mem, &t->p.q[0].ring, &t->p.q[1].ring,
 		  vp_alloc(&t->p, VGPU_AREA_BYTES), port);
 	t->commands = vp_alloc(&t->p, PAGE);
-	must(clock_getcpuclockid(t->pid, &t->clock) == 0);
+	must(clock_getcpuclockid(t->process.pid, &t->clock) == 0);
 }
 
 static void remote_finish(struct target *t)
 {
-	kill(t->pid, SIGKILL);
-	waitpid(t->pid, NULL, 0);
+	vhost_process_end(&t->process);
 	vp_finish(&t->p);
 	shutdown(t->display, SHUT_RDWR);
 	pthread_join(t->viewer, NULL);
@@ -393,83 +391,149 @@ static double copy_seconds(const struct virtio_gpu_rect *r, unsigned frames)
 
 /* --- what comes of it ----------------------------------------------------- */
 
-static void report(FILE *json, const char *name, const char *damage, const struct result *r,
-		   double copy)
+static double ms(double seconds)
 {
-	printf("%-12s %-4s %8.0f frames/s %8.0f commands/s %7.3f ms CPU a frame, %5.2f memcpys",
-	       name, damage, r->frames / r->seconds, 2 * r->frames / r->seconds,
-	       1e3 * r->cpu / r->frames, r->cpu / r->frames / copy);
-	if (r->copied > 0)
-		printf(", %.2f bytes copied a byte", r->copied);
-	printf("\n");
-	if (json)
-		fprintf(json, "%s{\"who\": \"%s\", \"damage\": \"%s\", \"frames_per_s\": %.1f,"
-			" \"cpu_ms_per_frame\": %.4f, \"memcpy_ms\": %.4f, \"copied\": %.3f}",
-			ftell(json) > 1 ? ",\n " : "", name, damage, r->frames / r->seconds,
-			1e3 * r->cpu / r->frames, 1e3 * copy, r->copied);
+	return 1e3 * seconds;
 }
 
-/* Private memory beside the copy of the picture; what it shares are libraries and the guest. */
-static void report_memory(const struct target *t, FILE *json)
+static void note(struct figures *f, const struct result *r, double copy)
 {
-	char path[40], line[100];
-	double kib = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)t->pid);
-	f = fopen(path, "r");
-	must(f);
-	while (fgets(line, sizeof(line), f))
-		sscanf(line, "RssAnon: %lf", &kib);
-	fclose(f);
-	kib -= W * H * 4 / 1024.0;
-	printf("%-12s %.1f MiB of its own beside the picture\n", t->name, kib / 1024);
-	if (json)
-		fprintf(json, ",\n {\"who\": \"%s\", \"own_mib\": %.1f}", t->name, kib / 1024);
+	samples_add(&f->commands, 2 * r->frames / r->seconds);
+	samples_add(&f->cpu_ms, ms(r->cpu / r->frames));
+	samples_add(&f->copies, r->cpu / r->frames / copy);
+	f->copied = MAX(f->copied, r->copied);
 }
 
-static bool bench(struct target *t, FILE *json, unsigned frames)
+/* What is its own beside the copy of the picture; the guest's pages are the guest's. */
+static void note_memory(struct target *t)
 {
-	static const struct virtio_gpu_rect full = { 0, 0, W, H }, tenth = { 401, 303, 607, 342 };
-	struct result r;
+	double anon = vhost_process_status(&t->process, "RssAnon") - W * H * 4 / 1024.0;
+
+	samples_add(&t->own_mib, anon / 1024);
+	samples_add(&t->rss_mib, (anon + vhost_process_status(&t->process, "RssFile")) / 1024);
+}
+
+static void bench(struct target *t, unsigned frames)
+{
+	static const struct virtio_gpu_rect rects[DAMAGES] = {
+		{ 0, 0, W, H }, { 401, 303, 607, 342 },
+	};
 
 	make_picture(t);
-	r = measure(t, &full, frames);
-	report(json, t->name, "full", &r, copy_seconds(&full, frames));
-	r = measure(t, &tenth, 10 * frames);
-	report(json, t->name, "10%", &r, copy_seconds(&tenth, 10 * frames));
-	if (t->pid)
-		report_memory(t, json);
-	return r.copied <= TARGET_COPY;
+	for (unsigned d = 0; d < DAMAGES; d++) {
+		unsigned n = d ? 10 * frames : frames;
+		struct result r = measure(t, &rects[d], n);
+
+		note(&t->figures[d], &r, copy_seconds(&rects[d], n));
+	}
+	if (t->process.pid)
+		note_memory(t);
 }
 
+static void report(const struct target *t, FILE *json)
+{
+	static const char *const damages[DAMAGES] = { "full", "10%" };
+	char commands[60], cpu[60], copies[60];
+
+	for (unsigned d = 0; d < DAMAGES; d++) {
+		const struct figures *f = &t->figures[d];
+
+		printf("%-12s %-4s %26s %26s %24s", t->name, damages[d],
+		       samples_text(&f->commands, 0, commands, sizeof(commands)),
+		       samples_text(&f->cpu_ms, 3, cpu, sizeof(cpu)),
+		       samples_text(&f->copies, 2, copies, sizeof(copies)));
+		if (f->copied > 0)
+			printf(" %8.2f", f->copied);
+		printf("\n");
+		fprintf(json, "%s{\"who\": \"%s\", \"damage\": \"%s\", \"commands_per_s\": %.0f,"
+			" \"cpu_ms_per_frame\": %.4f, \"memcpys\": %.3f, \"copied\": %.3f}",
+			ftell(json) > 1 ? ",\n " : "", t->name, damages[d],
+			samples_at(&f->commands, 50), samples_at(&f->cpu_ms, 50),
+			samples_at(&f->copies, 50), f->copied);
+	}
+}
+
+static void report_memory(const struct target *t, FILE *json)
+{
+	char own[60], rss[60];
+
+	printf("%-12s RSS beside picture and guest: %s MiB, of it private: %s MiB\n", t->name,
+	       samples_text(&t->rss_mib, 1, rss, sizeof(rss)),
+	       samples_text(&t->own_mib, 1, own, sizeof(own)));
+	fprintf(json, ",\n {\"who\": \"%s\", \"rss_mib\": %.1f, \"own_mib\": %.1f}", t->name,
+		samples_at(&t->rss_mib, 50), samples_at(&t->own_mib, 50));
+}
+
+static void report_ratio(const struct target *a, const struct target *b, FILE *json)
+{
+	for (unsigned d = 0; d < DAMAGES; d++) {
+		struct samples commands = samples_ratio(&a->figures[d].commands,
+							&b->figures[d].commands);
+		struct samples cpu = samples_ratio(&b->figures[d].cpu_ms, &a->figures[d].cpu_ms);
+		char one[60], two[60];
+
+		printf("%s : %s, %s: %s x the commands, CPU time a frame 1/%s (target: 2)\n",
+		       a->name, b->name, d ? "10%" : "full",
+		       samples_text(&commands, 2, one, sizeof(one)),
+		       samples_text(&cpu, 2, two, sizeof(two)));
+		fprintf(json, ",\n {\"damage\": \"%s\", \"ratio_commands\": %.2f,"
+			" \"ratio_cpu\": %.2f}", d ? "10%" : "full", samples_at(&commands, 50),
+			samples_at(&cpu, 50));
+	}
+}
+
+static void report_all(const struct target *local, const struct target *ours,
+		       const struct target *qemus)
+{
+	FILE *json = fopen("build/bench/gpu.json", "w");
+
+	must(json);
+	fputs("[", json);
+	printf("1920 x 1080, medians of %u [min..max]\n%-12s %-4s %26s %26s %24s %8s\n",
+	       local->figures[0].commands.n, "", "", "commands/s", "CPU ms a frame",
+	       "in memcpys (target 1.2)", "copied");
+	report(local, json);
+	if (ours->own_mib.n)
+		report(ours, json);
+	if (qemus->own_mib.n)
+		report(qemus, json);
+	if (ours->own_mib.n)
+		report_memory(ours, json);
+	if (qemus->own_mib.n)
+		report_memory(qemus, json);
+	if (ours->own_mib.n && qemus->own_mib.n)
+		report_ratio(ours, qemus, json);
+	else
+		printf("%s is not there to compare with: package qemu-system-gui\n", QEMUS);
+	fputs("]\n", json);
+	fclose(json);
+}
+
+static void bench_remote(struct target *t, const char *path, const char *how, unsigned frames)
+{
+	if (access(path, X_OK) < 0)
+		return;
+	remote_init(t, path, how);
+	bench(t, frames);
+	remote_finish(t);
+}
+
+/* Exit status 1: what does not depend on the machine, bytes copied, is too much. */
 int main(int argc, char **argv)
 {
-	unsigned frames = argc > 1 ? strtoul(argv[1], NULL, 10) : 300;
-	FILE *json = fopen("build/bench/gpu.json", "w");
-	bool ok;
+	unsigned rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 5;
+	unsigned frames = argc > 2 ? strtoul(argv[2], NULL, 10) : 200;
 	static struct target local = { .name = "in-process" }, ours = { .name = "microvm-gpu" },
 			     qemus = { .name = "QEMU's" };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (json)
-		fputs("[", json);
-	local_init(&local);
-	ok = bench(&local, json, frames);
-	local_finish(&local);
-	if (access(OURS, X_OK) == 0) {
-		remote_init(&ours, OURS, "fd=");
-		bench(&ours, json, frames);
-		remote_finish(&ours);
+	for (unsigned i = 0; i < rounds; i++) {
+		local_init(&local);
+		bench(&local, frames);
+		local_finish(&local);
+		bench_remote(&ours, OURS, "", frames);
+		bench_remote(&qemus, QEMUS, "--fd", frames);
 	}
-	if (access(QEMUS, X_OK) == 0) {
-		remote_init(&qemus, QEMUS, "--fd=");
-		bench(&qemus, json, frames);
-		remote_finish(&qemus);
-	}
-	if (json) {
-		fputs("]\n", json);
-		fclose(json);
-	}
-	return ok ? 0 : 1;
+	report_all(&local, &ours, &qemus);
+	return MAX(local.figures[0].copied, local.figures[1].copied) > TARGET_COPY;
 }
