@@ -2,7 +2,8 @@
 #
 # make            ./microvm
 # make ARCH=arm64 build/arm64/microvm, on a machine of another architecture
-# make demo       a Debian kernel's console, everything needed installed first
+# make demo       Debian's graphical installer in a window, everything needed installed first
+# make demo-shell a Debian kernel's console
 # make test       what CI runs, everything needed installed first
 # make help       the rest
 #
@@ -51,7 +52,7 @@ LDFLAGS += $(SAN)
 
 # Another architecture's libraries and headers are in a directory that we make.
 ifneq ($(ARCH),$(HOST))
-ifneq ($(filter-out clean help deps-% demo test,$(or $(MAKECMDGOALS),microvm)),)
+ifneq ($(filter-out clean help deps-% demo demo-shell test,$(or $(MAKECMDGOALS),microvm)),)
 CROSS := $(if $(filter arm64,$(ARCH)),aarch64-linux-gnu-,x86_64-linux-gnu-)
 SYSROOT := $(shell tests/deps.sh -n cross >&2 && tests/assets.sh sysroot-$(if $(filter arm64,$(ARCH)),arm64,amd64))
 ifeq ($(SYSROOT),)
@@ -189,8 +190,11 @@ run-bench: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*_bench.c)) | $(BUIL
 deps-%:
 	@tests/deps.sh $*
 demo: deps-demo
-	@$(MAKE) --no-print-directory microvm
+	@$(MAKE) --no-print-directory VARIANT=release microvm build/release/tests/smoke/pngdiff
 	@tests/demo.sh
+demo-shell: deps-demo
+	@$(MAKE) --no-print-directory microvm
+	@tests/demo-shell.sh
 test: deps-test
 	@tests/all
 
@@ -209,6 +213,6 @@ help:
 
 FORCE:
 .PHONY: FORCE microvm microvm-gpu microvm-ctl check asan tsan fuzz run-check build-fuzz run-payloads smoke lab bench run-bench \
-	demo test install clean help
+	demo demo-shell test install clean help
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
