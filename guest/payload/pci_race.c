@@ -4,9 +4,10 @@
  * its BAR, masks its vectors and sizes it (cases 30, 31, 34). Accesses may hit
  * or miss; afterwards the device works as before.
  *
+ * ALSO ON: arm64
  * RUN: --cpus 2 --rng on,bus=pci
  */
-#include "arch/x86/layout.h"
+#include "lib/board.h"
 #include "lib/cpu.h"
 #include "lib/mem.h"
 #include "lib/pci.h"
@@ -23,7 +24,7 @@ static struct pci_msix msix;
 static void disturb(void *arg)
 {
 	struct virtio *v = arg;
-	uint64_t other = X86_PCI_MEM32_BASE + (64 << 20);
+	uint64_t other = BOARD_PCI_MEM32_GPA + (64 << 20);
 
 	while (!stop) {
 		pci_set_command(v->slot, 0, PCI_COMMAND_MEMORY);

@@ -4,6 +4,7 @@
  * ring going round, interrupt suppression, and the interrupt line as it arrives
  * in the local APIC.
  *
+ * ALSO ON: arm64 armv7
  * RUN: --rng on,bus=mmio
  */
 #include "lib/report.h"

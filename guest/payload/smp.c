@@ -3,9 +3,9 @@
  * Each processor that the MADT lists starts by INIT and SIPI, finds its own
  * APIC id and counts beside the others, atomically.
  *
+ * ALSO ON: arm64
  * RUN: --cpus 4
  */
-#include "lib/apic.h"
 #include "lib/cpu.h"
 #include "lib/mem.h"
 #include "lib/report.h"
@@ -32,7 +32,7 @@ static void ap(void *arg)
 {
 	unsigned cpu = gpa_of(arg);
 
-	ids[cpu] = lapic_id();
+	ids[cpu] = smp_self();
 	count(cpu);
 }
 
@@ -40,7 +40,7 @@ int payload(void)
 {
 	unsigned cpus = smp_count();
 
-	CHECK_EQ(lapic_id(), 0);
+	CHECK_EQ(smp_self(), 0);
 	CHECK(cpus > 1 && cpus <= MAX_CPUS);
 	for (unsigned n = 1; n < cpus; n++) {
 		if (!smp_start(n, ap, ptr(n)))

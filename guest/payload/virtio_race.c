@@ -5,10 +5,11 @@
  * 18, 25). The device may serve a chain or ask for a reset; random bytes land
  * nowhere but in the two buffers that a descriptor ever named.
  *
+ * ALSO ON: arm64
  * RUN: --cpus 2 --rng on,bus=mmio
  * RUN: --cpus 2 --rng on,bus=pci
  */
-#include "arch/x86/layout.h"
+#include "lib/board.h"
 #include "lib/cpu.h"
 #include "lib/mem.h"
 #include "lib/report.h"
@@ -28,8 +29,8 @@ static volatile bool stop, stopped;
 /* What a descriptor alternates between: a good one and one of these. */
 static const struct vring_desc bad[] = {
 	{ 1ull << 40, LEN, WRITE, 0 },
-	{ X86_LAPIC_GPA, LEN, WRITE, 0 },
-	{ X86_VIRTIO_MMIO_GPA, LEN, WRITE, 0 },
+	{ BOARD_INTC_GPA, LEN, WRITE, 0 },
+	{ BOARD_VIRTIO_MMIO_GPA, LEN, WRITE, 0 },
 	{ UINT64_MAX - 7, LEN, WRITE, 0 },
 	{ 0, 0xffffffff, WRITE | VRING_DESC_F_NEXT, 0xffff },
 	{ 0, 17, VRING_DESC_F_INDIRECT, 0 },

@@ -5,13 +5,14 @@
  * 14, 24, 32); device configuration past its end; and over PCI the window in
  * configuration space with every bad pointer (35). A reset mends it all.
  *
+ * ALSO ON: arm64
  * RUN: --rng on,bus=mmio
  * RUN: --rng on,bus=pci
  */
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_pci.h>
 
-#include "arch/x86/layout.h"
+#include "lib/board.h"
 #include "lib/cpu.h"
 #include "lib/mem.h"
 #include "lib/pci.h"

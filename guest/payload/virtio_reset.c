@@ -4,6 +4,7 @@
  * another (case 22): nothing is written after a reset has been seen to end, and
  * the device works after each.
  *
+ * ALSO ON: arm64
  * RUN: --cpus 2 --rng on,bus=mmio
  * RUN: --cpus 2 --rng on,bus=pci
  */

@@ -6,10 +6,11 @@
  * (13, 14, 16); rings that are misaligned or not in RAM (15); status written
  * out of order (23).
  *
+ * ALSO ON: arm64 armv7
  * RUN: --memory 1G --rng on,bus=mmio
  * RUN: --memory 1G --rng on,bus=pci
  */
-#include "arch/x86/layout.h"
+#include "lib/board.h"
 #include "lib/cpu.h"
 #include "lib/mem.h"
 #include "lib/report.h"
@@ -132,9 +133,9 @@ static void into_own_registers(struct virtq *q)
 	virtq_add(q, 0);
 }
 
-static void into_local_apic(struct virtq *q)
+static void into_interrupt_controller(struct virtq *q)
 {
-	virtq_set_desc(q, 0, X86_LAPIC_GPA, LEN, WRITE, 0);
+	virtq_set_desc(q, 0, BOARD_INTC_GPA, LEN, WRITE, 0);
 	virtq_add(q, 0);
 }
 
@@ -213,7 +214,7 @@ static const struct hostile {
 	{ "case 7: past the end of RAM", past_end_of_ram },
 	{ "case 7: longest length", longest_length },
 	{ "case 8: into its own registers", into_own_registers },
-	{ "case 8: into the local APIC", into_local_apic },
+	{ "case 8: into the interrupt controller", into_interrupt_controller },
 	{ "case 10: empty table", indirect_empty },
 	{ "case 10: table of 17 bytes", indirect_not_of_16 },
 	{ "case 10: table outside RAM", indirect_outside_ram },
@@ -309,7 +310,7 @@ static void test_ring_places(struct virtq *q)
 	const uint64_t places[][3] = {
 		{ desc + 8, avail, used }, { desc, avail + 1, used }, { desc, avail, used + 2 },
 		{ start_low_ram_end() - 16, avail, used }, { desc, start_low_ram_end(), used },
-		{ desc, avail, UINT64_MAX - 3 }, { X86_LAPIC_GPA, avail, used },
+		{ desc, avail, UINT64_MAX - 3 }, { BOARD_INTC_GPA, avail, used },
 		{ desc, avail, q->v->regs }, { desc, avail, start_low_ram_end() - 4 },
 	};
 

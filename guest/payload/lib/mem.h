@@ -35,6 +35,14 @@ void *memcpy(void *dst, const void *src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 
+/* --- RAM, as this machine is described to its kernel ---------------------- */
+
+/* Whether all of [gpa, gpa + len) is RAM. */
+bool start_is_ram(uint64_t gpa, uint64_t len);
+/* One past the last byte of RAM below 4 GiB. */
+uint64_t start_low_ram_end(void);
+
+#ifdef __x86_64__
 /* --- PVH start info (Xen public/arch-x86/hvm/start_info.h) --------------- */
 
 #define PVH_MAGIC 0x336ec578u
@@ -56,9 +64,6 @@ struct pvh_memmap_entry {
 const struct pvh_start_info *start_info(void);
 /* Entry @n of the memory map, NULL past the end. */
 const struct pvh_memmap_entry *start_memmap(unsigned n);
-/* Whether all of [gpa, gpa + len) is RAM by the memory map. */
-bool start_is_ram(uint64_t gpa, uint64_t len);
-/* One past the last byte of RAM below 4 GiB. */
-uint64_t start_low_ram_end(void);
+#endif
 
 #endif

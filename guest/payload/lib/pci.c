@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "arch/x86/layout.h"
+#include "lib/board.h"
 #include "lib/cpu.h"
 #include "lib/mem.h"
 #include "lib/pci.h"
@@ -12,7 +12,7 @@
 
 uint64_t pci_ecam(unsigned slot, unsigned fn, unsigned off)
 {
-	return X86_ECAM_GPA + (slot << 15 | fn << 12) + off;
+	return BOARD_ECAM_GPA + (slot << 15 | fn << 12) + off;
 }
 
 uint8_t pci_read8(unsigned slot, unsigned off)
@@ -45,6 +45,7 @@ void pci_write32(unsigned slot, unsigned off, uint32_t v)
 	write32(pci_ecam(slot, 0, off), v);
 }
 
+#ifdef __x86_64__
 static uint16_t port_select(unsigned slot, unsigned fn, unsigned off)
 {
 	outl(PORT_ADDRESS, ADDRESS_ENABLE | slot << 11 | fn << 8 | (off & 0xfc));
@@ -69,6 +70,24 @@ void pci_port_write(unsigned slot, unsigned off, unsigned size, uint32_t v)
 	else
 		outl(port, v);
 }
+#else
+uint32_t pci_port_read(unsigned slot, unsigned fn, unsigned off, unsigned size)
+{
+	uint64_t gpa = pci_ecam(slot, fn, off);
+
+	return size == 1 ? read8(gpa) : size == 2 ? read16(gpa) : read32(gpa);
+}
+
+void pci_port_write(unsigned slot, unsigned off, unsigned size, uint32_t v)
+{
+	if (size == 1)
+		pci_write8(slot, off, v);
+	else if (size == 2)
+		pci_write16(slot, off, v);
+	else
+		pci_write32(slot, off, v);
+}
+#endif
 
 unsigned pci_next(unsigned slot)
 {
@@ -207,5 +226,5 @@ void pci_msix_mask(const struct pci_msix *msix, unsigned entry, bool masked)
 
 bool pci_msix_pending(const struct pci_msix *msix, unsigned entry)
 {
-	return read64(msix->pba + entry / 64 * 8) >> (entry % 64) & 1;
+	return read32(msix->pba + entry / 32 * 4) >> (entry % 32) & 1;
 }

@@ -24,7 +24,7 @@ void pci_write16(unsigned slot, unsigned off, uint16_t v);
 void pci_write32(unsigned slot, unsigned off, uint32_t v);
 uint64_t pci_ecam(unsigned slot, unsigned fn, unsigned off);
 
-/* By ports; @off below 256; @size 1, 2 or 4. */
+/* By ports, or ECAM where there are none; @off below 256; @size 1, 2 or 4. */
 uint32_t pci_port_read(unsigned slot, unsigned fn, unsigned off, unsigned size);
 void pci_port_write(unsigned slot, unsigned off, unsigned size, uint32_t v);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdarg.h>
 
-#include "arch/x86/layout.h"
 #include "devices/testdev_regs.h"
+#include "lib/board.h"
 #include "lib/cpu.h"
 #include "lib/report.h"
 
 static void put_char(char c)
 {
-	outb(X86_TESTDEV_PORT + TESTDEV_PUTC, c);
+	board_testdev_putc(c);
 }
 
 static void put_string(const char *s)
@@ -93,7 +93,7 @@ void print(const char *fmt, ...)
 
 void result(unsigned code)
 {
-	outl(X86_TESTDEV_PORT + TESTDEV_RESULT, code);
+	board_testdev_write(TESTDEV_RESULT, code);
 	for (;;)
 		cpu_halt();
 }
@@ -112,5 +112,5 @@ void fail(const char *file, int line, const char *fmt, ...)
 
 void wait_turn(void)
 {
-	inl(X86_TESTDEV_PORT + TESTDEV_ID);
+	board_testdev_read(TESTDEV_ID);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a payload says and how it ends: characters, checks and the result go
- * through the test device's ports.
+ * through the test device: by its ports where there are any.
  *
  * A failed check prints file, line and what was wrong, and ends the VM with
  * result PAYLOAD_FAIL. Any processor may call these; lines of two of them at
@@ -20,7 +20,7 @@
 /* A payload is one function; what it returns is the VM's result. */
 int payload(void);
 
-/* %s %c %d %u %x with l, 0 and a width; %%. */
+/* %s %c %d %u %x with ll (64 bits; on a 64-bit machine l, too), 0 and a width; %%. */
 __attribute__((format(printf, 1, 2)))
 void print(const char *fmt, ...);
 
@@ -39,7 +39,8 @@ void fail(const char *file, int line, const char *fmt, ...);
 	do { \
 		uint64_t got_ = (got), want_ = (want); \
 		if (got_ != want_) \
-			fail(__FILE__, __LINE__, "%s is 0x%lx, not 0x%lx", #got, got_, want_); \
+			fail(__FILE__, __LINE__, "%s is 0x%llx, not 0x%llx", #got, \
+			     (unsigned long long)got_, (unsigned long long)want_); \
 	} while (0)
 
 #define FAIL(...) fail(__FILE__, __LINE__, __VA_ARGS__)

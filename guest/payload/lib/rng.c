@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lib/apic.h"
+#include "lib/board.h"
 #include "lib/cpu.h"
 #include "lib/mem.h"
 #include "lib/report.h"
@@ -178,22 +178,20 @@ void rng_exercise(struct virtq *q)
 
 void rng_check_line(struct virtq *q)
 {
-	unsigned vector = apic_new_vector();
+	unsigned gsi = q->v->gsi;
 
-	lapic_enable();
 	rng_start(q, RNG_FEATURES);
-	ioapic_route(q->v->gsi, vector);
-	CHECK(!lapic_requested(vector));
+	irq_watch(gsi);
+	CHECK(!irq_came(gsi));
 	rng_check_works(q);
-	WAIT_FOR(lapic_requested(vector));
+	WAIT_FOR(irq_came(gsi));
 	CHECK_EQ(q->v->t->isr(q->v), VIRTIO_ISR_QUEUE);
 	CHECK_EQ(q->v->t->isr(q->v), 0);
 	/* The line fell with that: it can rise again. */
-	vector = apic_new_vector();
-	ioapic_route(q->v->gsi, vector);
-	CHECK(!lapic_requested(vector));
+	irq_watch(gsi);
+	CHECK(!irq_came(gsi));
 	rng_check_works(q);
-	WAIT_FOR(lapic_requested(vector));
-	ioapic_mask(q->v->gsi);
+	WAIT_FOR(irq_came(gsi));
+	irq_unwatch(gsi);
 	virtio_reset(q->v);
 }

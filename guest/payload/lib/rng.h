@@ -13,7 +13,7 @@ void rng_start(struct virtq *q, uint64_t features);
 void rng_check_works(struct virtq *q);
 /* What the device owes its driver, on whichever transport. */
 void rng_exercise(struct virtq *q);
-/* The interrupt line, by the IOAPIC into this processor's local APIC. */
+/* The interrupt line, as it arrives in the interrupt controller. */
 void rng_check_line(struct virtq *q);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* What a processor that comes out of start.S gets; the first one finds them set. */
-extern uint64_t cpu_stack;
+extern void *cpu_stack;
 extern void (*cpu_entry)(void);
 
 extern const char ap_trampoline[], ap_trampoline_end[];

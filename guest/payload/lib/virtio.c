@@ -31,8 +31,9 @@ void virtio_negotiate(struct virtio *v, uint64_t features)
 	v->t->set_status(v, VIRTIO_CONFIG_S_ACKNOWLEDGE);
 	v->t->set_status(v, found);
 	if (features & ~virtio_offered(v))
-		FAIL("features 0x%lx of 0x%lx are not offered", features & ~virtio_offered(v),
-		     features);
+		FAIL("features 0x%llx of 0x%llx are not offered",
+		     (unsigned long long)(features & ~virtio_offered(v)),
+		     (unsigned long long)features);
 	v->t->set_features(v, 0, features);
 	v->t->set_features(v, 1, features >> 32);
 	v->t->set_status(v, found | VIRTIO_CONFIG_S_FEATURES_OK);

@@ -2,7 +2,7 @@
 /* virtio 1.2, 4.2. */
 #include <linux/virtio_mmio.h>
 
-#include "arch/x86/layout.h"
+#include "lib/board.h"
 #include "lib/cpu.h"
 #include "lib/mem.h"
 #include "lib/virtio.h"
@@ -106,14 +106,12 @@ static const struct virtio_transport mmio_transport = {
 
 bool virtio_find_mmio(struct virtio *v, unsigned id, unsigned n)
 {
-	static const uint8_t gsis[] = X86_VIRTIO_MMIO_GSIS;
-
-	for (unsigned slot = 0; slot < X86_VIRTIO_MMIO_SLOTS; slot++) {
+	for (unsigned slot = 0; slot < BOARD_VIRTIO_MMIO_SLOTS; slot++) {
 		*v = (struct virtio){
 			.t = &mmio_transport,
 			.bus = "mmio",
-			.regs = X86_VIRTIO_MMIO_GPA + slot * X86_VIRTIO_MMIO_STRIDE,
-			.gsi = gsis[slot],
+			.regs = BOARD_VIRTIO_MMIO_GPA + slot * BOARD_VIRTIO_MMIO_STRIDE,
+			.gsi = board_virtio_mmio_gsi(slot),
 		};
 		v->config = v->regs + VIRTIO_MMIO_CONFIG;
 		if (get(v, VIRTIO_MMIO_MAGIC_VALUE) == MAGIC && get(v, VIRTIO_MMIO_VERSION) == 2 &&

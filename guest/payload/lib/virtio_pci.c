@@ -2,7 +2,7 @@
 /* virtio 1.2, 4.1; modern devices only. */
 #include <linux/virtio_pci.h>
 
-#include "arch/x86/layout.h"
+#include "lib/board.h"
 #include "lib/cpu.h"
 #include "lib/mem.h"
 #include "lib/report.h"
@@ -149,7 +149,7 @@ bool virtio_find_pci(struct virtio *v, unsigned id, unsigned n)
 			continue;
 		pci_set_command(slot, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0);
 		*v = (struct virtio){ .t = &pci_transport, .bus = "pci", .slot = slot };
-		v->gsi = X86_INTX_GSI + (slot + pci_read8(slot, PCI_INTERRUPT_PIN) - 1) % 4;
+		v->gsi = BOARD_INTX_GSI + (slot + pci_read8(slot, PCI_INTERRUPT_PIN) - 1) % 4;
 		virtio_locate_pci(v);
 		return true;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "arch/x86/layout.h"
 #include "lib/apic.h"
+#include "lib/board.h"
 #include "lib/cpu.h"
 #include "lib/report.h"
 
@@ -98,4 +99,23 @@ void ioapic_route(unsigned gsi, unsigned vector)
 	ioapic_mask(gsi);
 	ioapic_write(IOAPIC_REDIRECTION + 2 * gsi + 1, lapic_id() << 24);
 	ioapic_write(IOAPIC_REDIRECTION + 2 * gsi, vector);
+}
+
+static unsigned watched;	/* the vector of the line that is watched */
+
+void irq_watch(unsigned gsi)
+{
+	lapic_enable();
+	watched = apic_new_vector();
+	ioapic_route(gsi, watched);
+}
+
+bool irq_came(unsigned gsi)
+{
+	return lapic_requested(watched);
+}
+
+void irq_unwatch(unsigned gsi)
+{
+	ioapic_mask(gsi);
 }

@@ -36,6 +36,11 @@ unsigned smp_count(void)
 	return count;
 }
 
+unsigned smp_self(void)
+{
+	return lapic_id();
+}
+
 static void ap_main(void)
 {
 	void (*fn)(void *arg) = starting.fn;
@@ -61,7 +66,7 @@ bool smp_start(unsigned apic_id, void (*fn)(void *arg), void *arg)
 	starting.fn = fn;
 	starting.arg = arg;
 	starting.arrived = false;
-	cpu_stack = gpa_of(mem_alloc(STACK_SIZE, 16)) + STACK_SIZE;
+	cpu_stack = (char *)mem_alloc(STACK_SIZE, 16) + STACK_SIZE;
 	cpu_entry = ap_main;
 	memcpy(ptr(TRAMPOLINE_PAGE * PAGE_SIZE), ap_trampoline, ap_trampoline_end - ap_trampoline);
 	/* KVM knows no destination by its id until some processor has enabled its APIC. */
