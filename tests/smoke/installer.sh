@@ -41,12 +41,15 @@ learn() {
 click() { ctl move "$1" "$2"; ctl click left; ctl move 400 300; }
 proceed() { click 740 574; } # the button "Continue"
 
-test_installer() {
+installer() { # up to its first page
 	[ -x "$MICROVM-ctl" ] && [ -x "$MICROVM-gpu" ] || skip 'no microvm-ctl or microvm-gpu here'
 	mkdir -p "$SMOKE_OUT/installer"
 	vm --kernel "$INSTALLER_KERNEL" --initrd "$INSTALLER_RD" --memory 1G --append 'console=tty0 quiet' \
 		--gpu 2d,size=800x600,display=none --net user --control socket
 	page language 900
+}
+test_installer() {
+	installer
 	click 100 384 # the line under English
 	page esperanto
 	ctl key up

@@ -8,6 +8,7 @@
 #   fail WHY, skip WHY     end the test
 # shellcheck shell=bash
 export LC_ALL=C # count bytes
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 fail() { echo "$*" >why; exit 1; }
 skip() { echo "$*" >why; exit 77; }

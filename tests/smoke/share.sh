@@ -2,7 +2,6 @@
 # Smoke tests of devices whose queues others serve; part of tests/smoke/x86: shared folders (virtiofsd), disks of
 # qemu-storage-daemon, sockets to the host (vhost-vsock).
 # shellcheck shell=bash disable=SC2016,SC2154,SC2034
-tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 share() { # ARG...: a guest with a shell and the drivers
 	modprobe -q fuse 2>/dev/null || true
 	vm --kernel "$VMLINUX" --initrd "$SHARE_RD" --append "$quiet" "$@"
