@@ -126,6 +126,9 @@ int arm_node_off(struct vm *vm, const struct arm_fdt_node *node);
 
 /* --- parts of the machine --- */
 
+/* build.c: devices for vm->machine->tree. 0, or negative errno after one line in the log. */
+int arm_machine_build(struct vm *vm);
+void arm_machine_clear(struct vm *vm);	/* all of them, after an error too */
 /* tree.c: reads or makes the tree and finds out what it means for memory. */
 int arm_tree_create(struct vm *vm);
 /* The guest's tree: the machine's with what this boot adds. @fdt is empty. */
