@@ -24,6 +24,8 @@
 
 #include "vmm/gmem.h"
 
+#define ARM_BOOT_MAX_RESERVED 32
+
 enum arm_width { ARM_WIDTH_AUTO, ARM_WIDTH_32, ARM_WIDTH_64 };
 
 struct arm_boot {
@@ -32,11 +34,11 @@ struct arm_boot {
 	enum arm_width width;	/* what the user wants; a kernel of the other is refused */
 	struct gmem_range ram;	/* in one region of guest memory */
 	uint64_t dtb_len;	/* room that the device tree needs; 0: ARM_FDT_MAX */
-	/* Of a .bin, in guest memory; and where its tree goes if it looks there, UINT64_MAX: anywhere. */
+	/* Of a .bin, in guest memory; and where it looks for its tree, UINT64_MAX: in a register. */
 	uint64_t raw_gpa, raw_dtb_gpa;
 	/* Where nothing may go: what the tree reserves, spin tables. */
 	const struct gmem_range *reserved;
-	unsigned n_reserved;
+	unsigned n_reserved;	/* ARM_BOOT_MAX_RESERVED at most */
 };
 
 /*
