@@ -68,6 +68,10 @@ void arm_rig_init(struct arm_rig *r)
 {
 	memset(r, 0, sizeof(*r));
 	fake_init(&r->f);
+	r->ipa_bits = 44;
+	r->cfg.memory = 512 * MiB;
+	r->cfg.cpus = 1;
+	r->cfg.serial = (char *)"null";
 	r->cfg.testdev = true;
 	rig_begin(r);
 }
@@ -82,6 +86,13 @@ void arm_rig_again(struct arm_rig *r)
 {
 	rig_end(r);
 	rig_begin(r);
+}
+
+int arm_rig_virt(struct arm_rig *r, const struct arm_gic_host *host)
+{
+	r->machine.ipa_bits = r->ipa_bits;
+	r->vm.n_vcpus = r->cfg.cpus;
+	return arm_virt_create(&r->vm, host);
 }
 
 int arm_rig_build_blob(struct arm_rig *r, const void *blob, size_t len)

@@ -18,6 +18,7 @@ struct arm_rig {
 	struct vm vm;
 	struct arch_machine machine;
 	bool has_pmu;		/* the host */
+	unsigned ipa_bits;	/* likewise; 44 */
 	unsigned lines, last_line;	/* GIC interrupts that were asked for, and the last of them */
 };
 
@@ -26,6 +27,8 @@ void arm_rig_finish(struct arm_rig *r);
 /* The machine of a tree in text, or of a blob. What arm_machine_build() says. */
 int arm_rig_build(struct arm_rig *r, const char *source);
 int arm_rig_build_blob(struct arm_rig *r, const void *blob, size_t len);
+/* The virt board of @host for r->cfg and r->machine.kernel: what arm_virt_create() says. */
+int arm_rig_virt(struct arm_rig *r, const struct arm_gic_host *host);
 /* Takes it apart; another may be built. */
 void arm_rig_again(struct arm_rig *r);
 

@@ -16,12 +16,6 @@
 #define REG_MPIDR_EL1 ARM64_SYS_REG(3, 0, 0, 0, 5)
 #define PVTIME_STRIDE 64
 
-/* KVM's reset_mpidr(): 16 CPUs to a cluster, as a GICv3 can send interrupts to at once. */
-uint64_t arm_default_mpidr(unsigned id)
-{
-	return (id & 0xf) | (uint64_t)(id >> 4 & 0xff) << 8 | (uint64_t)(id >> 12 & 0xff) << 16;
-}
-
 static void set_feature(struct kvm_vcpu_init *init, unsigned feature)
 {
 	init->features[feature / 32] |= 1u << feature % 32;

@@ -135,14 +135,14 @@ int arm_tree_create(struct vm *vm);
 int arm_tree_for_guest(struct vm *vm, const struct arm_entry *entry, struct arm_fdt *fdt);
 /* virt.c: the board that there is when no tree is given. 0 or negative errno. */
 int arm_virt_create(struct vm *vm, const struct arm_gic_host *host);
+/* KVM's affinity fields of vCPU @id, unless they are set to others. */
+uint64_t arm_default_mpidr(unsigned id);
 
 /* cpu.c and, by width, cpu64.c and cpu32.c. */
 int arm64_set_entry(struct vcpu *vcpu, const struct arm_entry *entry);
 int arm32_set_entry(struct vcpu *vcpu, const struct arm_entry *entry);
 void arm64_dump(struct vcpu *vcpu);
 void arm32_dump(struct vcpu *vcpu);
-/* KVM's affinity fields of vCPU @id before anybody sets others. */
-uint64_t arm_default_mpidr(unsigned id);
 /* Per vCPU, when the GIC works. */
 int arm_cpu_ready(struct vcpu *vcpu);
 

@@ -16,6 +16,12 @@
 #define GIC_V2_MAX_CPUS 8
 #define REDIST_SIZE 0x20000ull
 
+/* KVM's reset_mpidr(): 16 CPUs to a cluster, as a GICv3 can send interrupts to at once. */
+uint64_t arm_default_mpidr(unsigned id)
+{
+	return (id & 0xf) | (uint64_t)(id >> 4 & 0xff) << 8 | (uint64_t)(id >> 12 & 0xff) << 16;
+}
+
 static int virt_choose_gic(const struct config *cfg, const struct arm_gic_host *host,
 			   enum arm_gic *gic)
 {
@@ -32,7 +38,7 @@ static int virt_choose_gic(const struct config *cfg, const struct arm_gic_host *
 		return -EINVAL;
 	}
 	if (v2 && cfg->cpus > GIC_V2_MAX_CPUS) {
-		log_error("--cpus %u: a GICv2 has %d at most", cfg->cpus, GIC_V2_MAX_CPUS);
+		log_error("--cpus %u: a GICv2 serves %d at most", cfg->cpus, GIC_V2_MAX_CPUS);
 		return -EINVAL;
 	}
 	return 0;
