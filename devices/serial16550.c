@@ -7,8 +7,6 @@
 #include "devices/byte_regs.h"
 #include "vmm/util.h"
 
-#define SERIAL_FLUSH_PAUSE_NS 1000000
-
 #define SERIAL_IER_MASK 0x0f
 #define SERIAL_MCR_MASK 0x1f
 #define SERIAL_IIR_FIFO 0xc0	/* FIFOs enabled */
@@ -133,124 +131,22 @@ static void serial_rx_feed(struct serial16550 *s)
 
 /* --- transmitter --------------------------------------------------------- */
 
-/*
- * THRE promises room for a whole FIFO, since a guest that sees it does not look
- * again before each of that many characters.
- */
-static void serial_tx_push(struct serial16550 *s, uint8_t data)
-{
-	if (s->tx_len == SERIAL16550_TX_BUFFER)
-		return;		/* sent without looking: lost as on any line */
-	s->tx[(s->tx_head + s->tx_len++) % SERIAL16550_TX_BUFFER] = data;
-	s->tx_burst++;
-	s->tx_full = s->tx_len > SERIAL16550_TX_BUFFER - SERIAL16550_TX_FIFO;
-	if (s->tx_len == 1)
-		loop_post(s->loop, &s->flush);
-}
-
-static void serial_tx_taken(struct serial16550 *s, unsigned n)
-{
-	s->tx_head = (s->tx_head + n) % SERIAL16550_TX_BUFFER;
-	s->tx_len -= n;
-	s->tx_burst = 0;
-	/* Half empty before the guest goes on, so that it does not go on for each character. */
-	if (s->tx_len <= SERIAL16550_TX_BUFFER / 2)
-		s->tx_full = false;
-	if (s->thre_held && !s->tx_full) {
-		s->thre_held = false;
-		s->thre_pending = true;
-		serial_update_irq(s);
-	}
-}
-
-/*
- * On a line that is infinitely fast each FIFO that an interrupt handler fills
- * makes the next interrupt, and the handler would run until its system has
- * nothing more to say: let it go now and then.
- */
-static bool serial_thre_waits(const struct serial16550 *s)
-{
-	return s->tx_full || ((s->ier & UART_IER_THRI) && s->tx_burst >= SERIAL16550_TX_BURST);
-}
-
 static void serial_write_thr(struct serial16550 *s, uint8_t data)
 {
 	if (s->mcr & UART_MCR_LOOP)
 		serial_rx_push(s, data, 0);
-	else if (s->chr)
-		serial_tx_push(s, data);
-	/* Taken up by the shift register at once: empty again. */
-	s->thre_pending = !serial_thre_waits(s);
-	if (!s->thre_pending && !s->thre_held) {
-		s->thre_held = true;
-		loop_post(s->loop, &s->flush);
-	}
-}
-
-/*
- * The contiguous piece at the ring's head. It can be read without the lock:
- * only the loop thread moves the head, and vCPUs only add behind the tail.
- */
-static unsigned serial_tx_piece(struct serial16550 *s, const uint8_t **data)
-{
-	unsigned n;
-
-	pthread_mutex_lock(&s->lock);
-	*data = s->tx + s->tx_head;
-	n = MIN(s->tx_len, SERIAL16550_TX_BUFFER - s->tx_head);
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
-/* Whether the chardev took the whole piece, so that it makes sense to go on. */
-static bool serial_flush_piece(struct serial16550 *s)
-{
-	const uint8_t *data;
-	unsigned len = serial_tx_piece(s, &data), n;
-
-	if (!len)
-		return false;
-	n = chardev_write(s->chr, data, len);
-	pthread_mutex_lock(&s->lock);
-	serial_tx_taken(s, n);
-	pthread_mutex_unlock(&s->lock);
-	return n == len;
-}
-
-static void serial_flush(struct serial16550 *s)
-{
-	/* Two pieces are the whole ring: what comes in meanwhile waits for the timer. */
-	bool more = serial_flush_piece(s) && serial_flush_piece(s);
-
-	s->flush_due_ns = loop_now_ns() + SERIAL_FLUSH_PAUSE_NS;
-	if (more)
-		loop_timer_arm(s->loop, &s->flush_timer, SERIAL_FLUSH_PAUSE_NS);
-}
-
-static bool serial_guest_waits(struct serial16550 *s)
-{
-	bool waits;
-
-	pthread_mutex_lock(&s->lock);
-	waits = s->thre_held;
-	pthread_mutex_unlock(&s->lock);
-	return waits;
-}
-
-static void serial_flush_work(void *arg)
-{
-	struct serial16550 *s = arg;
-	uint64_t now = loop_now_ns();
-
-	if (now >= s->flush_due_ns || serial_guest_waits(s))
-		serial_flush(s);
 	else
-		loop_timer_arm(s->loop, &s->flush_timer, s->flush_due_ns - now);
+		uart_tx_push(&s->tx, data);
+	/* Taken up by the shift register at once: empty again. */
+	s->thre_pending = uart_tx_ready(&s->tx, s->ier & UART_IER_THRI);
 }
 
-static void serial_flush_timer(void *arg)
+static void serial_tx_ready(void *dev)
 {
-	serial_flush(arg);
+	struct serial16550 *s = dev;
+
+	s->thre_pending = true;
+	serial_update_irq(s);
 }
 
 /* --- the chardev's side ---------------------------------------------------- */
@@ -280,7 +176,9 @@ static void serial_input(void *ctx, const uint8_t *data, size_t len)
 
 static void serial_drained(void *ctx)
 {
-	serial_flush(ctx);
+	struct serial16550 *s = ctx;
+
+	uart_tx_drained(&s->tx);
 }
 
 /* A break is a null character with BI set. */
@@ -356,7 +254,7 @@ static uint8_t serial_read_lsr(struct serial16550 *s)
 
 	if (s->rx_len)
 		lsr |= UART_LSR_DR;
-	if (!s->tx_full)
+	if (!s->tx.full)
 		lsr |= UART_LSR_THRE | UART_LSR_TEMT;
 	if (serial_fifo_error(s))
 		lsr |= UART_LSR_FIFOE;
@@ -402,7 +300,7 @@ static uint8_t serial_read_reg(struct serial16550 *s, unsigned off)
 static void serial_write_ier(struct serial16550 *s, uint8_t value)
 {
 	/* Enabling the interrupt of an empty transmitter raises it at once. */
-	if ((value & ~s->ier & UART_IER_THRI) && !s->tx_full)
+	if ((value & ~s->ier & UART_IER_THRI) && !s->tx.full)
 		s->thre_pending = true;
 	s->ier = value & SERIAL_IER_MASK;
 }
@@ -501,10 +399,11 @@ static void serial_power_on(struct serial16550 *s)
 	s->ier = s->fcr = s->lcr = s->mcr = s->scr = s->errors = s->dlm = 0;
 	s->dll = SERIAL_DIVISOR_9600;
 	s->msr = UART_MSR_DCD | UART_MSR_DSR | UART_MSR_CTS;
-	s->thre_pending = s->thre_held = false;
+	s->thre_pending = false;
 	s->polled = false;
 	s->starved = true;
 	serial_rx_clear(s);
+	uart_tx_reset(&s->tx);
 	serial_update_irq(s);
 }
 
@@ -515,9 +414,7 @@ void serial16550_init(struct serial16550 *s, struct loop *loop, struct chardev *
 		.irq = irq,
 		.loop = loop,
 		.chr = chr,
-		.flush = { .cb = serial_flush_work, .arg = s },
 		.refill = { .cb = serial_refill_work, .arg = s },
-		.flush_timer = { .cb = serial_flush_timer, .arg = s },
 		.region = {
 			.name = "serial16550",
 			.ops = &serial_ops,
@@ -527,32 +424,18 @@ void serial16550_init(struct serial16550 *s, struct loop *loop, struct chardev *
 		},
 	};
 	pthread_mutex_init(&s->lock, NULL);
+	uart_tx_init(&s->tx, loop, chr, &s->lock, SERIAL16550_TX_FIFO, serial_tx_ready, s);
 	serial_power_on(s);
 	if (chr)
 		chardev_attach(chr, &serial_front_ops, s);
 }
 
-/* What the guest said last, before it switched itself off, is what matters most. */
-static void serial_flush_last(struct serial16550 *s)
-{
-	const uint8_t *data;
-	unsigned len;
-
-	while ((len = serial_tx_piece(s, &data)) > 0) {
-		chardev_write_last(s->chr, data, len);
-		serial_tx_taken(s, len);
-	}
-}
-
 void serial16550_finish(struct serial16550 *s)
 {
-	loop_cancel(s->loop, &s->flush);
 	loop_cancel(s->loop, &s->refill);
-	loop_timer_disarm(s->loop, &s->flush_timer);
-	if (s->chr) {
-		serial_flush_last(s);
+	uart_tx_finish(&s->tx);
+	if (s->chr)
 		chardev_attach(s->chr, NULL, NULL);
-	}
 	pthread_mutex_destroy(&s->lock);
 }
 

@@ -161,7 +161,7 @@ static void divisor_sits_behind_dlab_and_costs_no_character(void **state)
 static void output_reaches_the_chardev_in_order(void **state)
 {
 	struct fixture *t = *state;
-	char text[3 * SERIAL16550_TX_BUFFER];
+	char text[3 * UART_TX_BUFFER];
 
 	for (size_t i = 0; i < sizeof(text); i++) {
 		text[i] = 'a' + i % 26;
@@ -191,21 +191,21 @@ static void a_flood_is_flushed_at_intervals(void **state)
 	out(t, UART_TX, 'a');
 	fake_settle(&t->f);
 	assert_int_equal(t->chr.out_len, 1);
-	assert_true(t->uart.flush_due_ns >= start + 1000000);
+	assert_true(t->uart.tx.flush_due_ns >= start + 1000000);
 	/* as if the interval were a long one */
-	t->uart.flush_due_ns = UINT64_MAX;
+	t->uart.tx.flush_due_ns = UINT64_MAX;
 	out(t, UART_TX, 'b');
 	fake_settle(&t->f);
 	assert_int_equal(t->chr.out_len, 1);
-	assert_true(t->uart.flush_timer.armed);
-	t->uart.flush_due_ns = 0;
+	assert_true(t->uart.tx.flush_timer.armed);
+	t->uart.tx.flush_due_ns = 0;
 	out(t, UART_IER, UART_IER_THRI);
-	for (int i = 0; i < SERIAL16550_TX_BURST; i++)
+	for (int i = 0; i < UART_TX_BURST; i++)
 		out(t, UART_TX, 'c');
 	/* The guest waits for this one. */
-	t->uart.flush_due_ns = UINT64_MAX;
+	t->uart.tx.flush_due_ns = UINT64_MAX;
 	fake_settle(&t->f);
-	assert_int_equal(t->chr.out_len, 2 + SERIAL16550_TX_BURST);
+	assert_int_equal(t->chr.out_len, 2 + UART_TX_BURST);
 }
 
 static void send_three(void *arg)
@@ -223,7 +223,7 @@ static void a_guest_that_sends_on_does_not_hold_up_the_loop(void **state)
 	out(t, UART_TX, 'x');
 	loop_run_once(t->f.loop, 0);
 	assert_int_equal(t->chr.writes, 2);
-	assert_true(t->uart.flush_timer.armed);
+	assert_true(t->uart.tx.flush_timer.armed);
 	t->chr.on_write = NULL;
 	expect_output(t, "xxxxxxx", 7);
 }
@@ -253,7 +253,7 @@ static unsigned serve_thre(struct fixture *t)
 		for (int i = 0; i < SERIAL16550_TX_FIFO; i++)
 			out(t, UART_TX, 'x');
 		n += SERIAL16550_TX_FIFO;
-		assert_in_range(n, 1, SERIAL16550_TX_BUFFER);
+		assert_in_range(n, 1, UART_TX_BUFFER);
 	}
 	return n;
 }
@@ -264,15 +264,15 @@ static void thre_interrupt_lets_its_handler_go_now_and_then(void **state)
 
 	out(t, UART_IER, UART_IER_THRI);
 	for (int i = 0; i < 40; i++) {
-		assert_int_equal(serve_thre(t), SERIAL16550_TX_BURST);
+		assert_int_equal(serve_thre(t), UART_TX_BURST);
 		assert_int_equal(t->irq.level, 0);
 		/* A guest that polls need not wait. */
 		assert_true(in(t, UART_LSR) & UART_LSR_THRE);
 		fake_settle(&t->f);
 		assert_int_equal(t->irq.level, 1);
 		/* Nothing but a flush makes the next one. */
-		assert_int_equal(t->uart.tx_len, 0);
-		assert_false(t->uart.thre_held);
+		assert_int_equal(t->uart.tx.len, 0);
+		assert_false(t->uart.tx.held);
 	}
 }
 
@@ -284,7 +284,7 @@ static unsigned fill(struct fixture *t)
 	while (in(t, UART_LSR) & UART_LSR_THRE) {
 		for (int i = 0; i < SERIAL16550_TX_FIFO; i++)
 			out(t, UART_TX, 'a' + n++ % 26);
-		assert_in_range(n, 1, SERIAL16550_TX_BUFFER);
+		assert_in_range(n, 1, UART_TX_BUFFER);
 	}
 	return n;
 }
@@ -292,13 +292,13 @@ static unsigned fill(struct fixture *t)
 static void case_97_a_full_buffer_makes_the_guest_wait_and_loses_nothing(void **state)
 {
 	struct fixture *t = *state;
-	char text[SERIAL16550_TX_BUFFER];
+	char text[UART_TX_BUFFER];
 	unsigned n;
 
 	t->chr.appetite = 0;
 	out(t, UART_IER, UART_IER_THRI);
 	n = fill(t);
-	assert_int_equal(n, SERIAL16550_TX_BUFFER);
+	assert_int_equal(n, UART_TX_BUFFER);
 	assert_int_equal(in(t, UART_LSR) & (UART_LSR_THRE | UART_LSR_TEMT), 0);
 	assert_int_equal(in(t, UART_IIR) & 0x0f, UART_IIR_NO_INT);
 	fake_settle(&t->f);
@@ -308,7 +308,7 @@ static void case_97_a_full_buffer_makes_the_guest_wait_and_loses_nothing(void **
 	/* A little room is not worth an interrupt yet, half the buffer is. */
 	fake_chardev_drain(&t->chr, 10);
 	assert_int_equal(t->irq.level, 0);
-	fake_chardev_drain(&t->chr, SERIAL16550_TX_BUFFER / 2);
+	fake_chardev_drain(&t->chr, UART_TX_BUFFER / 2);
 	assert_int_equal(t->irq.level, 1);
 	assert_int_equal(in(t, UART_IIR) & 0x0f, UART_IIR_THRI);
 	assert_true(in(t, UART_LSR) & UART_LSR_TEMT);
@@ -329,7 +329,7 @@ static void case_97_writing_without_looking_at_thre_stays_within_the_buffer(void
 	fake_settle(&t->f);
 	fake_chardev_drain(&t->chr, SIZE_MAX);
 	fake_settle(&t->f);
-	assert_int_equal(t->chr.out_len, SERIAL16550_TX_BUFFER);
+	assert_int_equal(t->chr.out_len, UART_TX_BUFFER);
 }
 
 static void enabling_thre_interrupt_while_full_waits_for_room(void **state)
