@@ -123,11 +123,11 @@ uint32_t vgpu_unref(struct vgpu *g, uint32_t id)
 	return vgpu_command(g, VIRTIO_GPU_CMD_RESOURCE_UNREF, &c, sizeof(c));
 }
 
-/* A command with entries behind it. */
-static uint32_t vgpu_with_entries(struct vgpu *g, uint32_t type, void *cmd, uint32_t len,
-				  const struct virtio_gpu_mem_entry *entries, uint32_t n)
+/* A command with something behind it. */
+static uint32_t vgpu_with_bytes(struct vgpu *g, uint32_t type, void *cmd, uint32_t len,
+				const void *what, uint32_t bytes)
 {
-	uint32_t bytes = n * sizeof(*entries), ret;
+	uint32_t ret;
 	char *buf = malloc(len + bytes);
 
 	if (!buf)
@@ -135,10 +135,16 @@ static uint32_t vgpu_with_entries(struct vgpu *g, uint32_t type, void *cmd, uint
 	vgpu_fill(g, type, cmd);
 	memcpy(buf, cmd, len);
 	if (bytes)
-		memcpy(buf + len, entries, bytes);
+		memcpy(buf + len, what, bytes);
 	ret = vgpu_send(g, 0, buf, len + bytes, NULL, sizeof(g->last));
 	free(buf);
 	return ret;
+}
+
+static uint32_t vgpu_with_entries(struct vgpu *g, uint32_t type, void *cmd, uint32_t len,
+				  const struct virtio_gpu_mem_entry *entries, uint32_t n)
+{
+	return vgpu_with_bytes(g, type, cmd, len, entries, n * sizeof(*entries));
 }
 
 uint32_t vgpu_attach(struct vgpu *g, uint32_t id, const struct virtio_gpu_mem_entry *entries,
@@ -194,6 +200,62 @@ uint32_t vgpu_create_blob(struct vgpu *g, struct virtio_gpu_resource_create_blob
 uint32_t vgpu_set_scanout_blob(struct vgpu *g, struct virtio_gpu_set_scanout_blob c)
 {
 	return vgpu_command(g, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, &c, sizeof(c));
+}
+
+/* --- 3D --------------------------------------------------------------------- */
+
+/* With g->next's context replaced for one command. */
+static uint32_t vgpu_in_ctx(struct vgpu *g, uint32_t ctx)
+{
+	uint32_t before = g->next.ctx_id;
+
+	g->next.ctx_id = ctx;
+	return before;
+}
+
+uint32_t vgpu_ctx_create(struct vgpu *g, uint32_t ctx, uint32_t init, const char *name)
+{
+	struct virtio_gpu_ctx_create c = { .nlen = strlen(name), .context_init = init };
+	uint32_t before = vgpu_in_ctx(g, ctx), type;
+
+	memcpy(c.debug_name, name, c.nlen < sizeof(c.debug_name) ? c.nlen : sizeof(c.debug_name));
+	type = vgpu_command(g, VIRTIO_GPU_CMD_CTX_CREATE, &c, sizeof(c));
+	vgpu_in_ctx(g, before);
+	return type;
+}
+
+uint32_t vgpu_ctx_command(struct vgpu *g, uint32_t type, uint32_t ctx, uint32_t resource)
+{
+	struct virtio_gpu_ctx_resource c = { .resource_id = resource };
+	uint32_t before = vgpu_in_ctx(g, ctx), ret = vgpu_command(g, type, &c, sizeof(c));
+
+	vgpu_in_ctx(g, before);
+	return ret;
+}
+
+uint32_t vgpu_create_3d(struct vgpu *g, struct virtio_gpu_resource_create_3d c)
+{
+	return vgpu_command(g, VIRTIO_GPU_CMD_RESOURCE_CREATE_3D, &c, sizeof(c));
+}
+
+uint32_t vgpu_transfer_3d(struct vgpu *g, uint32_t type, uint32_t ctx,
+			  struct virtio_gpu_transfer_host_3d c)
+{
+	uint32_t before = vgpu_in_ctx(g, ctx), ret = vgpu_command(g, type, &c, sizeof(c));
+
+	vgpu_in_ctx(g, before);
+	return ret;
+}
+
+uint32_t vgpu_submit(struct vgpu *g, uint32_t ctx, const void *commands, uint32_t len,
+		     uint32_t claimed)
+{
+	struct virtio_gpu_cmd_submit c = { .size = claimed };
+	uint32_t before = vgpu_in_ctx(g, ctx), ret;
+
+	ret = vgpu_with_bytes(g, VIRTIO_GPU_CMD_SUBMIT_3D, &c, sizeof(c), commands, len);
+	vgpu_in_ctx(g, before);
+	return ret;
 }
 
 uint32_t vgpu_cursor(struct vgpu *g, uint32_t type, uint32_t output, uint32_t id, int32_t x,

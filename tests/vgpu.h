@@ -65,6 +65,15 @@ uint32_t vgpu_flush(struct vgpu *g, uint32_t id, struct virtio_gpu_rect r);
 uint32_t vgpu_create_blob(struct vgpu *g, struct virtio_gpu_resource_create_blob c,
 			  const struct virtio_gpu_mem_entry *entries, uint32_t n);
 uint32_t vgpu_set_scanout_blob(struct vgpu *g, struct virtio_gpu_set_scanout_blob c);
+/* 3D, in the context @ctx whatever g->next says. */
+uint32_t vgpu_ctx_create(struct vgpu *g, uint32_t ctx, uint32_t init, const char *name);
+uint32_t vgpu_ctx_command(struct vgpu *g, uint32_t type, uint32_t ctx, uint32_t resource);
+uint32_t vgpu_create_3d(struct vgpu *g, struct virtio_gpu_resource_create_3d c);
+uint32_t vgpu_transfer_3d(struct vgpu *g, uint32_t type, uint32_t ctx,
+			  struct virtio_gpu_transfer_host_3d c);
+/* Says @claimed bytes in the header, sends @len. */
+uint32_t vgpu_submit(struct vgpu *g, uint32_t ctx, const void *commands, uint32_t len,
+		     uint32_t claimed);
 uint32_t vgpu_cursor(struct vgpu *g, uint32_t type, uint32_t output, uint32_t id, int32_t x,
 		     int32_t y, uint32_t hot_x, uint32_t hot_y);
 

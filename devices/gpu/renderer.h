@@ -159,8 +159,10 @@ struct gpu_renderer_ops {
 	void (*unmap)(struct gpu_renderer *r, struct gpu_resource *res);	/* NULL: both */
 
 	/* --- contexts; NULL: none. @name: a C string. */
+	/* @capset: one of those above; 0: what the renderer takes when it is not told. */
 	int (*ctx_create)(struct gpu_renderer *r, uint32_t ctx_id, uint32_t capset,
 			  const char *name);
+	/* Its fences are answered already: what comes of them is of no interest. */
 	void (*ctx_destroy)(struct gpu_renderer *r, uint32_t ctx_id);
 	int (*ctx_attach)(struct gpu_renderer *r, uint32_t ctx_id, struct gpu_resource *res);
 	int (*ctx_detach)(struct gpu_renderer *r, uint32_t ctx_id, struct gpu_resource *res);
@@ -200,7 +202,7 @@ struct gpu_renderer_ops {
 	int (*read_cursor)(struct gpu_renderer *r, struct gpu_resource *res, uint32_t *out);
 
 	/* --- life */
-	/* Resources are gone already: so are contexts and fences then, no fence_done() comes. */
+	/* Contexts and resources are gone already; so are fences then, no fence_done() comes. */
 	void (*reset)(struct gpu_renderer *r);
 	void (*destroy)(struct gpu_renderer *r);
 };

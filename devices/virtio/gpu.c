@@ -52,6 +52,7 @@ static void gpu_stop(void *arg)
 		gpu_scanout_off(g, i);
 		gpu_cursor_hide(g, i);
 	}
+	gpu_context_destroy_all(g);
 	gpu_resource_destroy_all(g);
 	g->renderer->ops->reset(g->renderer);
 	loop_timer_disarm(g->v.loop, &g->poll_timer);
@@ -165,7 +166,9 @@ int gpu_create(struct gpu **out, struct loop *loop, const struct gmem *mem,
 	assert(params->n_outputs >= 1 && params->n_outputs <= DISPLAY_MAX_OUTPUTS);
 	if (ret == 0) {
 		g->renderer = params->renderer;
-		g->max_bytes = params->max_bytes ? params->max_bytes : GPU_MAX_BYTES;
+		g->max_bytes = params->max_bytes ? params->max_bytes :
+			       g->renderer && g->renderer->ops->create_3d ? GPU_MAX_BYTES_3D :
+									    GPU_MAX_BYTES;
 		g->max_resources = params->max_resources ? params->max_resources :
 							   GPU_MAX_RESOURCES;
 		gpu_init_outputs(g, params);

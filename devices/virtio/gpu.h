@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Graphics card (virtio 1.3, 5.7): the 2D commands, scanouts, cursors, fences
- * and limits; pictures are made by a gpu_renderer and shown by a display.
+ * Graphics card (virtio 1.3, 5.7): commands, scanouts, cursors, fences and
+ * limits; pictures are made by a gpu_renderer and shown by a display.
  *
  *     gpu_2d_create(&renderer) or another
  *     gpu_create(&gpu, loop, mem, &params)
@@ -37,9 +37,14 @@ struct gpu_params {
 
 /* The host's copies of all resources' pixels; a dozen pictures of 3840 x 2160. */
 #define GPU_MAX_BYTES (512 * MiB)
+/* The same with a renderer of 3D, whose textures and buffers count too. */
+#define GPU_MAX_BYTES_3D (2 * GiB)
+#define GPU_MAX_3D_RESOURCE_BYTES (1 * GiB)
 /* One resource's: it can be copied in less than a tenth of a second. */
 #define GPU_MAX_RESOURCE_BYTES (256 * MiB)
 #define GPU_MAX_RESOURCES 16384
+/* Each is a program of the guest that draws, and some megabytes of the host. */
+#define GPU_MAX_CONTEXTS 256
 /* Entries of one resource's backing (a framebuffer of 64 MiB in scattered pages)... */
 #define GPU_MAX_BACKING 16384
 /* ...and of all. */
@@ -53,12 +58,13 @@ struct gpu_usage {
 	unsigned resources;
 	uint64_t bytes;		/* of host memory for pixels */
 	uint64_t backing;	/* entries */
+	unsigned contexts;
 	unsigned parked;	/* commands that wait for a frame or a fence */
 };
 
 /* What was done since the beginning, for statistics and benchmarks. */
 struct gpu_stats {
-	uint64_t commands, errors, flushes, frames;
+	uint64_t commands, errors, flushes, frames, submits;
 	uint64_t bytes_copied;	/* guest pages to the host's copy */
 };
 

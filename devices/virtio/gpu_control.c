@@ -3,6 +3,7 @@
  * The control queue: takes a command, finds who handles it, answers or parks
  * it; and capability sets, which are no more than a question and an answer.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "devices/virtio/gpu_impl.h"
@@ -76,13 +77,23 @@ static const struct gpu_dispatch {
 	uint32_t feature;	/* VIRTIO_GPU_F_... that must be negotiated */
 	uint32_t (*handle)(struct gpu *g, struct gpu_request *req);
 } gpu_control[] = {
+	{ VIRTIO_GPU_CMD_SUBMIT_3D, VIRTIO_GPU_F_VIRGL, gpu_submit },
+	{ VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, VIRTIO_GPU_F_VIRGL, gpu_transfer_to_host_3d },
+	{ VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, VIRTIO_GPU_F_VIRGL, gpu_transfer_from_host_3d },
 	{ VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, ALWAYS, gpu_transfer_2d },
 	{ VIRTIO_GPU_CMD_RESOURCE_FLUSH, ALWAYS, gpu_flush },
 	{ VIRTIO_GPU_CMD_SET_SCANOUT, ALWAYS, gpu_set_scanout },
 	{ VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, VIRTIO_GPU_F_RESOURCE_BLOB, gpu_set_scanout_blob },
 	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, ALWAYS, gpu_resource_create_2d },
+	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_3D, VIRTIO_GPU_F_VIRGL, gpu_resource_create_3d },
 	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, VIRTIO_GPU_F_RESOURCE_BLOB,
 	  gpu_resource_create_blob },
+	{ VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, VIRTIO_GPU_F_RESOURCE_BLOB, gpu_map_blob },
+	{ VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, VIRTIO_GPU_F_RESOURCE_BLOB, gpu_unmap_blob },
+	{ VIRTIO_GPU_CMD_CTX_CREATE, VIRTIO_GPU_F_VIRGL, gpu_ctx_create },
+	{ VIRTIO_GPU_CMD_CTX_DESTROY, VIRTIO_GPU_F_VIRGL, gpu_ctx_destroy },
+	{ VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, VIRTIO_GPU_F_VIRGL, gpu_ctx_attach },
+	{ VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, VIRTIO_GPU_F_VIRGL, gpu_ctx_detach },
 	{ VIRTIO_GPU_CMD_RESOURCE_UNREF, ALWAYS, gpu_resource_unref },
 	{ VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, ALWAYS, gpu_resource_attach },
 	{ VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, ALWAYS, gpu_resource_detach },
@@ -125,23 +136,56 @@ static uint32_t gpu_execute(struct gpu *g, struct gpu_request *req)
 	return d->handle(g, req);
 }
 
-/* The fence that this command has to wait for; seq 0: none. */
-static struct gpu_fence gpu_fence_begin(struct gpu *g, const struct virtio_gpu_ctrl_hdr *hdr)
+/*
+ * The timeline that a command's fence is on: a context's ring if there is such a
+ * context, else that of the whole card, on which nothing is done too soon.
+ */
+static struct gpu_fence gpu_timeline(const struct gpu *g, const struct virtio_gpu_ctrl_hdr *hdr)
 {
-	const struct gpu_fence none = { 0 };
-	struct gpu_fence fence = { .seq = g->fence_seq + 1 };
+	const struct gpu_fence card = { 0 };
+	const struct gpu_fence ring = { .ctx_id = hdr->ctx_id, .ring_idx = hdr->ring_idx };
+
+	return hdr->flags & VIRTIO_GPU_FLAG_INFO_RING_IDX &&
+	       virtio_has_feature(&g->v, VIRTIO_GPU_F_CONTEXT_INIT) &&
+	       ring.ring_idx < GPU_MAX_RINGS && gpu_context_exists(g, ring.ctx_id) ? ring : card;
+}
+
+/* As gpu_renderer_ops.fence; the card's timeline in place of one that the renderer has not. */
+static int gpu_fence_ask(struct gpu *g, struct gpu_fence *fence)
+{
+	int ret;
+
+	fence->seq = g->fence_seq + 1;
+	ret = g->renderer->ops->fence(g->renderer, fence);
+	if (ret < 0 && fence->ctx_id) {
+		fence->ctx_id = fence->ring_idx = 0;
+		ret = g->renderer->ops->fence(g->renderer, fence);
+	}
+	return ret;
+}
+
+/*
+ * The fence that this command has to wait for; seq 0: none. One that failed, or
+ * whose fence cannot be made, has nothing to wait for but its turn: drivers take
+ * an answer to be one for all that was asked for before on its timeline.
+ */
+static struct gpu_fence gpu_fence_begin(struct gpu *g, const struct virtio_gpu_ctrl_hdr *hdr,
+					bool failed)
+{
+	struct gpu_fence fence = gpu_timeline(g, hdr);
+	int ret = -EINVAL;
 
 	if (!(hdr->flags & VIRTIO_GPU_FLAG_FENCE) || !g->renderer->ops->fence)
-		return none;
-	if (hdr->flags & VIRTIO_GPU_FLAG_INFO_RING_IDX) {
-		fence.ctx_id = hdr->ctx_id;
-		fence.ring_idx = hdr->ring_idx % GPU_MAX_RINGS;
-	}
-	/* A fence that cannot be made is one that nobody has to wait for. */
-	if (g->renderer->ops->fence(g->renderer, &fence) != 0)
-		return none;
-	g->fence_seq++;
-	if (g->poll.fd < 0)
+		return fence;
+	if (!failed)
+		ret = gpu_fence_ask(g, &fence);
+	if (ret > 0)
+		gpu_park_fence(g, &fence);
+	if (ret == 0)
+		g->fence_seq++;
+	else
+		fence.seq = gpu_park_last(g, &fence);
+	if (fence.seq && g->poll.fd < 0)
 		loop_timer_arm(g->v.loop, &g->poll_timer, GPU_POLL_NS);
 	return fence;
 }
@@ -154,7 +198,7 @@ static bool gpu_is_error(uint32_t type)
 static void gpu_answer(struct gpu *g, struct gpu_request *req, uint32_t type)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = &req->cmd.hdr;
-	struct gpu_fence fence = { 0 };
+	struct gpu_fence fence;
 	size_t len;
 
 	if (gpu_is_error(type)) {
@@ -162,9 +206,8 @@ static void gpu_answer(struct gpu *g, struct gpu_request *req, uint32_t type)
 		log_guest(&g->v.rate, "virtio-gpu: %s refused (%#x)", gpu_command_name(hdr->type),
 			  type);
 		req->answer_len = sizeof(req->answer.hdr);
-	} else {
-		fence = gpu_fence_begin(g, hdr);
 	}
+	fence = gpu_fence_begin(g, hdr, gpu_is_error(type));
 	req->answer.hdr = gpu_answer_header(hdr, type);
 	len = chain_write(req->chain, 0, &req->answer, req->answer_len) + req->data_len;
 	gpu_park_or_push(g, req->chain, len, req->frames, &fence);

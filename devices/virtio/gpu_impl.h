@@ -5,11 +5,12 @@
  *     gpu.c           life, configuration, fences of the renderer
  *     gpu_control.c   the control queue: dispatch, answers
  *     gpu_resource.c  resources, their backing and their limits
+ *     gpu_3d.c        contexts, their commands, resources of 3D
  *     gpu_scanout.c   what is shown, and what the guest is told of monitors
  *     gpu_monitor.c   the display's side: it comes, goes, and changes
  *     gpu_cursor.c    the cursor queue
  *     gpu_park.c      commands that wait for a frame or a fence
- *     gpu_proto.c     bytes and rules
+ *     gpu_proto*.c    bytes and rules
  *
  * All on the loop's thread with v->lock held, unless said otherwise.
  */
@@ -22,6 +23,9 @@
 #define GPU_BUCKETS 1024	/* of the table of resources; a power of two */
 #define GPU_MAX_CAPSET (64 * KiB)
 #define GPU_MAX_RINGS 64	/* of a context (5.7.2) */
+#define GPU_CONTEXT_BUCKETS 64u
+/* One SUBMIT_3D's commands; Mesa's are a quarter of that at most. */
+#define GPU_MAX_SUBMIT (1 * MiB)
 
 /*
  * Work of one turn of the loop, in bytes that a CPU moves or what takes as long;
@@ -30,6 +34,8 @@
 #define GPU_TURN_WORK (32 * MiB)
 #define GPU_COMMAND_WORK (8 * KiB)	/* of any command */
 #define GPU_BACKING_WORK 64		/* of an entry */
+#define GPU_SUBMIT_WORK 16		/* of a byte of 3D's commands */
+#define GPU_CONTEXT_WORK (2 * MiB)	/* of making one, or its end */
 #define GPU_TURN_CURSORS (4 * GPU_CURSOR_QUEUE_SIZE)
 
 #define GPU_POLL_NS 1000000ull	/* between looks at a renderer without a descriptor */
@@ -52,6 +58,11 @@ struct gpu_parked {
 	size_t len;
 	uint32_t frames;		/* outputs */
 	struct gpu_fence fence;		/* seq 0: none */
+};
+
+struct gpu_context {
+	uint32_t id;			/* the guest's, not 0 */
+	struct gpu_context *next;	/* in its bucket */
 };
 
 struct gpu_cursor {
@@ -83,6 +94,7 @@ struct gpu {
 	unsigned n_outputs;
 	struct gpu_output outputs[DISPLAY_MAX_OUTPUTS];
 	struct gpu_resource *table[GPU_BUCKETS];
+	struct gpu_context *contexts[GPU_CONTEXT_BUCKETS];
 	struct gpu_usage usage;
 	struct gpu_stats stats;
 	uint64_t work;			/* left of this turn */
@@ -143,10 +155,30 @@ GPU_HANDLER(gpu_resource_uuid);
 GPU_HANDLER(gpu_transfer_2d);
 
 struct gpu_resource *gpu_resource_find(const struct gpu *g, uint32_t id);
+/* VIRTIO_GPU_RESP_OK_NODATA: there may be a new one by this id that costs @bytes, @limit at most. */
+uint32_t gpu_resource_admit(const struct gpu *g, uint32_t id, uint64_t bytes, uint64_t limit);
+/* @res, with its id, is one of the card's from now on. */
+void gpu_resource_link(struct gpu *g, struct gpu_resource *res);
 void gpu_resource_destroy_all(struct gpu *g);
 /* Host addresses of all backing go, and come again; see gpu_memory_leave(). */
 void gpu_resource_unmap_all(struct gpu *g);
 void gpu_resource_map_all(struct gpu *g);
+
+/* --- gpu_3d.c ------------------------------------------------------------- */
+
+GPU_HANDLER(gpu_ctx_create);
+GPU_HANDLER(gpu_ctx_destroy);
+GPU_HANDLER(gpu_ctx_attach);
+GPU_HANDLER(gpu_ctx_detach);
+GPU_HANDLER(gpu_resource_create_3d);
+GPU_HANDLER(gpu_transfer_to_host_3d);
+GPU_HANDLER(gpu_transfer_from_host_3d);
+GPU_HANDLER(gpu_submit);
+GPU_HANDLER(gpu_map_blob);
+GPU_HANDLER(gpu_unmap_blob);
+
+bool gpu_context_exists(const struct gpu *g, uint32_t id);
+void gpu_context_destroy_all(struct gpu *g);
 
 /* --- gpu_scanout.c -------------------------------------------------------- */
 
@@ -182,6 +214,10 @@ void gpu_park_or_push(struct gpu *g, struct virtq_chain *chain, size_t len, uint
 void gpu_park_frames(struct gpu *g, uint32_t outputs);
 /* Everything up to @fence on its timeline is done. */
 void gpu_park_fence(struct gpu *g, const struct gpu_fence *fence);
+/* Everything on all timelines of context @ctx_id, which is gone. */
+void gpu_park_context(struct gpu *g, uint32_t ctx_id);
+/* The last number on the timeline of @fence that is waited for; 0: none. */
+uint64_t gpu_park_last(const struct gpu *g, const struct gpu_fence *fence);
 /* All that wait are answered, or, after a reset, forgotten. */
 void gpu_park_flush(struct gpu *g);
 void gpu_park_forget(struct gpu *g);

@@ -74,6 +74,27 @@ void gpu_park_fence(struct gpu *g, const struct gpu_fence *fence)
 	gpu_park_sweep(g);
 }
 
+void gpu_park_context(struct gpu *g, uint32_t ctx_id)
+{
+	for (unsigned i = 0; i < g->usage.parked; i++)
+		if (g->parked[i].fence.ctx_id == ctx_id)
+			g->parked[i].fence.seq = 0;
+	gpu_park_sweep(g);
+}
+
+uint64_t gpu_park_last(const struct gpu *g, const struct gpu_fence *fence)
+{
+	uint64_t seq = 0;
+
+	for (unsigned i = 0; i < g->usage.parked; i++) {
+		const struct gpu_fence *p = &g->parked[i].fence;
+
+		if (p->ctx_id == fence->ctx_id && p->ring_idx == fence->ring_idx)
+			seq = MAX(seq, p->seq);
+	}
+	return seq;
+}
+
 void gpu_park_flush(struct gpu *g)
 {
 	for (unsigned i = 0; i < g->usage.parked; i++)

@@ -37,6 +37,13 @@ union gpu_command {
 	struct virtio_gpu_get_capset_info capset_info;
 	struct virtio_gpu_get_capset capset;
 	struct virtio_gpu_update_cursor cursor;
+	struct virtio_gpu_ctx_create ctx_create;
+	struct virtio_gpu_ctx_resource ctx_resource;
+	struct virtio_gpu_resource_create_3d create_3d;
+	struct virtio_gpu_transfer_host_3d transfer_3d;
+	struct virtio_gpu_cmd_submit submit;
+	struct virtio_gpu_resource_map_blob map_blob;
+	struct virtio_gpu_resource_unmap_blob unmap_blob;
 };
 
 /* An answer, but for a capset's data. */
@@ -87,5 +94,24 @@ bool gpu_scanout_size_valid(uint32_t width, uint32_t height);
  * blob of @size bytes, with its rectangle in it (case 74).
  */
 bool gpu_scanout_blob_valid(const struct virtio_gpu_set_scanout_blob *c, uint64_t size);
+
+/* --- 3D (gpu_proto_3d.c) -------------------------------------------------- */
+
+/* Width and height of a level of a texture, slices, layers and their product's factors. */
+#define GPU_MAX_3D_SIZE 16384u
+#define GPU_MAX_SAMPLES 32u
+
+/*
+ * Whether RESOURCE_CREATE_3D describes something that can be: sizes, layers,
+ * levels and samples that go with its target (case 66). Formats and flags are the
+ * renderer's to judge.
+ */
+bool gpu_create_3d_valid(const struct virtio_gpu_resource_create_3d *c);
+
+/*
+ * Bytes that such a resource costs the host at most, all its levels, layers and
+ * samples included.
+ */
+uint64_t gpu_create_3d_bytes(const struct virtio_gpu_resource_create_3d *c);
 
 #endif

@@ -32,7 +32,7 @@ struct gpu_resource *gpu_resource_find(const struct gpu *g, uint32_t id)
 	return res;
 }
 
-static void gpu_resource_link(struct gpu *g, struct gpu_resource *res)
+void gpu_resource_link(struct gpu *g, struct gpu_resource *res)
 {
 	struct gpu_resource **bucket = &g->table[gpu_bucket(res->id)];
 
@@ -53,12 +53,11 @@ static void gpu_resource_unlink(struct gpu *g, struct gpu_resource *res)
 	g->usage.bytes -= res->host_bytes;
 }
 
-/* VIRTIO_GPU_RESP_OK_NODATA: there may be a new one by this id that costs @bytes. */
-static uint32_t gpu_resource_admit(const struct gpu *g, uint32_t id, uint64_t bytes)
+uint32_t gpu_resource_admit(const struct gpu *g, uint32_t id, uint64_t bytes, uint64_t limit)
 {
 	if (!id || gpu_resource_find(g, id))
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (g->usage.resources >= g->max_resources || bytes > GPU_MAX_RESOURCE_BYTES ||
+	if (g->usage.resources >= g->max_resources || bytes > limit ||
 	    bytes > g->max_bytes - g->usage.bytes)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	return VIRTIO_GPU_RESP_OK_NODATA;
@@ -215,7 +214,7 @@ GPU_HANDLER(gpu_resource_create_2d)
 {
 	const struct virtio_gpu_resource_create_2d *c = &req->cmd.create_2d;
 	uint64_t bytes = gpu_image_bytes(c->width, c->height);
-	uint32_t type = gpu_resource_admit(g, c->resource_id, bytes);
+	uint32_t type = gpu_resource_admit(g, c->resource_id, bytes, GPU_MAX_RESOURCE_BYTES);
 	struct gpu_resource *res;
 	int ret;
 
@@ -285,17 +284,21 @@ static int gpu_blob_make(struct gpu *g, struct gpu_request *req, struct gpu_reso
 GPU_HANDLER(gpu_resource_create_blob)
 {
 	const struct virtio_gpu_resource_create_blob *c = &req->cmd.create_blob;
-	uint32_t type = gpu_resource_admit(g, c->resource_id, 0);
+	bool valid = gpu_blob_valid(g, c);
+	/* The host's memory, whose only measure is what the guest says. */
+	uint64_t bytes = valid && c->blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST ? c->size : 0;
+	uint32_t type = gpu_resource_admit(g, c->resource_id, bytes, GPU_MAX_3D_RESOURCE_BYTES);
 	struct gpu_resource *res;
 	int ret;
 
 	if (type != VIRTIO_GPU_RESP_OK_NODATA)
 		return type;
-	if (!gpu_blob_valid(g, c))
+	if (!valid)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	res = calloc(1, sizeof(*res));
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	res->host_bytes = bytes;
 	ret = gpu_blob_make(g, req, res);
 	if (ret < 0)
 		free(res);

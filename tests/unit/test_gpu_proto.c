@@ -20,6 +20,11 @@ static void every_command_has_its_size_on_its_queue(void **state)
 		{ 0x108, GPU_CONTROLQ, 32 }, { 0x109, GPU_CONTROLQ, 32 },
 		{ 0x10a, GPU_CONTROLQ, 32 }, { 0x10b, GPU_CONTROLQ, 32 },
 		{ 0x10c, GPU_CONTROLQ, 56 }, { 0x10d, GPU_CONTROLQ, 96 },
+		{ 0x200, GPU_CONTROLQ, 96 }, { 0x201, GPU_CONTROLQ, 24 },
+		{ 0x202, GPU_CONTROLQ, 32 }, { 0x203, GPU_CONTROLQ, 32 },
+		{ 0x204, GPU_CONTROLQ, 72 }, { 0x205, GPU_CONTROLQ, 72 },
+		{ 0x206, GPU_CONTROLQ, 72 }, { 0x207, GPU_CONTROLQ, 32 },
+		{ 0x208, GPU_CONTROLQ, 40 }, { 0x209, GPU_CONTROLQ, 32 },
 		{ 0x300, GPU_CURSORQ, 56 }, { 0x301, GPU_CURSORQ, 56 },
 	};
 
@@ -159,6 +164,80 @@ static void case_74_pictures_in_blobs(void **state)
 	assert_true(gpu_scanout_blob_valid(&c, size));
 }
 
+/* Target, format, width, height, depth, layers, last level, samples. */
+static struct virtio_gpu_resource_create_3d make_3d(const uint32_t f[8])
+{
+	return (struct virtio_gpu_resource_create_3d){
+		.target = f[0], .format = f[1], .width = f[2], .height = f[3], .depth = f[4],
+		.array_size = f[5], .last_level = f[6], .nr_samples = f[7],
+	};
+}
+
+static void resources_of_3d_and_what_they_cost(void **state)
+{
+	static const struct { uint32_t f[8]; uint64_t bytes; } all[] = {
+		{ { 0, 64, 1000, 1, 1, 1, 0, 0 }, 1000 },
+		{ { 0, 64, UINT32_MAX, 1, 1, 0, 0, 0 }, UINT32_MAX },
+		{ { 1, 1, 8, 1, 1, 1, 3, 0 }, 4 * 15 },
+		{ { 2, 1, 64, 32, 1, 1, 0, 0 }, 8192 },
+		{ { 2, 1, 64, 32, 1, 0, 6, 1 }, 4 * (2048 + 512 + 128 + 32 + 8 + 2 + 1) },
+		{ { 2, 31, 64, 32, 1, 1, 0, 4 }, 64 * 32 * 16 * 4 },
+		{ { 3, 94, 4, 4, 4, 1, 2, 0 }, 8 * (64 + 8 + 1) },
+		{ { 4, 1, 16, 16, 1, 6, 0, 0 }, 16 * 16 * 6 * 4 },
+		{ { 5, 1, 16, 8, 1, 1, 0, 0 }, 16 * 8 * 4 },
+		{ { 6, 64, 16, 1, 1, 5, 0, 0 }, 16 * 5 * 4 },
+		{ { 7, 27, 16, 2, 1, 5, 0, 2 }, 16 * 2 * 5 * 2 * 32 },
+		{ { 8, 240, 2, 2, 1, 12, 1, 0 }, (4 + 1) * 12 * 16 },
+		{ { 2, 1, 16384, 16384, 1, 1, 14, 0 }, 4 * 0x15555555ull },
+		{ { 3, 27, 16384, 16384, 16384, 1, 0, 0 }, 32ull << 42 },
+		{ { 7, 27, 16384, 16384, 1, 16384, 0, 32 }, 1024ull << 42 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+		struct virtio_gpu_resource_create_3d c = make_3d(all[i].f);
+
+		assert_true(gpu_create_3d_valid(&c));
+		assert_true(gpu_create_3d_bytes(&c) == all[i].bytes);
+	}
+}
+
+static void case_66_resources_of_3d_that_cannot_be(void **state)
+{
+	static const uint32_t all[][8] = {
+		{ 9, 1, 1, 1, 1, 1, 0, 0 }, { UINT32_MAX, 1, 1, 1, 1, 1, 0, 0 },
+		{ 0, 64, 0, 1, 1, 1, 0, 0 }, { 2, 1, 0, 1, 1, 1, 0, 0 },
+		{ 2, 1, 1, 0, 1, 1, 0, 0 }, { 2, 1, 1, 1, 0, 1, 0, 0 },
+		{ 0, 64, 8, 2, 1, 1, 0, 0 }, { 0, 64, 8, 1, 2, 1, 0, 0 },
+		{ 0, 64, 8, 1, 1, 2, 0, 0 }, { 0, 64, 8, 1, 1, 1, 1, 0 },
+		{ 0, 64, 8, 1, 1, 1, 0, 2 },
+		{ 1, 1, 8, 2, 1, 1, 0, 0 }, { 1, 1, 8, 1, 1, 2, 0, 0 }, { 1, 1, 8, 1, 1, 1, 4, 0 },
+		{ 1, 1, 16385, 1, 1, 1, 0, 0 }, { 1, 1, 8, 1, 1, 1, 0, 2 },
+		{ 2, 1, 16385, 1, 1, 1, 0, 0 }, { 2, 1, 1, 16385, 1, 1, 0, 0 },
+		{ 2, 1, UINT32_MAX, UINT32_MAX, 1, 1, 0, 0 }, { 2, 1, 8, 8, 2, 1, 0, 0 },
+		{ 2, 1, 8, 8, 1, 2, 0, 0 }, { 2, 1, 8, 8, 1, 1, 4, 0 },
+		{ 2, 1, 8, 8, 1, 1, UINT32_MAX, 0 }, { 2, 1, 8, 8, 1, 1, 32, 0 },
+		{ 2, 1, 8, 8, 1, 1, 1, 2 }, { 2, 1, 8, 8, 1, 1, 0, 33 },
+		{ 2, 1, 8, 8, 1, 1, 0, UINT32_MAX },
+		{ 3, 1, 8, 8, 16385, 1, 0, 0 }, { 3, 1, 8, 8, 8, 2, 0, 0 },
+		{ 3, 1, 8, 8, 8, 1, 0, 4 },
+		{ 4, 1, 8, 8, 1, 5, 0, 0 }, { 4, 1, 8, 8, 1, 12, 0, 0 },
+		{ 4, 1, 8, 4, 1, 6, 0, 0 }, { 4, 1, 8, 8, 6, 6, 0, 0 },
+		{ 5, 1, 8, 8, 1, 1, 1, 0 }, { 5, 1, 8, 8, 2, 1, 0, 0 },
+		{ 6, 1, 8, 2, 1, 4, 0, 0 }, { 6, 1, 8, 1, 1, 0, 0, 0 },
+		{ 7, 1, 8, 8, 1, 0, 0, 0 }, { 7, 1, 8, 8, 1, 16385, 0, 0 },
+		{ 7, 1, 8, 8, 1, UINT32_MAX, 0, 0 }, { 7, 1, 8, 8, 2, 4, 0, 0 },
+		{ 8, 1, 8, 8, 1, 7, 0, 0 }, { 8, 1, 8, 8, 1, 0, 0, 0 },
+		{ 8, 1, 8, 4, 1, 6, 0, 0 }, { 8, 1, 8, 8, 1, 6, 0, 2 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+		struct virtio_gpu_resource_create_3d c = make_3d(all[i]);
+
+		if (gpu_create_3d_valid(&c))
+			fail_msg("number %u is taken", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +250,8 @@ int main(void)
 		cmocka_unit_test(rectangles_are_clipped),
 		cmocka_unit_test(sizes_of_scanouts),
 		cmocka_unit_test(case_74_pictures_in_blobs),
+		cmocka_unit_test(resources_of_3d_and_what_they_cost),
+		cmocka_unit_test(case_66_resources_of_3d_that_cannot_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

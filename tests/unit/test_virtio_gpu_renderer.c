@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "devices/virtio/gpu_proto.h"
+#include "tests/fake_renderer.h"
 #include "tests/gpu_rig.h"
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
@@ -18,172 +19,11 @@
 #define H 32u
 #define BYTES (W * H * 4)
 #define ALL VGPU_RECT(0, 0, W, H)
-
-struct fake_renderer {
-	struct gpu_renderer base;
-	int error;		/* of the next call that may fail */
-	int fd;			/* for poll(); -1: none */
-	struct gpu_fence asked, done;	/* the last fence; what poll() says */
-	bool done_due;
-	bool fence_now;		/* fences are done at once */
-	unsigned resources, attached, resets;
-	uint32_t n_capsets;
-};
+#define FEATURES (GPU_RIG_FEATURES | FAKE_RENDERER_FEATURES)
 
 struct t {
 	struct gpu_rig rig;
 	struct fake_renderer *r;
-};
-
-static struct fake_renderer *fake_of(struct gpu_renderer *r)
-{
-	return container_of(r, struct fake_renderer, base);
-}
-
-static int take_error(struct gpu_renderer *r)
-{
-	int error = fake_of(r)->error;
-
-	fake_of(r)->error = 0;
-	return error;
-}
-
-static uint64_t fake_features(struct gpu_renderer *r)
-{
-	return BIT(VIRTIO_GPU_F_VIRGL);
-}
-
-static unsigned fake_n_capsets(struct gpu_renderer *r)
-{
-	return fake_of(r)->n_capsets;
-}
-
-static int fake_capset_info(struct gpu_renderer *r, unsigned index, struct gpu_capset_info *info)
-{
-	*info = (struct gpu_capset_info){ .id = index + 1, .max_version = 2, .max_size = 100 };
-	return take_error(r);
-}
-
-static int fake_capset(struct gpu_renderer *r, uint32_t id, uint32_t version, void *buf, size_t len)
-{
-	assert_int_equal(len, 100);
-	memset(buf, id, 50);
-	return take_error(r);
-}
-
-static int fake_create_2d(struct gpu_renderer *r, struct gpu_resource *res)
-{
-	int error = take_error(r);
-
-	fake_of(r)->resources += error == 0;
-	return error;
-}
-
-static int fake_create_blob(struct gpu_renderer *r, struct gpu_resource *res, uint32_t ctx_id)
-{
-	assert_int_equal(!!res->n_iov, res->blob_mem != VIRTIO_GPU_BLOB_MEM_HOST3D);
-	return fake_create_2d(r, res);
-}
-
-static void fake_destroy_resource(struct gpu_renderer *r, struct gpu_resource *res)
-{
-	assert_int_equal(res->n_iov, 0);
-	assert_int_equal(res->scanouts, 0);
-	fake_of(r)->resources--;
-}
-
-static int fake_attach(struct gpu_renderer *r, struct gpu_resource *res)
-{
-	int error = take_error(r);
-
-	assert_true(res->n_iov);
-	fake_of(r)->attached += error == 0;
-	return error;
-}
-
-static void fake_detach(struct gpu_renderer *r, struct gpu_resource *res)
-{
-	assert_true(res->n_iov);
-	fake_of(r)->attached--;
-}
-
-static int fake_transfer(struct gpu_renderer *r, struct gpu_resource *res,
-			 const struct gpu_transfer *t, uint64_t *copied)
-{
-	return take_error(r);
-}
-
-static int fake_fence(struct gpu_renderer *r, const struct gpu_fence *fence)
-{
-	fake_of(r)->asked = *fence;
-	return fake_of(r)->fence_now;
-}
-
-static int fake_poll_fd(struct gpu_renderer *r)
-{
-	return fake_of(r)->fd;
-}
-
-static void fake_poll(struct gpu_renderer *r)
-{
-	struct fake_renderer *f = fake_of(r);
-	eventfd_t n;
-
-	if (f->fd >= 0)
-		eventfd_read(f->fd, &n);
-	if (f->done_due)
-		r->host.fence_done(r->host.ctx, &f->done);
-	f->done_due = false;
-}
-
-static int fake_surface(struct gpu_renderer *r, struct gpu_resource *res,
-			const struct gpu_scanout_view *view, struct display_surface *out)
-{
-	*out = (struct display_surface){
-		.kind = DISPLAY_PIXELS, .fourcc = view->fourcc, .width = view->rect.width,
-		.height = view->rect.height,
-		.pixels = { .pieces = res->iov, .n_pieces = res->n_iov, .stride = view->stride },
-	};
-	return take_error(r);
-}
-
-static int fake_read_cursor(struct gpu_renderer *r, struct gpu_resource *res, uint32_t *out)
-{
-	return take_error(r);
-}
-
-static void fake_reset(struct gpu_renderer *r)
-{
-	assert_int_equal(fake_of(r)->resources, 0);
-	fake_of(r)->resets++;
-}
-
-static void fake_destroy(struct gpu_renderer *r)
-{
-	if (fake_of(r)->fd >= 0)
-		close(fake_of(r)->fd);
-	free(fake_of(r));
-}
-
-static const struct gpu_renderer_ops fake_ops = {
-	.name = "fake",
-	.features = fake_features,
-	.n_capsets = fake_n_capsets,
-	.capset_info = fake_capset_info,
-	.capset = fake_capset,
-	.create_2d = fake_create_2d,
-	.create_blob = fake_create_blob,
-	.destroy_resource = fake_destroy_resource,
-	.attach = fake_attach,
-	.detach = fake_detach,
-	.transfer = fake_transfer,
-	.fence = fake_fence,
-	.poll_fd = fake_poll_fd,
-	.poll = fake_poll,
-	.surface = fake_surface,
-	.read_cursor = fake_read_cursor,
-	.reset = fake_reset,
-	.destroy = fake_destroy,
 };
 
 static int setup_with(void **state, int fd)
@@ -191,13 +31,10 @@ static int setup_with(void **state, int fd)
 	struct t *t = calloc(1, sizeof(*t));
 	struct gpu_params params = { .n_outputs = 1, .n_plugged = 1 };
 
-	t->r = calloc(1, sizeof(*t->r));
-	t->r->base.ops = &fake_ops;
-	t->r->fd = fd;
-	t->r->n_capsets = 2;
+	t->r = fake_renderer_create(fd);
 	params.renderer = &t->r->base;
 	gpu_rig_init(&t->rig, VRIG_MMIO, &params);
-	gpu_rig_start(&t->rig, GPU_RIG_FEATURES | BIT(VIRTIO_GPU_F_VIRGL));
+	gpu_rig_start(&t->rig, FEATURES);
 	*state = t;
 	return 0;
 }
@@ -252,14 +89,22 @@ static void fenced_command_waits_for_the_renderer(void **state)
 	assert_int_equal(vgpu_create_2d(g, 1, XRGB, W, H), 0);
 	assert_int_equal(t->r->asked.ctx_id, 0);
 	assert_true(t->r->asked.seq == 1);
-	/* One that fails does not, nor one without a fence. */
-	assert_int_equal(vgpu_create_2d(g, 1, XRGB, W, H), VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+	/* One that fails has its turn on the same timeline; one without a fence has none. */
+	ask_fence(t, 51, 0, 0, false);
+	assert_int_equal(vgpu_create_2d(g, 1, XRGB, W, H), 0);
 	g->next.flags = 0;
 	assert_int_equal(vgpu_create_2d(g, 2, XRGB, W, H), OK);
 	assert_int_equal(vgpu_collect(g), 0);
+	assert_true(t->r->asked.seq == 1);
 	fences_done(t, 0, 0, 1);
 	assert_int_equal(vgpu_collect(g), OK);
 	assert_true(g->last.fence_id == 50);
+	assert_int_equal(vgpu_collect(g), VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+	assert_true(g->last.fence_id == 51);
+	/* When nothing is waited for, its turn is now. */
+	ask_fence(t, 52, 0, 0, false);
+	assert_int_equal(vgpu_create_2d(g, 1, XRGB, W, H), VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+	g->next.flags = 0;
 	if (t->r->fd < 0)	/* nobody asks when nothing is waited for */
 		return;
 	fences_done(t, 0, 0, 1);
@@ -274,6 +119,8 @@ static void timelines_are_apart(void **state)
 		{ 1, 0, true }, { 1, 1, true }, { 2, 1, true }, { 7, 9, false }, { 1, 1, true },
 	};
 
+	assert_int_equal(vgpu_ctx_create(g, 1, 0, "one"), OK);
+	assert_int_equal(vgpu_ctx_create(g, 2, 0, "two"), OK);
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
 		ask_fence(t, 100 + i, all[i].ctx, all[i].ring, all[i].on);
 		assert_int_equal(vgpu_create_2d(g, i + 1, XRGB, W, H), 0);
