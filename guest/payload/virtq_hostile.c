@@ -93,7 +93,7 @@ static void readable_after_writable(struct virtq *q)
 /* By the same RAM over and over, far from this payload. */
 static void lengths_past_4_gib(struct virtq *q)
 {
-	const uint32_t start = 64 << 20, len = 700 << 20;
+	const uint32_t start = BOARD_RAM_GPA + (64 << 20), len = 700 << 20;
 
 	for (unsigned n = 0; n < q->size; n++)
 		virtq_set_desc(q, n, start, len, WRITE | NEXT, n + 1);

@@ -15,6 +15,7 @@
 #ifdef __x86_64__
 #include "arch/x86/layout.h"
 
+#define BOARD_RAM_GPA 0
 #define BOARD_TESTDEV_GPA X86_TESTDEV_GPA
 #define BOARD_ECAM_GPA X86_ECAM_GPA
 #define BOARD_PCI_MEM32_GPA X86_PCI_MEM32_BASE
@@ -52,6 +53,7 @@ static inline uint32_t board_testdev_read(unsigned reg)
 
 /* A line's number is its GIC interrupt's. */
 #define BOARD_SPI(n) (32 + (n))
+#define BOARD_RAM_GPA VIRT_RAM_GPA
 #define BOARD_TESTDEV_GPA VIRT_TESTDEV_GPA
 #define BOARD_ECAM_GPA VIRT_ECAM_GPA
 #define BOARD_PCI_MEM32_GPA VIRT_PCI_MEM32_GPA

@@ -82,10 +82,11 @@ bool start_is_ram(uint64_t gpa, uint64_t len)
 	return gpa >= ram && gpa - ram < ram_len && len <= ram_len - (gpa - ram);
 }
 
+/* What the hypervisor keeps for a 64-bit guest right behind its RAM is memory to devices, too. */
 uint64_t start_low_ram_end(void)
 {
 	uint64_t ram, ram_len;
 
 	find_memory(&ram, &ram_len);
-	return ram + ram_len;
+	return ram + ram_len + (sizeof(void *) == 8 ? VIRT_PVTIME_SIZE : 0);
 }
