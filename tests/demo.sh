@@ -16,7 +16,7 @@ picture() {
 	. tests/smoke/installer.sh
 	local file=$1 start=$SECONDS still=$SECONDS told=$SECONDS
 	dir=$(mktemp -d)
-	trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$dir"' EXIT
+	trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$dir"' EXIT
 	cd "$dir"
 	vm "${@:2}" --control socket
 	# Either this is the page we know, or another version's: then all that can be said is that it stays.
