@@ -183,7 +183,7 @@ static void pl011_rx_feed(struct pl011 *dev)
 
 /* --- transmitter ------------------------------------------------------------------ */
 
-/* 2.8.3: the interrupt comes when the FIFO has become as empty as it is to be, which is at once. */
+/* 2.8.3: the interrupt comes when the FIFO has become as empty as it is to be: at once. */
 static void pl011_write_data(struct pl011 *dev, uint8_t data)
 {
 	if (dev->cr & CR_LBE)
