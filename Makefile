@@ -28,8 +28,8 @@ CFLAGS := -std=gnu11 -O2 -g -pthread -fno-common \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wvla -Wundef -Wformat=2 -Wno-unused-parameter -Werror
 LDFLAGS := -pthread
-# PNG only for programs that take screenshots.
-LDLIBS := -luring -Wl,--as-needed -lpng -lfdt -lz
+# PNG only for programs that take screenshots, seccomp for those in a sandbox.
+LDLIBS := -luring -Wl,--as-needed -lpng -lseccomp -lfdt -lz
 
 # Hardening costs nothing that a benchmark shows; sanitizers bring their own.
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE -D_FORTIFY_SOURCE=2 \

@@ -8,7 +8,7 @@ die() { echo "deps.sh: $*" >&2; exit 1; }
 
 packages() {
 	case $1 in
-	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev libdrm-dev libpng-dev libevdev-dev libsdl2-dev libfdt-dev zlib1g-dev ;;
+	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev libdrm-dev libpng-dev libevdev-dev libsdl2-dev libseccomp-dev libfdt-dev zlib1g-dev ;;
 	cross) echo gcc-aarch64-linux-gnu mmdebstrap make acpica-tools ;;
 	lab) echo qemu-system-x86 mmdebstrap busybox-static cpio kmod xz-utils e2fsprogs procps gcc libc6-dev ;;
 	lab-x86) packages lab ;;

@@ -196,7 +196,9 @@ static bool child_reap(struct child *c, bool wait)
 	if (pid == 0)
 		return false;
 	c->pid = 0;
-	if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		log_error("%s: ended for a system call that has no place in its sandbox", c->name);
+	else if (WIFSIGNALED(status))
 		log_info("%s: ended by signal %d", c->name, WTERMSIG(status));
 	else
 		log_info("%s: ended with status %d", c->name, WEXITSTATUS(status));

@@ -9,6 +9,13 @@
 
 #define EVDEV_SONAME "libevdev.so.2"
 
+void evdev_lib_preload(void)
+{
+	/* Without it, whoever asks for a key by name is told so. */
+	if (!dlopen(EVDEV_SONAME, RTLD_LAZY))
+		log_debug("%s", dlerror());
+}
+
 int evdev_lib_load(struct evdev_lib *lib)
 {
 	const struct dynlib_symbol symbols[] = {

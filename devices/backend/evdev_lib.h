@@ -32,5 +32,7 @@ struct evdev_lib {
 
 /* Stays loaded. 0, or -ENOENT after one line in the log. */
 int evdev_lib_load(struct evdev_lib *lib);
+/* Where it is there: now, for a process that is about to lose sight of files. */
+void evdev_lib_preload(void);
 
 #endif

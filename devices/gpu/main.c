@@ -8,10 +8,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "devices/backend/evdev_lib.h"
 #include "devices/backend/unixsock.h"
 #include "devices/control/control_seat.h"
 #include "devices/gpu/options.h"
+#include "devices/gpu/sandbox.h"
 #include "devices/gpu/screen.h"
+#include "devices/ui/ui_sdl.h"
 #include "vmm/log.h"
 
 /*
@@ -135,6 +138,40 @@ static int serve_control(struct control **c, struct control_seat **commands, str
 	return ret;
 }
 
+/* --- what is not needed ------------------------------------------------------------- */
+
+static bool wants_windows(const struct gpu_options *o)
+{
+	return find_card(o) && (o->display == SCREEN_SDL ||
+				(o->display == SCREEN_AUTO && ui_sdl_desktop()));
+}
+
+static int confine_files(const struct gpu_options *o)
+{
+	const char *sockets[SEAT_MAX_DEVICES + 2];
+	unsigned n = 0;
+
+	if (o->no_sandbox) {
+		log_warn("sandbox=off: a guest that breaks in here can do what you can");
+		return 0;
+	}
+	for (unsigned i = 0; i < o->n_devices; i++)
+		if (o->devices[i].socket.path)
+			sockets[n++] = o->devices[i].socket.path;
+	if (o->has_control && o->control.path)
+		sockets[n++] = o->control.path;
+	sockets[n] = NULL;
+	/* Its names of keys. */
+	if (o->has_control)
+		evdev_lib_preload();
+	return sandbox_files(wants_windows(o), sockets);
+}
+
+static int confine_calls(const struct gpu_options *o)
+{
+	return o->no_sandbox ? 0 : sandbox_calls(wants_windows(o));
+}
+
 static int run(const struct gpu_options *o)
 {
 	struct control_seat_params params;
@@ -153,6 +190,8 @@ static int run(const struct gpu_options *o)
 	if (ret < 0)
 		log_error("%s", strerror(-ret));
 	if (ret == 0)
+		ret = confine_files(o);
+	if (ret == 0)
 		ret = add_devices(seat, o);
 	if (ret == 0)
 		ret = show(&screen, seat, loop, o);
@@ -160,6 +199,8 @@ static int run(const struct gpu_options *o)
 		params = control_params(o, seat, screen);
 		ret = serve_control(&control, &commands, loop, &params, &o->control);
 	}
+	if (ret == 0)
+		ret = confine_calls(o);
 	if (ret == 0)
 		loop_run(loop);
 	control_destroy(control);

@@ -174,6 +174,8 @@ static int add_device(struct gpu_options *o, const struct opt_at *at, const char
 	if (d->value.first)
 		snprintf(d->label, sizeof(d->label), "%s %.20s", at->label, d->value.first);
 	o->n_devices++;
+	if (is_gpu)
+		o->no_sandbox = !opt_value_flag(&d->value, "sandbox", true);
 	return parse_device(d);
 }
 

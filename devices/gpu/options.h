@@ -26,6 +26,7 @@ struct gpu_options {
 	int verbose;
 	struct gpu_option_device devices[SEAT_MAX_DEVICES];
 	unsigned n_devices;
+	bool no_sandbox;
 	bool has_control;
 	struct seat_socket control;	/* its path points into the next */
 	struct opt_value control_value;
@@ -45,7 +46,8 @@ void gpu_options_finish(struct gpu_options *o);
 	{ "outputs", "N", "monitors, 1 to 16 (1)" },                                               \
 	{ "size", "WxH", "of the first picture (1280x800)" },                                      \
 	{ "fullscreen", NULL, "windows fill the monitors from the start" },                        \
-	{ "scale", "aspect|integer", "as large as fits, or by whole numbers (aspect)" }
+	{ "scale", "aspect|integer", "as large as fits, or by whole numbers (aspect)" },           \
+	{ "sandbox", NULL, "keep the process from all it does not need (on)" }
 #define GPU_OPTION_INPUT_KEYS                                                                      \
 	{ "name", "NAME", "that the guest sees" },                                                 \
 	{ "serial", "TEXT", "that the guest sees" }

@@ -20,6 +20,7 @@
 #define PROGRAM "build/release/microvm-gpu"
 #define PAUSE_NS 200000
 #define TARGET_US 100
+#define PATIENCE_NS 10000000000ull
 #define EVENTQ 0
 /* Down and up, each with its SYN_REPORT. */
 #define EVENTS 4
@@ -67,8 +68,13 @@ static void bench_finish(struct bench *b)
 
 static void wait_used(struct bench *b, unsigned n)
 {
-	while (n)
+	uint64_t start = loop_now_ns();
+
+	while (n) {
 		n -= vdrv_used(&b->p.q[EVENTQ].ring, NULL) >= 0;
+		if (loop_now_ns() - start > PATIENCE_NS)
+			abort();
+	}
 }
 
 /* Nanoseconds until the key that goes down is all there. */

@@ -107,7 +107,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void start(struct t *t, const char *gpu)
+static void dial(struct t *t, const char *gpu)
 {
 	assert_int_equal(gpu_process_add(t->process, "gpu", gpu), GPU);
 	assert_int_equal(gpu_process_add(t->process, "input", "keyboard"), KEYBOARD);
@@ -115,6 +115,11 @@ static void start(struct t *t, const char *gpu)
 	vp_init(&t->gpu, gpu_process_dial(t->process, GPU), NULL);
 	vp_init(&t->keyboard, gpu_process_dial(t->process, KEYBOARD), NULL);
 	t->driven = true;
+}
+
+static void start(struct t *t, const char *gpu)
+{
+	dial(t, gpu);
 	UNTIL(t, (t->window = xdesk_find(&desk, TITLE)));
 	xdesk_tool("windowmove --sync %lu 0 0", t->window);
 	xdesk_focus(&desk, t->window);
@@ -224,6 +229,39 @@ static void pictures_keys_and_screenshots(void **state)
 	close(file);
 }
 
+/* In the narrower sandbox. */
+static void without_windows_it_does_all_that_needs_none(void **state)
+{
+	struct t *t = *state;
+	int file = memfd_create("png", MFD_CLOEXEC);
+	char answer[400];
+	struct stat st;
+
+	assert_int_equal(gpu_process_set(t->process, NULL, "none"), 0);
+	dial(t, "size=320x200");
+	drive(t);
+	show(t, GREEN);
+	ask(t, "{\"cmd\":\"screenshot\"}\n", file, answer, sizeof(answer));
+	assert_non_null(strstr(answer, "\"ok\": true, \"width\": 320"));
+	assert_int_equal(fstat(file, &st), 0);
+	assert_true(st.st_size > 100);
+	ask(t, "{\"cmd\":\"key\",\"keys\":\"ctrl-a\",\"delay_ms\":1}\n", file, answer,
+	    sizeof(answer));
+	assert_non_null(strstr(answer, "\"ok\": true"));
+	ask(t, "{\"cmd\":\"wait-stable\",\"ms\":1}\n", file, answer, sizeof(answer));
+	assert_non_null(strstr(answer, "\"ok\": true"));
+	assert_int_equal(xdesk_find(&desk, TITLE), 0);
+	close(file);
+}
+
+static void sandbox_that_is_off_is_a_line_in_the_log(void **state)
+{
+	struct t *t = *state;
+
+	start(t, "sandbox=off");
+	UNTIL(t, logged(t, "sandbox=off"));
+}
+
 static void sizes_chords_and_focus(void **state)
 {
 	struct t *t = *state;
@@ -309,6 +347,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(pictures_keys_and_screenshots),
+		TEST(without_windows_it_does_all_that_needs_none),
+		TEST(sandbox_that_is_off_is_a_line_in_the_log),
 		TEST(sizes_chords_and_focus),
 		TEST(closed_window_reaches_who_started_it),
 		TEST(closed_window_of_one_that_was_started_apart_is_logged),

@@ -400,6 +400,10 @@ static void options_say_which_devices_there_are(void **state)
 	assert_int_equal(o.display, SCREEN_AUTO);
 	assert_false(o.devices[0].look.fullscreen);
 	assert_false(o.devices[0].look.integer);
+	assert_false(o.no_sandbox);
+	gpu_options_finish(&o);
+	assert_int_equal(PARSE(&o, "--gpu", "socket=a,sandbox=off"), GPU_OPTIONS_RUN);
+	assert_true(o.no_sandbox);
 	gpu_options_finish(&o);
 }
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is left of a process that serves a hostile guest: files that it needs, and
+ * system calls that it makes. Main thread, before guests can say anything:
+ *
+ *     sandbox_files()	before anything is opened, and any thread is made
+ *     sandbox_calls()	when all is set up; for all threads
+ *
+ * Without windows, a call that is on no list is the end of the process (SIGSYS):
+ * everything in it is ours. Libraries of the desktop and of graphics cards try
+ * much that they can do without: with windows such a call just fails, and only
+ * those that nobody has a use for, such as execve(), are the end.
+ */
+#ifndef MICROVM_SANDBOX_H
+#define MICROVM_SANDBOX_H
+
+#include <stdbool.h>
+
+/*
+ * Landlock, where the kernel has it: no files but what a desktop's libraries read,
+ * if there are @windows, and the directories of @sockets (ended by NULL), in which
+ * we listen and clean up. What is open already, or handed over, is not concerned. 0, or
+ * negative errno after one line in the log.
+ */
+int sandbox_files(bool windows, const char *const *sockets);
+
+/* No new privileges, limits, and a seccomp filter. As above. */
+int sandbox_calls(bool windows);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Files, by Landlock (Documentation/userspace-api/landlock.rst). */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/landlock.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "devices/gpu/sandbox.h"
+#include "vmm/log.h"
+#include "vmm/util.h"
+
+#define READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+/* Devices of graphics cards. */
+#define USE (READ | LANDLOCK_ACCESS_FS_WRITE_FILE)
+/* Files that are memory to be shared, made and removed at once. */
+#define SHARE (USE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE)
+#define LISTEN (LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_MAKE_SOCK |                       \
+		LANDLOCK_ACCESS_FS_REMOVE_FILE)
+/* All of the first version; what is not here nobody can do who has none of these. */
+#define ALL ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1)
+/* Of what is no directory. */
+#define OF_FILES (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
+
+struct place {
+	const char *variable;	/* of the environment, in front; NULL: none */
+	const char *path;
+	uint64_t access;
+};
+
+/* Libraries, their configuration, fonts and pointers; the desktop's key; graphics cards. */
+static const struct place places[] = {
+	{ NULL, "/usr", READ },
+	{ NULL, "/lib", READ },
+	{ NULL, "/lib64", READ },
+	{ NULL, "/opt", READ },
+	{ NULL, "/nix", READ },
+	{ NULL, "/gnu", READ },
+	{ NULL, "/etc", READ },
+	{ NULL, "/var/lib/dbus", READ },
+	{ NULL, "/run/opengl-driver", READ },
+	{ NULL, "/sys", READ },
+	{ NULL, "/proc", READ },
+	{ NULL, "/dev", READ },
+	{ NULL, "/dev/dri", USE },
+	{ NULL, "/dev/nvidiactl", USE },
+	{ NULL, "/dev/nvidia0", USE },
+	{ NULL, "/dev/nvidia-modeset", USE },
+	{ NULL, "/dev/shm", SHARE },
+	{ "XDG_RUNTIME_DIR", "", SHARE },
+	{ "XAUTHORITY", "", LANDLOCK_ACCESS_FS_READ_FILE },
+	{ "HOME", "/.Xauthority", LANDLOCK_ACCESS_FS_READ_FILE },
+	{ "HOME", "/.icons", READ },
+	{ "HOME", "/.local/share/icons", READ },
+	{ "LD_LIBRARY_PATH", "", READ },
+};
+
+/* What is not there needs no rule. */
+static int allow(int rules, const char *path, uint64_t access)
+{
+	struct landlock_path_beneath_attr attr = { .allowed_access = access };
+	struct stat st;
+	int ret = 0;
+
+	attr.parent_fd = open(path, O_PATH | O_CLOEXEC);
+	if (attr.parent_fd < 0)
+		return 0;
+	if (fstat(attr.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		attr.allowed_access &= OF_FILES;
+	if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0)
+		ret = -errno;
+	close(attr.parent_fd);
+	return ret;
+}
+
+static int allow_places(int rules)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(places) && ret == 0; i++) {
+		const struct place *p = &places[i];
+		const char *before = p->variable ? getenv(p->variable) : "";
+		char path[PATH_MAX];
+
+		if (!before || (p->variable && *before != '/'))
+			continue;
+		snprintf(path, sizeof(path), "%s%s", before, p->path);
+		ret = allow(rules, path, p->access);
+	}
+	return ret;
+}
+
+static int allow_sockets(int rules, const char *const *sockets)
+{
+	int ret = 0;
+
+	for (; *sockets && ret == 0; sockets++) {
+		char *copy = strdup(*sockets);
+
+		ret = copy ? allow(rules, dirname(copy), LISTEN) : -ENOMEM;
+		free(copy);
+	}
+	return ret;
+}
+
+static int enter(int rules, bool windows, const char *const *sockets)
+{
+	int ret = allow_sockets(rules, sockets);
+
+	if (ret == 0 && windows)
+		ret = allow_places(rules);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	if (ret == 0)
+		ret = allow(rules, "/", READ);
+#endif
+	if (ret < 0)
+		return ret;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    syscall(SYS_landlock_restrict_self, rules, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+int sandbox_files(bool windows, const char *const *sockets)
+{
+	const struct landlock_ruleset_attr attr = { .handled_access_fs = ALL };
+	int rules = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0), ret;
+
+	if (rules < 0) {
+		/* Older than 5.13, or not among the modules that were chosen. */
+		log_debug("files are not confined: landlock: %m");
+		return 0;
+	}
+	ret = enter(rules, windows, sockets);
+	close(rules);
+	if (ret < 0)
+		log_error("no sandbox: landlock: %s (--gpu sandbox=off goes without)",
+			  strerror(-ret));
+	return ret;
+}
