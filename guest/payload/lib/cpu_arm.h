@@ -3,15 +3,21 @@
 #ifndef PAYLOAD_CPU_ARM_H
 #define PAYLOAD_CPU_ARM_H
 
+/*
+ * Not by r14, which is another register in each mode of armv7: QEMU's TCG tells KVM
+ * of the wrong one, where the syndrome has the register as arm64 sees it.
+ */
 #ifdef __aarch64__
 #define CPU_W "%w"
+#define CPU_VALUE
 #else
 #define CPU_W "%"
+#define CPU_VALUE __asm__("r3")
 #endif
 
 static inline uint8_t read8(uint64_t gpa)
 {
-	uint32_t v;
+	register uint32_t v CPU_VALUE;
 
 	__asm__ volatile("ldrb " CPU_W "0, [%1]" : "=r"(v) : "r"((uintptr_t)gpa) : "memory");
 	return v;
@@ -19,7 +25,7 @@ static inline uint8_t read8(uint64_t gpa)
 
 static inline uint16_t read16(uint64_t gpa)
 {
-	uint32_t v;
+	register uint32_t v CPU_VALUE;
 
 	__asm__ volatile("ldrh " CPU_W "0, [%1]" : "=r"(v) : "r"((uintptr_t)gpa) : "memory");
 	return v;
@@ -27,7 +33,7 @@ static inline uint16_t read16(uint64_t gpa)
 
 static inline uint32_t read32(uint64_t gpa)
 {
-	uint32_t v;
+	register uint32_t v CPU_VALUE;
 
 	__asm__ volatile("ldr " CPU_W "0, [%1]" : "=r"(v) : "r"((uintptr_t)gpa) : "memory");
 	return v;
@@ -35,17 +41,23 @@ static inline uint32_t read32(uint64_t gpa)
 
 static inline void write8(uint64_t gpa, uint8_t v)
 {
-	__asm__ volatile("strb " CPU_W "0, [%1]" : : "r"((uint32_t)v), "r"((uintptr_t)gpa) : "memory");
+	register uint32_t value CPU_VALUE = v;
+
+	__asm__ volatile("strb " CPU_W "0, [%1]" : : "r"(value), "r"((uintptr_t)gpa) : "memory");
 }
 
 static inline void write16(uint64_t gpa, uint16_t v)
 {
-	__asm__ volatile("strh " CPU_W "0, [%1]" : : "r"((uint32_t)v), "r"((uintptr_t)gpa) : "memory");
+	register uint32_t value CPU_VALUE = v;
+
+	__asm__ volatile("strh " CPU_W "0, [%1]" : : "r"(value), "r"((uintptr_t)gpa) : "memory");
 }
 
 static inline void write32(uint64_t gpa, uint32_t v)
 {
-	__asm__ volatile("str " CPU_W "0, [%1]" : : "r"(v), "r"((uintptr_t)gpa) : "memory");
+	register uint32_t value CPU_VALUE = v;
+
+	__asm__ volatile("str " CPU_W "0, [%1]" : : "r"(value), "r"((uintptr_t)gpa) : "memory");
 }
 
 static inline uint64_t read64(uint64_t gpa)
