@@ -19,7 +19,7 @@ sources() {
 [ "$1" != --sources ] || { sources; exit; }
 
 arch=$1 out=$2
-build=libc6-dev,linux-libc-dev,liburing-dev,libslirp-dev,libdrm-dev,libpng-dev,libevdev-dev,libsdl2-dev,libfdt-dev,zlib1g-dev,libseccomp-dev
+build=libc6-dev,linux-libc-dev,liburing-dev,libslirp-dev,libdrm-dev,libpng-dev,libevdev-dev,libsdl2-dev,libfdt-dev,zlib1g-dev,libseccomp-dev,libvirglrenderer-dev
 tests=busybox-static,bash,dash,coreutils,diffutils,findutils,gawk,grep,sed,perl-base,util-linux,mount,procps,kmod,iproute2,e2fsprogs
 not=(doc man locale info lintian)
 

@@ -11,6 +11,7 @@
 #include "devices/backend/evdev_lib.h"
 #include "devices/backend/unixsock.h"
 #include "devices/control/control_seat.h"
+#include "devices/gpu/gpu_virgl.h"
 #include "devices/gpu/options.h"
 #include "devices/gpu/sandbox.h"
 #include "devices/gpu/screen.h"
@@ -65,6 +66,31 @@ static int watch_signals(struct loop *loop, struct loop_fd *src)
 	return ret;
 }
 
+/*
+ * Who makes the pictures, NULL: software. 3D that cannot be had is no reason to have
+ * no picture at all, unless a GPU was named for it.
+ */
+static int make_renderer(struct gpu_renderer **out, const struct gpu_option_device *d)
+{
+	const struct gpu_virgl_params params = { .rendernode = d->in_3d.rendernode };
+	char why[300];
+	int ret = d->in_3d.virgl ? gpu_virgl_create(out, &params, why, sizeof(why)) : 0;
+
+	if (ret == 0)
+		return 0;
+	log_msg(params.rendernode ? LOG_ERROR : LOG_WARN, "%s: %s%s", d->label, why,
+		params.rendernode ? "" : "; there is 2D only");
+	return params.rendernode ? ret : 0;
+}
+
+static int add_gpu(struct seat *seat, const struct gpu_option_device *d)
+{
+	struct gpu_params params = d->gpu;
+	int ret = make_renderer(&params.renderer, d);
+
+	return ret < 0 ? ret : seat_add_gpu(seat, d->label, &d->socket, &params);
+}
+
 static int add_devices(struct seat *seat, const struct gpu_options *o)
 {
 	int ret = 0;
@@ -72,7 +98,7 @@ static int add_devices(struct seat *seat, const struct gpu_options *o)
 	for (unsigned i = 0; i < o->n_devices && ret == 0; i++) {
 		const struct gpu_option_device *d = &o->devices[i];
 
-		ret = d->is_gpu ? seat_add_gpu(seat, d->label, &d->socket, &d->gpu) :
+		ret = d->is_gpu ? add_gpu(seat, d) :
 				  seat_add_input(seat, d->label, &d->socket, &d->input);
 	}
 	return ret;
@@ -96,6 +122,7 @@ static int show(struct screen **screen, struct seat *seat, struct loop *loop,
 		return 0;
 	params.gpu = &card->gpu;
 	params.look = card->look;
+	params.virgl = card->in_3d.virgl;
 	return screen_create(screen, loop, seat, &params);
 }
 
@@ -146,6 +173,12 @@ static bool wants_windows(const struct gpu_options *o)
 				(o->display == SCREEN_AUTO && ui_sdl_desktop()));
 }
 
+/* Libraries of the desktop or of OpenGL. */
+static bool wants_libraries(const struct gpu_options *o)
+{
+	return wants_windows(o) || (find_card(o) && find_card(o)->in_3d.virgl);
+}
+
 static int confine_files(const struct gpu_options *o)
 {
 	const char *sockets[SEAT_MAX_DEVICES + 2];
@@ -164,12 +197,12 @@ static int confine_files(const struct gpu_options *o)
 	/* Its names of keys. */
 	if (o->has_control)
 		evdev_lib_preload();
-	return sandbox_files(wants_windows(o), sockets);
+	return sandbox_files(wants_libraries(o), sockets);
 }
 
 static int confine_calls(const struct gpu_options *o)
 {
-	return o->no_sandbox ? 0 : sandbox_calls(wants_windows(o));
+	return o->no_sandbox ? 0 : sandbox_calls(wants_libraries(o));
 }
 
 static int run(const struct gpu_options *o)

@@ -64,6 +64,18 @@ int gpu_option_gpu(struct gpu_params *gpu, struct screen_look *look, const char 
 	return parse_size(&gpu->output, label, opt_value_get(value, "size"));
 }
 
+int gpu_option_3d(struct gpu_option_3d *in_3d, const char *label, const struct opt_value *value)
+{
+	*in_3d = (struct gpu_option_3d){
+		.virgl = value->first && !strcmp(value->first, "virgl"),
+		.rendernode = opt_value_get(value, "rendernode"),
+	};
+	if (in_3d->virgl || !in_3d->rendernode)
+		return 0;
+	log_error("%s: rendernode= is for virgl", label);
+	return -EINVAL;
+}
+
 static const char *const kinds[] = {
 	[INPUT_KEYBOARD] = "keyboard",
 	[INPUT_MOUSE] = "mouse",
@@ -145,6 +157,8 @@ static int parse_device(struct gpu_option_device *d)
 	int ret = d->is_gpu ? gpu_option_gpu(&d->gpu, &d->look, d->label, &d->value) :
 			      gpu_option_input(&d->input, d->label, &d->value);
 
+	if (ret == 0 && d->is_gpu)
+		ret = gpu_option_3d(&d->in_3d, d->label, &d->value);
 	return ret < 0 ? ret : parse_socket(&d->socket, d->label, &d->value);
 }
 
@@ -155,7 +169,7 @@ static int add_device(struct gpu_options *o, const struct opt_at *at, const char
 	int ret;
 
 	if (!strcmp(value, "help"))
-		return print_keys(is_gpu ? "--gpu KEY=VALUE,...: a graphics card" :
+		return print_keys(is_gpu ? "--gpu 2d|virgl,...: a graphics card; virgl draws 3D" :
 				  "--input KIND,...: keyboard, mouse, tablet or multitouch", keys);
 	if (o->n_devices == SEAT_MAX_DEVICES) {
 		log_error("%s: more than %d devices", at->label, SEAT_MAX_DEVICES);
@@ -166,8 +180,8 @@ static int add_device(struct gpu_options *o, const struct opt_at *at, const char
 	ret = opt_value_parse(&d->value, at->label, value, keys);
 	if (ret < 0)
 		return ret;
-	if (is_gpu && d->value.first) {
-		log_error("%s: unknown key '%.40s'", at->label, d->value.first);
+	if (is_gpu && d->value.first && !opt_words_have(GPU_OPTION_KINDS, d->value.first)) {
+		log_error("%s %.40s: one of %s", at->label, d->value.first, GPU_OPTION_KINDS);
 		opt_value_finish(&d->value);
 		return -EINVAL;
 	}
@@ -246,7 +260,7 @@ static int set_version(void *config, const struct opt_at *at, const char *value)
 }
 
 static const struct opt options[] = {
-	{ "gpu", "KEY=VALUE", "Devices", "graphics card (--gpu help lists its keys)",
+	{ "gpu", GPU_OPTION_KINDS, "Devices", "graphics card (--gpu help lists its keys)",
 	  .set = set_gpu },
 	{ "input", "KIND", "Devices", "keyboard, mouse, tablet, multitouch (--input help)",
 	  .multiple = true, .set = set_input },

@@ -9,6 +9,12 @@
 #include "devices/gpu/seat.h"
 #include "vmm/opts.h"
 
+/* What --gpu says of 3D. */
+struct gpu_option_3d {
+	bool virgl;
+	const char *rendernode;	/* NULL: any */
+};
+
 /* One --gpu or --input. */
 struct gpu_option_device {
 	char label[64];		/* for messages: "--input keyboard" */
@@ -17,6 +23,7 @@ struct gpu_option_device {
 	bool is_gpu;
 	struct gpu_params gpu;
 	struct screen_look look;
+	struct gpu_option_3d in_3d;
 	struct seat_input input;
 };
 
@@ -42,9 +49,11 @@ void gpu_options_finish(struct gpu_options *o);
  * Keys of --gpu and --input, but for where their front end comes from: microvm
  * has them in its own options of these names, and passes them on.
  */
+#define GPU_OPTION_KINDS "2d|virgl"
 #define GPU_OPTION_KEYS                                                                            \
 	{ "outputs", "N", "monitors, 1 to 16 (1)" },                                               \
 	{ "size", "WxH", "of the first picture (1280x800)" },                                      \
+	{ "rendernode", "FILE", "virgl: the GPU that draws (the first one, else the processor)" }, \
 	{ "fullscreen", NULL, "windows fill the monitors from the start" },                        \
 	{ "scale", "aspect|integer", "as large as fits, or by whole numbers (aspect)" },           \
 	{ "sandbox", NULL, "keep the process from all it does not need (on)" }
@@ -54,6 +63,7 @@ void gpu_options_finish(struct gpu_options *o);
 /* 0, or -EINVAL after one line in the log. Strings point into @value. */
 int gpu_option_gpu(struct gpu_params *gpu, struct screen_look *look, const char *label,
 		   const struct opt_value *value);
+int gpu_option_3d(struct gpu_option_3d *in_3d, const char *label, const struct opt_value *value);
 int gpu_option_input(struct seat_input *input, const char *label, const struct opt_value *value);
 
 #endif

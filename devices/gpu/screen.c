@@ -58,6 +58,7 @@ static int open_sdl(struct screen *s, struct loop *loop, struct gpu *gpu,
 		.height = first->height ? first->height : GPU_DEFAULT_HEIGHT,
 		.fullscreen = params->look.fullscreen,
 		.integer = params->look.integer,
+		.no_gl = params->virgl,
 		.closed = window_closed,
 		.ctx = s,
 	};

@@ -24,6 +24,7 @@ struct screen_params {
 	enum screen_mode mode;
 	const char *name;	/* of the guest; NULL: microvm */
 	struct screen_look look;
+	bool virgl;		/* this thread's GL is the card's */
 	const struct gpu_params *gpu;	/* what the seat's card was made with; not kept */
 };
 

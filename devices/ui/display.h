@@ -50,6 +50,9 @@ struct display_pixels {
 	unsigned n_pieces;
 	uint64_t offset;
 	uint32_t stride;		/* bytes, at least width * 4 */
+	/* Brings the pieces up to date before they are read; NULL: they are. Takes no lock. */
+	void (*refresh)(void *ctx);
+	void *refresh_ctx;
 };
 
 struct display_texture {

@@ -46,6 +46,12 @@ bool surface_format_alpha(uint32_t fourcc)
 	return f && f->a != NO_ALPHA;
 }
 
+static void surface_refresh(const struct display_pixels *px)
+{
+	if (px->refresh)
+		px->refresh(px->refresh_ctx);
+}
+
 const void *surface_ptr(const struct display_surface *s, uint32_t y, uint32_t rows)
 {
 	const struct display_pixels *px = &s->pixels;
@@ -54,6 +60,7 @@ const void *surface_ptr(const struct display_surface *s, uint32_t y, uint32_t ro
 	const struct iovec *piece = px->pieces;
 
 	assert(s->kind == DISPLAY_PIXELS && rows && range_fits(y, rows, s->height));
+	surface_refresh(px);
 	while (off >= piece->iov_len)
 		off -= piece++->iov_len;
 	assert(piece < px->pieces + px->n_pieces);
@@ -73,6 +80,7 @@ void surface_read(const struct display_surface *s, const struct display_rect *r,
 
 	assert(s->kind == DISPLAY_PIXELS && range_fits(r->x, r->width, s->width) &&
 	       range_fits(r->y, r->height, s->height));
+	surface_refresh(px);
 	iov_read_rows(px->pieces, px->n_pieces, &from, dst, dst_stride);
 }
 

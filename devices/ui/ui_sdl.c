@@ -200,6 +200,8 @@ static int open_desktop(struct ui_sdl *ui, const struct ui_sdl_params *params, c
 	if (ret < 0)
 		return ret;
 	set_hints(ui);
+	if (params->no_gl)
+		ui->sdl.SetHint(SDL_HINT_RENDER_DRIVER, "software");
 	if (ui->sdl.Init(SDL_INIT_VIDEO) < 0) {
 		snprintf(why, len, "no display to open a window on: %s",
 			 ui->sdl.GetError());

@@ -29,6 +29,7 @@ struct ui_sdl_params {
 	uint32_t width, height;	/* of each at first */
 	bool fullscreen;	/* at first; of as many as there are monitors */
 	bool integer;		/* pictures are scaled by whole numbers only, at first */
+	bool no_gl;		/* OpenGL on this thread is somebody else's */
 	/*
 	 * Where events go, by kind; a kind without event() is not there. Places go
 	 * to the tablet; motion, once the pointer is taken, to the mouse; fingers

@@ -290,10 +290,12 @@ static size_t gpu_refuse(const struct virtq_chain *chain)
 
 static int gpu_check(const char *label, const struct opt_value *opts)
 {
+	struct gpu_option_3d in_3d;
 	struct gpu_params params;
 	struct screen_look look;
+	int ret = gpu_option_gpu(&params, &look, label, opts);
 
-	return gpu_option_gpu(&params, &look, label, opts);
+	return ret < 0 ? ret : gpu_option_3d(&in_3d, label, opts);
 }
 
 static int gpu_announce(const struct virtio_env *env, const struct opt_value *opts)
@@ -301,7 +303,7 @@ static int gpu_announce(const struct virtio_env *env, const struct opt_value *op
 	int ret = gpu_process_set(env->gpu, opt_value_get(opts, "program"),
 				  opt_value_get(opts, "display"));
 
-	return ret < 0 ? ret : announce(env, "gpu", opts, false, gpu_own_keys);
+	return ret < 0 ? ret : announce(env, "gpu", opts, opts->first, gpu_own_keys);
 }
 
 static int gpu_front_create(struct virtio_device **out, const struct virtio_env *env,
@@ -325,8 +327,8 @@ const struct virtio_model virtio_gpu_model = {
 	.external = true,
 	.shares_ram = true,
 	.name = "gpu",
-	.arg = "2d|none",
-	.help = "graphics card, with a keyboard and a tablet unless --input is given",
+	.arg = GPU_OPTION_KINDS "|none",
+	.help = "graphics card (virgl: 3D), with a keyboard and a tablet unless --input is given",
 	.keys = gpu_keys,
 	.companions = (const struct virtio_companion[]){
 		{ &virtio_input_model, "keyboard" },
