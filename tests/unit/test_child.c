@@ -109,6 +109,7 @@ static void way_it_ended_is_told(void **state)
 {
 	assert_logs("exit 3", "ended with status 3");
 	assert_logs("kill -9 $$", "ended by signal 9");
+	assert_logs("kill -SYS $$", "ended for a system call");
 }
 
 static void program_that_is_not_there_says_so(void **state)
