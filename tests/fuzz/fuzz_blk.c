@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "devices/virtio/blk.h"
+#include "tests/fuzz/input.h"
 #include "tests/mem_disk.h"
 #include "tests/vrig.h"
 
@@ -21,11 +22,6 @@
 #define MAX_REQUESTS 64
 #define KINDS 16		/* of disks */
 #define UNTOUCHED 0xcc
-
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
 
 struct request {
 	bool used;		/* this slot is */
@@ -41,17 +37,6 @@ struct fuzz {
 	unsigned in_flight;
 	struct request requests[BLK_QUEUE_SIZE];	/* by head */
 };
-
-static uint64_t take(struct input *in, unsigned n)
-{
-	uint64_t v = 0;
-
-	n = MIN(n, in->left);
-	memcpy(&v, in->data, n);
-	in->data += n;
-	in->left -= n;
-	return v;
-}
 
 /* --- requests -------------------------------------------------------------------------- */
 

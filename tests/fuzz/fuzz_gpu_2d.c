@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "devices/virtio/gpu_proto.h"
+#include "tests/fuzz/input.h"
 #include "tests/gpu_rig.h"
 
 #define CHECK(cond) do { if (!(cond)) abort(); } while (0)
@@ -21,28 +22,12 @@
 #define ROOM 1100u		/* of an answer */
 #define SLOTS 32		/* commands in flight */
 
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
-
 struct fuzz {
 	struct gpu_rig rig;
 	uint64_t commands, answers;	/* guest memory */
 	unsigned in_flight, slot;
 	uint32_t room[2][VIRTQ_MAX_SIZE];	/* by head; 0xffffffff: not in flight */
 };
-
-static uint64_t take(struct input *in, unsigned n)
-{
-	uint64_t v = 0;
-
-	n = MIN(n, in->left);
-	memcpy(&v, in->data, n);
-	in->data += n;
-	in->left -= n;
-	return v;
-}
 
 /* Mostly small numbers, sometimes those at which things wrap. */
 static uint32_t take_u32(struct input *in, uint32_t small)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "devices/virtio/input.h"
+#include "tests/fuzz/input.h"
 #include "tests/vrig.h"
 
 #define CHECK(cond) do { if (!(cond)) abort(); } while (0)
@@ -20,11 +21,6 @@
 #define STEPS 400
 #define FLOOD 700
 
-struct in {
-	const uint8_t *data;
-	size_t left;
-};
-
 struct guest {
 	struct vrig r;
 	struct virtio_device *v;
@@ -34,17 +30,6 @@ struct guest {
 	struct input_state heard;	/* what the guest was told */
 	bool odd;			/* something came that breaks no rule but proves nothing */
 };
-
-static uint64_t take(struct in *in, unsigned n)
-{
-	uint64_t v = 0;
-
-	n = MIN(n, in->left);
-	memcpy(&v, in->data, n);
-	in->data += n;
-	in->left -= n;
-	return v;
-}
 
 static bool broken(struct guest *g)
 {
@@ -72,7 +57,7 @@ static void say(struct guest *g, uint16_t type, uint16_t code, int32_t value)
 	input_send(&g->sink, type, code, value);
 }
 
-static void one_event(struct guest *g, struct in *in)
+static void one_event(struct guest *g, struct input *in)
 {
 	static const uint16_t types[] = { EV_SYN, EV_KEY, EV_REL, EV_ABS, EV_MSC, EV_SW, EV_LED };
 	unsigned how = take(in, 1);
@@ -82,7 +67,7 @@ static void one_event(struct guest *g, struct in *in)
 	say(g, type, type == EV_SYN ? code % 4 : code, value);
 }
 
-static void flood(struct guest *g, struct in *in)
+static void flood(struct guest *g, struct input *in)
 {
 	unsigned code = take(in, 1);
 
@@ -134,7 +119,7 @@ static unsigned give(struct guest *g, unsigned n, uint32_t len)
 	return collect(g);
 }
 
-static void status(struct guest *g, struct in *in)
+static void status(struct guest *g, struct input *in)
 {
 	struct virtio_input_event e = { 0 };
 	unsigned how = take(in, 1);
@@ -151,7 +136,7 @@ static void status(struct guest *g, struct in *in)
 	collect(g);
 }
 
-static void config(struct guest *g, struct in *in)
+static void config(struct guest *g, struct input *in)
 {
 	static const uint8_t sizes[] = { 1, 2, 4, 4 };
 	unsigned how = take(in, 1), off = take(in, 1), size;
@@ -166,7 +151,7 @@ static void config(struct guest *g, struct in *in)
 }
 
 /* A word of ring memory changed behind the device's back. */
-static void scribble(struct guest *g, struct in *in)
+static void scribble(struct guest *g, struct input *in)
 {
 	struct vdrv_ring *ring = &g->r.d.rings[take(in, 1) & 1];
 	uint64_t off = take(in, 2) % vdrv_ring_bytes(ring->size);
@@ -186,7 +171,7 @@ static void restart(struct guest *g)
 	g->odd = false;
 }
 
-static void step(struct guest *g, struct in *in)
+static void step(struct guest *g, struct input *in)
 {
 	unsigned what = take(in, 1);
 
@@ -242,7 +227,7 @@ static void check_end(struct guest *g)
 }
 
 /* The capabilities of a device that nobody ever built. */
-static void random_caps(struct input_caps *caps, struct in *in)
+static void random_caps(struct input_caps *caps, struct input *in)
 {
 	memset(caps, 0, sizeof(*caps));
 	for (unsigned i = 0; i < 16; i++)
@@ -256,7 +241,7 @@ static void random_caps(struct input_caps *caps, struct in *in)
 	caps->abs[ABS_MT_SLOT].minimum = take(in, 4);
 }
 
-static bool plug(struct guest *g, struct in *in)
+static bool plug(struct guest *g, struct input *in)
 {
 	struct input_params params = {
 		.kind = take(in, 1) % INPUT_KINDS,
@@ -282,7 +267,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct guest *g = calloc(1, sizeof(*g));
-	struct in in = { data, size };
+	struct input in = { data, size };
 
 	CHECK(g);
 	log_set_level(LOG_ERROR);

@@ -11,6 +11,7 @@
 
 #include "devices/backend/netdev_user.h"
 #include "devices/virtio/net.h"
+#include "tests/fuzz/input.h"
 #include "tests/packets.h"
 #include "tests/vrig.h"
 
@@ -22,26 +23,10 @@
 #define IN (FAKE_RAM2_GPA + 0x40000)
 #define STEPS 64
 
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
-
 struct guest {
 	struct vrig r;
 	struct virtio_device *v;
 };
-
-static uint64_t take(struct input *in, unsigned n)
-{
-	uint64_t v = 0;
-
-	n = MIN(n, in->left);
-	memcpy(&v, in->data, n);
-	in->data += n;
-	in->left -= n;
-	return v;
-}
 
 /* Up to @max bytes to guest memory at @gpa; how many. */
 static size_t take_bytes(struct guest *g, struct input *in, uint64_t gpa, size_t max)

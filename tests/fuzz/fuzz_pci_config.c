@@ -7,27 +7,12 @@
  */
 #include <stdlib.h>
 
+#include "tests/fuzz/input.h"
 #include "tests/pci_guest.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
 
 #define CHECK(cond) do { if (!(cond)) abort(); } while (0)
-
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
-
-static uint64_t take(struct input *in, unsigned n)
-{
-	uint64_t v = 0;
-
-	n = MIN(n, in->left);
-	memcpy(&v, in->data, n);
-	in->data += n;
-	in->left -= n;
-	return v;
-}
 
 static unsigned take_size(struct input *in)
 {

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "tests/echo_dev.h"
+#include "tests/fuzz/input.h"
 #include "tests/vrig.h"
 #include "vmm/util.h"
 
@@ -31,32 +32,10 @@ struct transport_fuzz {
 	uint8_t caps[PCI_CONFIG_SIZE];	/* configuration space at power-on */
 };
 
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
-
 static void check(bool ok)
 {
 	if (!ok)
 		abort();
-}
-
-static uint8_t take(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->data++;
-}
-
-static uint64_t take_le(struct input *in, unsigned size)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < size; i++)
-		v |= (uint64_t)take(in) << (8 * i);
-	return v;
 }
 
 static void make_world(struct transport_fuzz *z, enum vrig_kind kind)
@@ -128,10 +107,10 @@ static void driver_queue(struct transport_fuzz *z, struct input *in)
 {
 	struct vdrv *d = &z->r.d;
 
-	vdrv_set(d, VDRV_QUEUE_SEL, take(in) % 8);
-	vdrv_set(d, VDRV_QUEUE_SIZE, take(in));
+	vdrv_set(d, VDRV_QUEUE_SEL, take(in, 1) % 8);
+	vdrv_set(d, VDRV_QUEUE_SIZE, take(in, 1));
 	for (unsigned reg = VDRV_QUEUE_DESC; reg <= VDRV_QUEUE_USED; reg++)
-		vdrv_set_addr(d, reg, take_le(in, 3) << (take(in) & 0x3f));
+		vdrv_set_addr(d, reg, take(in, 3) << (take(in, 1) & 0x3f));
 	vdrv_set(d, VDRV_QUEUE_ENABLE, 1);
 }
 
@@ -143,11 +122,11 @@ static void driver_window(struct transport_fuzz *z, struct input *in, uint8_t op
 
 	if (!d->is_pci)
 		return;
-	vdrv_pci_write(d, d->cfg_cap + VIRTIO_PCI_CAP_BAR, 1, op & 0x80 ? take(in) : 0);
-	vdrv_pci_write(d, d->cfg_cap + VIRTIO_PCI_CAP_OFFSET, 4, take_le(in, 2));
+	vdrv_pci_write(d, d->cfg_cap + VIRTIO_PCI_CAP_BAR, 1, op & 0x80 ? take(in, 1) : 0);
+	vdrv_pci_write(d, d->cfg_cap + VIRTIO_PCI_CAP_OFFSET, 4, take(in, 2));
 	vdrv_pci_write(d, d->cfg_cap + VIRTIO_PCI_CAP_LENGTH, 4, size);
 	if (op & 0x40)
-		vdrv_pci_write(d, data, 4, take_le(in, 4));
+		vdrv_pci_write(d, data, 4, take(in, 4));
 	else
 		vdrv_pci_read(d, data, 4);
 }
@@ -168,29 +147,29 @@ static uint64_t window(struct transport_fuzz *z, uint8_t op)
  */
 static void transport_op(struct transport_fuzz *z, struct input *in)
 {
-	uint8_t op = take(in);
+	uint8_t op = take(in, 1);
 	unsigned size = 1 << (op >> 4 & 3);
 	uint64_t addr, value;
 
 	switch (op & 15) {
 	default:
-		addr = window(z, op) + take_le(in, 2);
-		bus_write(&z->r.fake.mmio, addr, size, take_le(in, size));
+		addr = window(z, op) + take(in, 2);
+		bus_write(&z->r.fake.mmio, addr, size, take(in, size));
 		break;
 	case 1:
-		addr = window(z, op) + take_le(in, 2);
+		addr = window(z, op) + take(in, 2);
 		bus_read(&z->r.fake.mmio, addr, size, &value);
 		check(!(value & ~all_ones(size)));
 		break;
 	case 2:
 		/* The registers by index, so that values get where they matter. */
-		vdrv_set(&z->r.d, take(in) % VDRV_N_REGS, take_le(in, size % 8));
+		vdrv_set(&z->r.d, take(in, 1) % VDRV_N_REGS, take(in, size % 8));
 		break;
 	case 3:
-		driver_start(z, take(in));
+		driver_start(z, take(in, 1));
 		break;
 	case 4:
-		driver_request(z, (op >> 4) % ECHO_QUEUES, take(in));
+		driver_request(z, (op >> 4) % ECHO_QUEUES, take(in, 1));
 		break;
 	case 5:
 		loop_run_once(z->r.fake.loop, 0);
@@ -256,7 +235,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct transport_fuzz worlds[VRIG_PACKED];
 	struct input in = { data, size };
-	unsigned kind = take(&in) % VRIG_PACKED;
+	unsigned kind = take(&in, 1) % VRIG_PACKED;
 	struct transport_fuzz *z = &worlds[kind];
 
 	if (!z->r.fake.loop)
