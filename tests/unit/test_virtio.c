@@ -14,8 +14,7 @@
 #include <cmocka.h>
 
 #include "tests/capture.h"
-#include "tests/echo_dev.h"
-#include "tests/vrig.h"
+#include "tests/echo_rig.h"
 
 #define ACK VIRTIO_CONFIG_S_ACKNOWLEDGE
 #define DRIVER VIRTIO_CONFIG_S_DRIVER
@@ -28,66 +27,31 @@
 #define V1 BIT(VIRTIO_F_VERSION_1)
 #define ALL_FEATURES (ECHO_FEATURES | VIRTIO_COMMON_FEATURES)
 
-struct t {
-	struct vrig r;
-	struct echo_dev e;
-};
-
-static int setup(void **state)
-{
-	struct t *t = calloc(1, sizeof(*t));
-
-	vrig_init(&t->r, *(const enum vrig_kind *)*state);
-	echo_init(&t->e, t->r.fake.loop, &t->r.fake.mem);
-	vrig_plug(&t->r, &t->e.v);
-	*state = t;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct t *t = *state;
-
-	vrig_unplug(&t->r);
-	echo_finish(&t->e);
-	vrig_finish(&t->r);
-	free(t);
-	return 0;
-}
-
-static void assert_status(struct t *t, uint8_t status)
+static void assert_status(struct echo_rig *t, uint8_t status)
 {
 	assert_int_equal(vdrv_get(&t->r.d, VDRV_STATUS), status);
 }
 
-static void set_status(struct t *t, uint8_t status)
+static void set_status(struct echo_rig *t, uint8_t status)
 {
 	vdrv_set(&t->r.d, VDRV_STATUS, status);
 }
 
-/* The echo queue works: the strongest sign of life. */
-static void assert_works(struct t *t)
+static void assert_works(struct echo_rig *t)
 {
-	char in[8] = "";
-
-	assert_int_equal(vrig_request(&t->r, 0, "hello", 6, in, sizeof(in)), 6);
-	assert_string_equal(in, "hello");
-	assert_true(vrig_take_queue_irq(&t->r, 0));
+	assert_true(echo_rig_works(t));
 }
 
-static void assert_restarts(struct t *t)
+static void assert_restarts(struct echo_rig *t)
 {
-	vdrv_start(&t->r.d, ALL_FEATURES);
-	vrig_take_config_irq(&t->r);
-	vrig_take_queue_irq(&t->r, 0);
-	assert_works(t);
+	assert_true(echo_rig_restarts(t, ALL_FEATURES));
 }
 
 /* --- discovery and negotiation ----------------------------------------------- */
 
 static void device_presents_itself(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	assert_status(t, 0);
@@ -106,7 +70,7 @@ static void device_presents_itself(void **state)
 
 static void driver_starts_the_device_and_it_works(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	for (unsigned i = 0; i < 3; i++) {
 		vdrv_start(&t->r.d, ALL_FEATURES);
@@ -120,7 +84,7 @@ static void driver_starts_the_device_and_it_works(void **state)
 
 static void device_works_without_any_optional_feature(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, 0);
 	assert_true(t->e.v.features == V1);
@@ -129,7 +93,7 @@ static void device_works_without_any_optional_feature(void **state)
 
 static void driver_may_use_smaller_queues(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	for (uint16_t size = 1; size <= ECHO_QUEUE_SIZE; size *= 2) {
@@ -151,7 +115,7 @@ static void case_23_steps_out_of_order_are_ignored(void **state)
 		DRIVER, FEATURES_OK, DRIVER_OK, DRIVER | FEATURES_OK, DRIVER | DRIVER_OK,
 		0x10, 0x20,
 	};
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(early); i++) {
 		set_status(t, early[i]);
@@ -170,7 +134,7 @@ static void case_23_steps_out_of_order_are_ignored(void **state)
 
 static void several_steps_at_once_are_taken_in_their_order(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_set_features(&t->r.d, V1);
 	set_status(t, LIVE);
@@ -182,7 +146,7 @@ static void several_steps_at_once_are_taken_in_their_order(void **state)
 
 static void case_23_cleared_bits_are_ignored(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, 0);
 	set_status(t, ACK);
@@ -195,7 +159,7 @@ static void case_23_cleared_bits_are_ignored(void **state)
 
 static void case_23_driver_cannot_set_needs_reset(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, 0);
 	set_status(t, LIVE | NEEDS_RESET);
@@ -212,7 +176,7 @@ static void case_23_features_that_were_not_offered_are_refused(void **state)
 		/* and those that lack VERSION_1 */
 		0, ECHO_FEATURES, ALL_FEATURES & ~V1,
 	};
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -232,7 +196,7 @@ static void case_23_features_that_were_not_offered_are_refused(void **state)
 
 static void features_are_final_once_they_are_ok(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	assert_int_equal(vdrv_negotiate(d, V1 | BIT(0)), SETTLED);
@@ -245,7 +209,7 @@ static void features_are_final_once_they_are_ok(void **state)
 
 static void features_above_63_are_not_there(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	set_status(t, ACK);
@@ -261,7 +225,7 @@ static void features_above_63_are_not_there(void **state)
 
 static void failed_stops_the_device(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, ALL_FEATURES);
 	set_status(t, LIVE | FAILED);
@@ -274,7 +238,7 @@ static void failed_stops_the_device(void **state)
 
 static void reset_brings_back_power_on_state(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_start(d, ALL_FEATURES);
@@ -298,7 +262,7 @@ static void reset_brings_back_power_on_state(void **state)
 
 static void case_22_ten_thousand_resets_with_chains_in_flight(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	const struct vdrv_buf buf = VDRV_IN(0x80000, 64);
 
@@ -325,7 +289,7 @@ static void case_22_ten_thousand_resets_with_chains_in_flight(void **state)
 static void case_12_bad_queue_size_keeps_the_queue_off(void **state)
 {
 	static const uint32_t bad[] = { 0, 3, 17, 32, 1024, 0x8000, 0xffff };
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -345,7 +309,7 @@ static void case_12_bad_queue_size_keeps_the_queue_off(void **state)
 
 static void case_13_registers_of_a_live_queue_are_frozen(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_start(d, ALL_FEATURES);
@@ -365,7 +329,7 @@ static void case_13_registers_of_a_live_queue_are_frozen(void **state)
 
 static void case_13_queue_is_frozen_when_enabled_not_only_when_live(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_free_all(d);
@@ -379,7 +343,7 @@ static void case_13_queue_is_frozen_when_enabled_not_only_when_live(void **state
 
 static void queue_is_enabled_only_while_the_driver_sets_up(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_free_all(d);
@@ -399,7 +363,7 @@ static void queue_is_enabled_only_while_the_driver_sets_up(void **state)
 static void case_14_queues_that_are_not_there_take_nothing(void **state)
 {
 	static const uint32_t selects[] = { ECHO_QUEUES, 64, 255, 0x7fff, 0xffff };
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_negotiate(d, V1);
@@ -419,7 +383,7 @@ static void case_14_queues_that_are_not_there_take_nothing(void **state)
 
 static void case_15_rings_outside_ram_keep_the_queue_off(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	struct vdrv_ring *r = &d->rings[0];
 
@@ -438,7 +402,7 @@ static void case_15_rings_outside_ram_keep_the_queue_off(void **state)
 
 /* --- kicks --------------------------------------------------------------------- */
 
-static bool kick_is_pending(struct t *t, unsigned q)
+static bool kick_is_pending(struct echo_rig *t, unsigned q)
 {
 	eventfd_t n;
 
@@ -447,7 +411,7 @@ static bool kick_is_pending(struct t *t, unsigned q)
 
 static void case_16_kicks_of_a_device_that_is_off_are_drained(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	for (unsigned q = 0; q < ECHO_QUEUES; q++)
@@ -465,7 +429,7 @@ static void case_16_kicks_of_a_device_that_is_off_are_drained(void **state)
 
 static void case_16_kicks_of_a_queue_that_is_off_are_drained(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_free_all(d);
@@ -481,7 +445,7 @@ static void case_16_kicks_of_a_queue_that_is_off_are_drained(void **state)
 
 static void chains_of_before_driver_ok_are_served_after_it(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	const struct vdrv_buf buf = VDRV_OUT(0x80000, 4);
 	struct vdrv_ring *r;
@@ -503,7 +467,7 @@ static void chains_of_before_driver_ok_are_served_after_it(void **state)
 
 static void parked_chains_come_back_when_the_device_likes(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	struct vdrv_ring *r = &d->rings[1];
 	int heads[ECHO_PARK];
@@ -523,7 +487,7 @@ static void parked_chains_come_back_when_the_device_likes(void **state)
 
 static void case_25_kick_storm_costs_one_notify_a_turn(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	uint16_t *avail_event;
 
@@ -552,7 +516,7 @@ static void case_25_kick_storm_costs_one_notify_a_turn(void **state)
 
 static void device_may_kick_itself(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_start(d, ALL_FEATURES);
@@ -567,7 +531,7 @@ static void device_may_kick_itself(void **state)
 
 static void interrupt_comes_once_a_batch_and_not_when_unwanted(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	struct vdrv_ring *r = &d->rings[0];
 
@@ -589,7 +553,7 @@ static void interrupt_comes_once_a_batch_and_not_when_unwanted(void **state)
 	assert_true(vdrv_used(r, NULL) >= 0);
 }
 
-static void change_device_config(struct t *t, uint8_t value)
+static void change_device_config(struct echo_rig *t, uint8_t value)
 {
 	pthread_mutex_lock(&t->e.v.lock);
 	t->e.config[0] = value;
@@ -599,7 +563,7 @@ static void change_device_config(struct t *t, uint8_t value)
 
 static void config_change_interrupts_a_live_driver(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, ALL_FEATURES);
 	assert_false(vrig_take_config_irq(&t->r));
@@ -611,7 +575,7 @@ static void config_change_interrupts_a_live_driver(void **state)
 
 static void config_change_of_before_driver_ok_is_told_then(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_negotiate(&t->r.d, V1);
 	change_device_config(t, 1);
@@ -629,7 +593,7 @@ static void config_change_of_before_driver_ok_is_told_then(void **state)
 
 static void config_is_read_and_written_in_any_width(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	assert_int_equal(vdrv_config_read(d, 0, 1), '0');
@@ -648,7 +612,7 @@ static void case_24_config_access_past_the_end_is_ignored(void **state)
 		unsigned off, size;
 	} bad[] = { { 10, 1 }, { 9, 2 }, { 8, 4 }, { 7, 4 }, { 3, 8 }, { 11, 1 }, { 0xf8, 8 },
 		    { 0xfc, 4 }, { 0xff, 1 } };
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_true(vdrv_config_read(&t->r.d, bad[i].off, bad[i].size) == 0);
@@ -659,7 +623,7 @@ static void case_24_config_access_past_the_end_is_ignored(void **state)
 
 static void case_24_config_offsets_do_not_wrap(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	uint8_t buf[16] = { 1 };
 
 	virtio_config_read(&t->e.v, UINT64_MAX, buf, 2);
@@ -673,7 +637,7 @@ static void case_24_config_offsets_do_not_wrap(void **state)
 
 static void generation_moves_when_new_values_are_seen(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	uint32_t before;
 
@@ -695,7 +659,7 @@ static void generation_moves_when_new_values_are_seen(void **state)
 
 /* --- hostile queues: the device needs a reset, and then works --------------------------- */
 
-static void assert_needs_reset(struct t *t)
+static void assert_needs_reset(struct echo_rig *t)
 {
 	unsigned notifies;
 
@@ -715,7 +679,7 @@ static void assert_needs_reset(struct t *t)
 	assert_restarts(t);
 }
 
-static struct vdrv_ring *start_hostile(struct t *t)
+static struct vdrv_ring *start_hostile(struct echo_rig *t)
 {
 	vdrv_start(&t->r.d, ALL_FEATURES);
 	fake_settle(&t->r.fake);
@@ -746,7 +710,7 @@ static void case_03_looping_chain(void **state)
 
 static void case_04_empty_chain_is_answered(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv_ring *r = start_hostile(t);
 
 	for (unsigned i = 0; i < 100; i++) {
@@ -793,7 +757,7 @@ static void case_07_buffer_outside_ram(void **state)
 
 static void case_08_buffer_in_device_registers(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	uint64_t regs = t->r.d.is_pci ? t->r.d.bar : VRIG_MMIO_GPA;
 
 	for (unsigned i = 0; i < 2; i++) {
@@ -823,7 +787,7 @@ static void case_10_indirect_table_of_bad_size(void **state)
 
 static void case_11_indirect_that_was_not_negotiated(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv_ring *r = &t->r.d.rings[0];
 
 	vdrv_start(&t->r.d, ALL_FEATURES & ~BIT(VIRTIO_RING_F_INDIRECT_DESC));
@@ -833,7 +797,7 @@ static void case_11_indirect_that_was_not_negotiated(void **state)
 
 static void case_19_answer_is_as_long_as_there_is_room(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	char in[4] = "";
 
 	start_hostile(t);
@@ -845,7 +809,7 @@ static void case_19_answer_is_as_long_as_there_is_room(void **state)
 
 static void case_20_same_head_twice(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv_ring *r;
 
 	start_hostile(t);
@@ -859,7 +823,7 @@ static void case_20_same_head_twice(void **state)
 
 static void case_21_broken_again_and_again(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	for (unsigned i = 0; i < 2000; i++) {
 		struct vdrv_ring *r = start_hostile(t);
@@ -876,7 +840,7 @@ static void case_21_broken_again_and_again(void **state)
 
 static void device_failure_matters_only_while_it_runs(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_negotiate(&t->r.d, V1);
 	pthread_mutex_lock(&t->e.v.lock);
@@ -905,7 +869,7 @@ static void device_without_file_descriptors_is_not_made(void **state)
 {
 	static const uint16_t sizes[] = { 4, 4, 4, 4 };
 	static const struct virtio_ops ops = { .name = "test" };
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct rlimit was, tight;
 	unsigned fds = count_fds();
 	struct virtio_device v;
@@ -930,7 +894,7 @@ static void device_without_file_descriptors_is_not_made(void **state)
 /* Each test on each transport: the kind is the initial state. */
 static enum vrig_kind kinds[VRIG_KINDS] = { VRIG_MMIO, VRIG_PCI_INTX, VRIG_PCI_MSIX };
 
-#define ON(f, k, name) { #f " (" name ")", f, setup, teardown, &kinds[k] }
+#define ON(f, k, name) { #f " (" name ")", f, echo_rig_setup, echo_rig_teardown, &kinds[k] }
 #define T(f) ON(f, VRIG_MMIO, "mmio"), ON(f, VRIG_PCI_INTX, "pci"), ON(f, VRIG_PCI_MSIX, "msi-x")
 
 int main(void)

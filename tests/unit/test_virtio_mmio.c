@@ -9,52 +9,30 @@
 
 #include <cmocka.h>
 
-#include "tests/echo_dev.h"
-#include "tests/vrig.h"
+#include "tests/echo_rig.h"
 
 #define SETTLED                                                                                    \
 	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
 
-struct t {
-	struct vrig r;
-	struct echo_dev e;
-};
-
 static int setup(void **state)
 {
-	struct t *t = calloc(1, sizeof(*t));
-
-	vrig_init(&t->r, VRIG_MMIO);
-	echo_init(&t->e, t->r.fake.loop, &t->r.fake.mem);
-	vrig_plug(&t->r, &t->e.v);
-	*state = t;
+	*state = echo_rig_create(VRIG_MMIO);
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct t *t = *state;
-
-	vrig_unplug(&t->r);
-	echo_finish(&t->e);
-	vrig_finish(&t->r);
-	free(t);
-	return 0;
-}
-
-static uint64_t get(struct t *t, unsigned off)
+static uint64_t get(struct echo_rig *t, unsigned off)
 {
 	return vdrv_raw_read(&t->r.d, off, 4);
 }
 
-static void set(struct t *t, unsigned off, uint32_t value)
+static void set(struct echo_rig *t, unsigned off, uint32_t value)
 {
 	vdrv_raw_write(&t->r.d, off, 4, value);
 }
 
 static void identity_reads_as_the_specification_says(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	assert_int_equal(get(t, VIRTIO_MMIO_MAGIC_VALUE), 0x74726976);
 	assert_int_equal(get(t, VIRTIO_MMIO_VERSION), 2);
@@ -70,7 +48,7 @@ static void write_only_and_absent_registers_read_zero(void **state)
 		VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_QUEUE_DESC_LOW,
 		VIRTIO_MMIO_QUEUE_USED_HIGH, 0x018, 0x01c, 0x028, 0x03c, 0x040, 0x0c0, 0x0f8,
 	};
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(regs); i++)
@@ -79,7 +57,7 @@ static void write_only_and_absent_registers_read_zero(void **state)
 
 static void writes_to_read_only_registers_are_dropped(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	for (unsigned off = 0; off < 0x10; off += 4)
 		set(t, off, 0);
@@ -95,7 +73,7 @@ static void writes_to_read_only_registers_are_dropped(void **state)
 /* There are no shared memory regions: length and base of any are -1 (4.2.2). */
 static void shared_memory_regions_are_absent(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	for (uint32_t id = 0; id < 300; id += 99) {
 		set(t, VIRTIO_MMIO_SHM_SEL, id);
@@ -109,7 +87,7 @@ static void shared_memory_regions_are_absent(void **state)
 static void case_24_registers_answer_aligned_words_only(void **state)
 {
 	static const unsigned widths[] = { 1, 2, 8 };
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(widths); i++)
@@ -129,7 +107,7 @@ static void case_24_registers_answer_aligned_words_only(void **state)
 
 static void status_bits_above_seven_are_no_reset(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, 0);
 	set(t, VIRTIO_MMIO_STATUS, 0x100);
@@ -137,7 +115,7 @@ static void status_bits_above_seven_are_no_reset(void **state)
 	assert_int_equal(get(t, VIRTIO_MMIO_STATUS), SETTLED | VIRTIO_CONFIG_S_DRIVER_OK);
 }
 
-static void serve_one(struct t *t)
+static void serve_one(struct echo_rig *t)
 {
 	vdrv_add(&t->r.d.rings[0], &(struct vdrv_buf)VDRV_OUT(0x80000, 1), 1);
 	vdrv_kick(&t->r.d, 0);
@@ -146,7 +124,7 @@ static void serve_one(struct t *t)
 
 static void line_is_high_until_each_event_is_acknowledged(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, 0);
 	assert_int_equal(t->r.irq[0].level, 0);
@@ -171,7 +149,7 @@ static void line_is_high_until_each_event_is_acknowledged(void **state)
 
 static void queue_can_be_made_unready_before_driver_ok(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_free_all(d);
@@ -196,7 +174,7 @@ static void queue_can_be_made_unready_before_driver_ok(void **state)
 
 static void case_14_doorbell_values_without_a_queue_are_ignored(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, 0);
 	fake_settle(&t->r.fake);
@@ -212,7 +190,7 @@ static void case_14_doorbell_values_without_a_queue_are_ignored(void **state)
 
 static void machine_reset_is_power_on(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, 0);
 	serve_one(t);
@@ -230,7 +208,7 @@ static void machine_reset_is_power_on(void **state)
 
 static void window_that_does_not_fit_is_refused(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct virtio_mmio m;
 
 	assert_int_equal(virtio_mmio_init(&m, &t->e.v, &t->r.fake.pio, 0xfffff,
@@ -238,7 +216,7 @@ static void window_that_does_not_fit_is_refused(void **state)
 	virtio_mmio_finish(&m, &t->r.fake.pio);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, echo_rig_teardown)
 
 int main(void)
 {

@@ -7,8 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/echo_dev.h"
-#include "tests/vrig.h"
+#include "tests/echo_rig.h"
 
 #define V1 BIT(VIRTIO_F_VERSION_1)
 #define PACKED BIT(VIRTIO_F_RING_PACKED)
@@ -16,53 +15,25 @@
 #define SETTLED (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
 #define LIVE (SETTLED | VIRTIO_CONFIG_S_DRIVER_OK)
 
-struct t {
-	struct vrig r;
-	struct echo_dev e;
-};
-
 static int setup(void **state)
 {
-	struct t *t = calloc(1, sizeof(*t));
-
-	vrig_init(&t->r, VRIG_PACKED);
-	echo_init(&t->e, t->r.fake.loop, &t->r.fake.mem);
-	vrig_plug(&t->r, &t->e.v);
-	*state = t;
+	*state = echo_rig_create(VRIG_PACKED);
 	return 0;
 }
 
-static int teardown(void **state)
+static void assert_works(struct echo_rig *t)
 {
-	struct t *t = *state;
-
-	vrig_unplug(&t->r);
-	echo_finish(&t->e);
-	vrig_finish(&t->r);
-	free(t);
-	return 0;
+	assert_true(echo_rig_works(t));
 }
 
-static void assert_works(struct t *t)
+static void assert_restarts(struct echo_rig *t)
 {
-	char in[8] = "";
-
-	assert_int_equal(vrig_request(&t->r, 0, "hello", 6, in, sizeof(in)), 6);
-	assert_string_equal(in, "hello");
-	assert_true(vrig_take_queue_irq(&t->r, 0));
-}
-
-static void assert_restarts(struct t *t)
-{
-	vdrv_start(&t->r.d, VIRTIO_COMMON_FEATURES);
-	vrig_take_config_irq(&t->r);
-	vrig_take_queue_irq(&t->r, 0);
-	assert_works(t);
+	assert_true(echo_rig_restarts(t, VIRTIO_COMMON_FEATURES));
 }
 
 static void driver_may_take_packed_rings_or_leave_them(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	assert_true(vdrv_device_features(&t->r.d) ==
 		    (ECHO_FEATURES | VIRTIO_COMMON_FEATURES | PACKED));
@@ -77,7 +48,7 @@ static void driver_may_take_packed_rings_or_leave_them(void **state)
 
 static void packed_rings_have_any_size(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	for (uint16_t size = 2; size <= ECHO_QUEUE_SIZE; size++) {
@@ -101,7 +72,7 @@ static void case_12_bad_queue_size_keeps_the_queue_off(void **state)
 		{ PACKED, 0 }, { PACKED, 17 }, { PACKED, 32 }, { PACKED, 0x8000 },
 		{ PACKED, 0xffff }, { 0, 3 }, { 0, 15 },
 	};
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -122,7 +93,7 @@ static void case_12_bad_queue_size_keeps_the_queue_off(void **state)
 /* The size was written under features that the driver then gave up. */
 static void case_12_size_for_packed_rings_does_not_do_for_split_ones(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_reset(d);
@@ -139,7 +110,7 @@ static void case_12_size_for_packed_rings_does_not_do_for_split_ones(void **stat
 
 static void chains_come_back_in_any_order(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv_ring *r = &t->r.d.rings[1];
 	const struct vdrv_buf bufs[] = { VDRV_OUT(BUF, 4), VDRV_IN(BUF + 4, 4),
 					 VDRV_IN(BUF + 8, 4) };
@@ -163,7 +134,7 @@ static void chains_come_back_in_any_order(void **state)
 
 static void chain_that_was_put_back_stays_there(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, VIRTIO_COMMON_FEATURES);
 	vdrv_add(&t->r.d.rings[2], &(struct vdrv_buf)VDRV_IN(BUF, 4), 1);
@@ -176,7 +147,7 @@ static void chain_that_was_put_back_stays_there(void **state)
 	assert_works(t);
 }
 
-static void break_it(struct t *t, const struct vring_packed_desc *d, unsigned n)
+static void break_it(struct echo_rig *t, const struct vring_packed_desc *d, unsigned n)
 {
 	struct vdrv_ring *r = &t->r.d.rings[0];
 
@@ -193,7 +164,7 @@ static void break_it(struct t *t, const struct vring_packed_desc *d, unsigned n)
 
 static void cases_02_05_07_10_break_the_device_until_a_reset(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	const struct vring_packed_desc id = { BUF, 1, ECHO_QUEUE_SIZE, 0 };
 	const struct vring_packed_desc order[] = {
 		{ BUF, 1, 0, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT }, { BUF, 1, 0, 0 },
@@ -218,7 +189,7 @@ static void case_03_ring_full_of_one_chain_breaks_the_device_until_a_reset(void 
 
 static void case_22_ten_thousand_resets_with_chains_in_flight(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	for (unsigned i = 0; i < 10000; i++) {
 		vdrv_start(&t->r.d, VIRTIO_COMMON_FEATURES);
@@ -233,7 +204,7 @@ static void case_22_ten_thousand_resets_with_chains_in_flight(void **state)
 
 static void transport_that_starts_queues_one_by_one_gets_no_packed_ones(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct virtio_queue_setup s = { .size = 16, .desc = BUF, .avail = BUF + 0x200,
 					.used = BUF + 0x300 };
 
@@ -244,7 +215,7 @@ static void transport_that_starts_queues_one_by_one_gets_no_packed_ones(void **s
 	assert_true(virtio_start_queue(&t->e.v, 0, &s));
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, echo_rig_teardown)
 
 int main(void)
 {

@@ -10,57 +10,29 @@
 
 #include <cmocka.h>
 
-#include "tests/echo_dev.h"
-#include "tests/vrig.h"
+#include "tests/echo_rig.h"
 
 #define NO_VECTOR VIRTIO_MSI_NO_VECTOR
 
-struct t {
-	struct vrig r;
-	struct echo_dev e;
-};
-
-static int setup(void **state)
-{
-	struct t *t = calloc(1, sizeof(*t));
-
-	vrig_init(&t->r, *(const enum vrig_kind *)*state);
-	echo_init(&t->e, t->r.fake.loop, &t->r.fake.mem);
-	vrig_plug(&t->r, &t->e.v);
-	*state = t;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct t *t = *state;
-
-	vrig_unplug(&t->r);
-	echo_finish(&t->e);
-	vrig_finish(&t->r);
-	free(t);
-	return 0;
-}
-
 /* Offsets are of the common structure; it begins the BAR. */
-static uint64_t get(struct t *t, unsigned off, unsigned size)
+static uint64_t get(struct echo_rig *t, unsigned off, unsigned size)
 {
 	return vdrv_raw_read(&t->r.d, t->r.d.regs - t->r.d.bar + off, size);
 }
 
-static void set(struct t *t, unsigned off, unsigned size, uint64_t value)
+static void set(struct echo_rig *t, unsigned off, unsigned size, uint64_t value)
 {
 	vdrv_raw_write(&t->r.d, t->r.d.regs - t->r.d.bar + off, size, value);
 }
 
-static void serve_one(struct t *t, unsigned q)
+static void serve_one(struct echo_rig *t, unsigned q)
 {
 	vdrv_add(&t->r.d.rings[q], &(struct vdrv_buf)VDRV_OUT(0x80000, 1), 1);
 	vdrv_kick(&t->r.d, q);
 	fake_settle(&t->r.fake);
 }
 
-static void config_changed(struct t *t)
+static void config_changed(struct echo_rig *t)
 {
 	pthread_mutex_lock(&t->e.v.lock);
 	virtio_config_changed(&t->e.v);
@@ -71,7 +43,7 @@ static void config_changed(struct t *t)
 
 static void function_presents_itself(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	assert_int_equal(vdrv_pci_read(d, PCI_VENDOR_ID, 2), 0x1af4);
@@ -87,7 +59,7 @@ static void function_presents_itself(void **state)
 
 static void each_queue_has_a_doorbell_of_its_own(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_start(d, 0);
@@ -114,7 +86,7 @@ static void each_queue_has_a_doorbell_of_its_own(void **state)
 
 static void doorbells_follow_the_bar(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	uint64_t moved = d->bar + 0x1000000;
 
@@ -137,7 +109,7 @@ static void doorbells_follow_the_bar(void **state)
 
 static void registers_read_back_what_was_written(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	set(t, VIRTIO_PCI_COMMON_DFSELECT, 4, 0x12345678);
 	set(t, VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
@@ -165,7 +137,7 @@ static void registers_read_back_what_was_written(void **state)
 
 static void addresses_take_eight_bytes_at_once(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	set(t, VIRTIO_PCI_COMMON_Q_AVAILLO, 8, 0x1122334455667788);
 	assert_true(get(t, VIRTIO_PCI_COMMON_Q_AVAILLO, 8) == 0x1122334455667788);
@@ -186,7 +158,7 @@ static void case_24_other_widths_read_zero_and_write_nothing(void **state)
 		[22] = 2, [24] = 2, [26] = 2, [28] = 2, [30] = 2,
 		[32] = 4, [36] = 4, [40] = 4, [44] = 4, [48] = 4, [52] = 4,
 	};
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	uint8_t before[sizeof(widths)] = { 0 };
 
 	for (unsigned off = 0; off < sizeof(widths); off++)
@@ -209,7 +181,7 @@ static void case_24_other_widths_read_zero_and_write_nothing(void **state)
 
 static void writes_to_read_only_registers_are_dropped(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	set(t, VIRTIO_PCI_COMMON_DF, 4, 0);
 	set(t, VIRTIO_PCI_COMMON_NUMQ, 2, 77);
@@ -223,7 +195,7 @@ static void writes_to_read_only_registers_are_dropped(void **state)
 
 static void enable_takes_one_and_nothing_else(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_free_all(d);
@@ -248,7 +220,7 @@ static void enable_takes_one_and_nothing_else(void **state)
 static void case_35_vector_that_is_not_there_reads_back_as_none(void **state)
 {
 	static const uint16_t bad[] = { ECHO_QUEUES + 1, 64, 0x7ff, 0x800, 0xfffe, NO_VECTOR };
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	assert_int_equal(get(t, VIRTIO_PCI_COMMON_MSIX, 2), NO_VECTOR);
 	assert_int_equal(get(t, VIRTIO_PCI_COMMON_Q_MSIX, 2), NO_VECTOR);
@@ -271,7 +243,7 @@ static void case_35_vector_that_is_not_there_reads_back_as_none(void **state)
 
 static void reset_takes_the_vectors_back(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, 0);
 	vdrv_reset(&t->r.d);
@@ -282,7 +254,7 @@ static void reset_takes_the_vectors_back(void **state)
 	}
 }
 
-static bool vector_fired(struct t *t, unsigned vector)
+static bool vector_fired(struct echo_rig *t, unsigned vector)
 {
 	eventfd_t n;
 
@@ -292,7 +264,7 @@ static bool vector_fired(struct t *t, unsigned vector)
 
 static void each_queue_interrupts_by_its_vector(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, 0);
 	set(t, VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
@@ -315,7 +287,7 @@ static void each_queue_interrupts_by_its_vector(void **state)
 
 static void masked_vector_is_pending_until_it_is_unmasked(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	uint64_t control = d->msix_table + 16 * 1 + PCI_MSIX_ENTRY_VECTOR_CTRL;
 	unsigned pba = vdrv_pci_read(d, d->msix_cap + PCI_MSIX_PBA, 4) & PCI_MSIX_PBA_OFFSET;
@@ -335,7 +307,7 @@ static void masked_vector_is_pending_until_it_is_unmasked(void **state)
 
 static void queue_without_a_vector_is_silent(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 
 	vdrv_start(&t->r.d, 0);
 	set(t, VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
@@ -350,7 +322,7 @@ static void queue_without_a_vector_is_silent(void **state)
 
 static void reading_the_status_drops_the_line(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	unsigned line = t->r.pci.pci.slot % PCI_BUS_INTX_LINES;
 
@@ -372,7 +344,7 @@ static void reading_the_status_drops_the_line(void **state)
 
 static void window_reaches_every_structure(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	unsigned common = d->regs - d->bar;
 
@@ -409,7 +381,7 @@ static void case_35_window_that_leads_nowhere_is_ignored(void **state)
 		{ 0, 0x14, 0 }, { 0, 0x14, 8 }, { 0, 0x14, 0x80000000 }, { 0, 0x15, 2 },
 		{ 0, 0x16, 4 },
 	};
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	uint8_t status;
 
@@ -439,7 +411,7 @@ static void case_35_window_that_leads_nowhere_is_ignored(void **state)
 
 static void machine_reset_is_power_on(void **state)
 {
-	struct t *t = *state;
+	struct echo_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 
 	vdrv_start(d, 0);
@@ -487,7 +459,7 @@ static void device_with_many_queues_fits(void **state)
 
 static enum vrig_kind intx = VRIG_PCI_INTX, msix = VRIG_PCI_MSIX;
 
-#define T(f, kind) { #f, f, setup, teardown, &kind }
+#define T(f, kind) { #f, f, echo_rig_setup, echo_rig_teardown, &kind }
 
 int main(void)
 {
