@@ -14,6 +14,7 @@
 
 #include "devices/backend/gpu_process.h"
 #include "tests/capture.h"
+#include "tests/until.h"
 #include "vmm/log.h"
 
 struct t {
@@ -76,13 +77,7 @@ static unsigned count_logged(struct t *t, const char *what)
 	return n;
 }
 
-#define until(t, cond)                                                                             \
-	do {                                                                                       \
-		for (unsigned turns_ = 0; !(cond); turns_++) {                                     \
-			assert_true(turns_ < 1000);                                                \
-			loop_run_once((t)->loop, 10);                                              \
-		}                                                                                  \
-	} while (0)
+#define until(t, cond) UNTIL_IN((t)->loop, cond)
 
 static bool is_lost(int fd)
 {

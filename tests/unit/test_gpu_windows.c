@@ -22,6 +22,7 @@
 #include "devices/virtio/gpu.h"
 #include "tests/capture.h"
 #include "tests/program.h"
+#include "tests/until.h"
 #include "tests/vgpu.h"
 #include "tests/vhost_peer.h"
 #include "tests/xdesk.h"
@@ -31,7 +32,6 @@
 #define TITLE "guest of windows"
 #define EVENTS 16
 #define GREEN 0x00ff00u
-#define DEADLINE_NS 100000000000ull
 
 enum { GPU, KEYBOARD, CONTROL };
 
@@ -48,17 +48,7 @@ struct t {
 
 static struct xdesk desk;
 
-/* Serves the loop until it is true; says what never came to be. */
-#define UNTIL(t, cond)                                                                             \
-	for (uint64_t from_ = loop_now_ns(); !(cond);)                                             \
-		serve((t), from_, #cond)
-
-static void serve(struct t *t, uint64_t from, const char *what)
-{
-	loop_run_once(t->loop, 10);
-	if (loop_now_ns() - from > DEADLINE_NS)
-		fail_msg("never: %s", what);
-}
+#define UNTIL(t, cond) UNTIL_IN((t)->loop, cond)
 
 static bool logged(struct t *t, const char *what)
 {

@@ -16,6 +16,7 @@
 #include "devices/registry.h"
 #include "tests/capture.h"
 #include "tests/program.h"
+#include "tests/until.h"
 #include "tests/vrig.h"
 
 extern const struct virtio_model virtio_gpu_model, virtio_input_model;
@@ -88,13 +89,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define until(t, cond)                                                                             \
-	do {                                                                                       \
-		for (unsigned turns_ = 0; !(cond); turns_++) {                                     \
-			assert_true(turns_ < 2000);                                                \
-			loop_run_once((t)->r.fake.loop, 10);                                       \
-		}                                                                                  \
-	} while (0)
+#define until(t, cond) UNTIL_IN((t)->r.fake.loop, cond)
 
 static bool needs_reset(struct t *t)
 {

@@ -16,13 +16,13 @@
 #include <cmocka.h>
 
 #include "devices/ui/ui_sdl.h"
+#include "tests/until.h"
 #include "tests/xdesk.h"
 #include "vmm/util.h"
 
 #define W 320u
 #define H 200u
 #define MAX_EVENTS 4096
-#define DEADLINE_NS 100000000000ull
 #define TITLE "guest of test"
 
 struct seen {
@@ -46,17 +46,7 @@ struct t {
 
 static struct xdesk desk;
 
-/* Serves the loop until it is true; says what never came to be. */
-#define UNTIL(t, cond)                                                                             \
-	for (uint64_t from_ = loop_now_ns(); !(cond);)                                             \
-		serve((t), from_, #cond)
-
-static void serve(struct t *t, uint64_t from, const char *what)
-{
-	loop_run_once(t->loop, 10);
-	if (loop_now_ns() - from > DEADLINE_NS)
-		fail_msg("never: %s", what);
-}
+#define UNTIL(t, cond) UNTIL_IN((t)->loop, cond)
 
 /* --- a card and its guest ------------------------------------------------------------ */
 

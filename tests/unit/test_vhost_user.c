@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/until.h"
 #include "tests/vhost_backend.h"
 #include "tests/vrig.h"
 
@@ -83,13 +84,7 @@ static int teardown(void **state)
 }
 
 /* Turns the loop until something that others bring about is so. */
-#define until(t, cond)                                                                             \
-	do {                                                                                       \
-		for (unsigned turns_ = 0; !(cond); turns_++) {                                     \
-			assert_true(turns_ < 1000);                                                \
-			loop_run_once((t)->r.fake.loop, 10);                                       \
-		}                                                                                  \
-	} while (0)
+#define until(t, cond) UNTIL_IN((t)->r.fake.loop, cond)
 
 static uint8_t status(struct t *t)
 {

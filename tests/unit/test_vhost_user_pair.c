@@ -17,6 +17,7 @@
 #include "devices/virtio/vhost_user_backend.h"
 #include "devices/virtio/vhost_user_frontend.h"
 #include "tests/echo_dev.h"
+#include "tests/until.h"
 #include "tests/vrig.h"
 
 extern const struct virtio_model virtio_rng_model;
@@ -155,13 +156,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define until(t, cond)                                                                             \
-	do {                                                                                       \
-		for (unsigned turns_ = 0; !(cond); turns_++) {                                     \
-			assert_true(turns_ < 1000);                                                \
-			loop_run_once((t)->r.fake.loop, 10);                                       \
-		}                                                                                  \
-	} while (0)
+#define until(t, cond) UNTIL_IN((t)->r.fake.loop, cond)
 
 /* One chain through queue @q and its interrupt; bytes written. */
 static uint32_t request(struct t *t, unsigned q, uint64_t gpa)
