@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -39,4 +40,15 @@ char *capture_end(struct capture *c)
 	must(pread(c->file, text, len, 0), "pread");
 	close(c->file);
 	return text;
+}
+
+bool capture_end_has(struct capture *c, const char *text)
+{
+	char *all = capture_end(c);
+	bool has = strstr(all, text);
+
+	if (!has)
+		fprintf(stderr, "'%s' is not in: %s", text, all);
+	free(all);
+	return has;
 }

@@ -6,6 +6,8 @@
 #ifndef MICROVM_TESTS_CAPTURE_H
 #define MICROVM_TESTS_CAPTURE_H
 
+#include <stdbool.h>
+
 struct capture {
 	int fd, saved, file;
 };
@@ -14,5 +16,8 @@ struct capture {
 void capture_begin(struct capture *c, int fd);
 /* Back to where it went; the text, to be freed. */
 char *capture_end(struct capture *c);
+
+/* Whether @text is in it, which is freed, and said on standard error if not. */
+bool capture_end_has(struct capture *c, const char *text);
 
 #endif

@@ -15,6 +15,7 @@
 #include "devices/backend/evdev.h"
 #include "devices/virtio/input.h"
 #include "tests/fake_evdev.h"
+#include "tests/samples.h"
 #include "tests/vrig.h"
 
 #define PAUSE_NS 200000
@@ -115,29 +116,6 @@ static uint64_t one_key(struct bench *b, bool down)
 	return end - start;
 }
 
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void report(uint64_t *ns, unsigned n)
-{
-	double p50, p99;
-	FILE *json = fopen("build/bench/input.json", "w");
-
-	qsort(ns, n, sizeof(*ns), compare);
-	p50 = ns[n / 2] / 1e3;
-	p99 = ns[n * 99ull / 100] / 1e3;
-	printf("key to the guest's used ring: p50 %.1f us, p99 %.1f us, longest %.1f us (%u keys;"
-	       " target: p99 below %u us)\n", p50, p99, ns[n - 1] / 1e3, n, TARGET_US);
-	if (json) {
-		fprintf(json, "{\"keys\": %u, \"p50_us\": %.1f, \"p99_us\": %.1f}\n", n, p50, p99);
-		fclose(json);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	unsigned n = argc > 1 ? strtoul(argv[1], NULL, 10) : 5000;
@@ -150,7 +128,8 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < n; i++)
 		ns[i] = one_key(b, !(i & 1));
 	bench_finish(b);
-	report(ns, n);
+	samples_print_latency("key to the guest's used ring", ns, n, TARGET_US,
+			      "build/bench/input.json");
 	free(ns);
 	free(b);
 	return 0;
