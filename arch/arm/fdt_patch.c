@@ -345,8 +345,11 @@ int arm_fdt_disable(struct arm_fdt *fdt, const char *path)
 
 	if (ret < 0)
 		return ret;
-	node = arm_fdt_find(fdt, path);
-	ret = node < 0 ? node : tree_set_string(fdt, node, "status", "disabled");
+	ret = node = arm_fdt_find(fdt, path);
+	if (node < 0)
+		log_error("%s: has no %s", fdt->name, path);
+	else
+		ret = tree_set_string(fdt, node, "status", "disabled");
 	end = tree_shrink(fdt);
 	return ret < 0 ? ret : end;
 }

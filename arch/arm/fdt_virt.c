@@ -382,6 +382,7 @@ static void virt_gpio(struct tree_out *o, const struct arm_virt *virt)
 	out_spi(o, virt->gpio.spi);
 	out_null(o, "gpio-controller");
 	out_u32(o, "#gpio-cells", 2);
+	out_u32(o, "#address-cells", 0);
 	out_null(o, "interrupt-controller");
 	out_u32(o, "#interrupt-cells", 2);
 	virt_apb_clocks(o, 1);
