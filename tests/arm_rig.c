@@ -90,9 +90,12 @@ void arm_rig_again(struct arm_rig *r)
 
 int arm_rig_virt(struct arm_rig *r, const struct arm_gic_host *host)
 {
+	int ret;
+
 	r->machine.ipa_bits = r->ipa_bits;
 	r->vm.n_vcpus = r->cfg.cpus;
-	return arm_virt_create(&r->vm, host);
+	ret = arm_virt_place_memory(&r->vm);
+	return ret < 0 ? ret : arm_virt_create(&r->vm, host);
 }
 
 int arm_rig_build_blob(struct arm_rig *r, const void *blob, size_t len)

@@ -131,7 +131,7 @@ static int kvm_add_ram(struct kvm *kvm, const struct gmem *mem)
 	return 0;
 }
 
-int kvm_create_vm(struct kvm *kvm, const struct gmem *mem, unsigned long type)
+int kvm_make_vm(struct kvm *kvm, unsigned long type)
 {
 	int ret;
 
@@ -144,7 +144,15 @@ int kvm_create_vm(struct kvm *kvm, const struct gmem *mem, unsigned long type)
 		log_error("KVM_CREATE_VM: %m");
 		return ret;
 	}
-	ret = kvm_add_ram(kvm, mem);
+	return 0;
+}
+
+int kvm_create_vm(struct kvm *kvm, const struct gmem *mem, unsigned long type)
+{
+	int ret = kvm->vm_fd < 0 ? kvm_make_vm(kvm, type) : 0;
+
+	if (ret == 0)
+		ret = kvm_add_ram(kvm, mem);
 	if (ret < 0)
 		kvm_destroy_vm(kvm);
 	return ret;

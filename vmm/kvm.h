@@ -61,9 +61,11 @@ void kvm_close(struct kvm *kvm);
 int kvm_cap(struct kvm *kvm, int cap);
 
 /*
- * Makes a VM with @mem as its RAM, one slot a region; @type is KVM_CREATE_VM's
- * argument. 0 or negative errno.
+ * A VM without memory, @type is KVM_CREATE_VM's argument: to ask it what it can.
+ * kvm_create_vm() then goes on with it. 0 or negative errno.
  */
+int kvm_make_vm(struct kvm *kvm, unsigned long type);
+/* Makes a VM with @mem as its RAM, one slot a region. 0 or negative errno. */
 int kvm_create_vm(struct kvm *kvm, const struct gmem *mem, unsigned long type);
 /* MSI routes stay and are part of the next VM. No-op without a VM. */
 void kvm_destroy_vm(struct kvm *kvm);

@@ -149,6 +149,8 @@ const struct tree_controller *tree_controller(const struct tree_walk *w, uint32_
 {
 	struct tree_controller key = { .phandle = phandle };
 
+	if (!w->n_controllers)
+		return NULL;
 	return bsearch(&key, w->controllers, w->n_controllers, sizeof(key),
 		       tree_controller_order);
 }

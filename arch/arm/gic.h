@@ -36,8 +36,8 @@ struct arm_gic_host {
 	bool v2, v3, its;
 };
 
-/* 0 or negative errno after one line in the log; no VM is there. */
-int arm_gic_probe(struct kvm *kvm, struct arm_gic_host *host);
+/* There is a VM to ask. */
+void arm_gic_probe(struct kvm *kvm, struct arm_gic_host *host);
 
 /* The kernel's devices of one VM; -1: none. */
 struct arm_gic_fds {

@@ -25,19 +25,11 @@ static bool gic_can_create(int vm_fd, uint32_t type)
 	return ioctl(vm_fd, KVM_CREATE_DEVICE, &dev) == 0;
 }
 
-int arm_gic_probe(struct kvm *kvm, struct arm_gic_host *host)
+void arm_gic_probe(struct kvm *kvm, struct arm_gic_host *host)
 {
-	/* The question is one to a VM; this one has no memory. */
-	static const struct gmem none;
-	int ret = kvm_create_vm(kvm, &none, arm_vm_type(kvm, ARM_IPA_BITS_MIN));
-
-	if (ret < 0)
-		return ret;
 	host->v2 = gic_can_create(kvm->vm_fd, KVM_DEV_TYPE_ARM_VGIC_V2);
 	host->v3 = gic_can_create(kvm->vm_fd, KVM_DEV_TYPE_ARM_VGIC_V3);
 	host->its = host->v3 && gic_can_create(kvm->vm_fd, KVM_DEV_TYPE_ARM_VGIC_ITS);
-	kvm_destroy_vm(kvm);
-	return 0;
 }
 
 unsigned arm_gic_line(unsigned spi)

@@ -79,11 +79,11 @@ struct arm_gpio {
 
 struct arch_machine {
 	struct arm_fdt tree;	/* as it was read or made */
-	bool generated;
 	struct arm_probe kernel;
 	struct gmem_range ram, firmware;	/* firmware.len 0: none */
 	uint64_t pvtime_gpa;	/* 0: nowhere */
-	unsigned ipa_bits;
+	struct gmem_range pci_mem64;	/* of the virt board; len 0: none */
+	unsigned ipa_bits;	/* the host's, until the machine needs fewer */
 	unsigned n_unknown;
 
 	struct arm_gic_place gic;
@@ -133,7 +133,11 @@ void arm_machine_clear(struct vm *vm);	/* all of them, after an error too */
 int arm_tree_create(struct vm *vm);
 /* The guest's tree: the machine's with what this boot adds. @fdt is empty. */
 int arm_tree_for_guest(struct vm *vm, const struct arm_entry *entry, struct arm_fdt *fdt);
-/* virt.c: the board that there is when no tree is given. 0 or negative errno. */
+/*
+ * virt.c: the board that there is when no tree is given. First where memory is, and
+ * how many bits that needs; then the tree. 0, or negative errno after one line.
+ */
+int arm_virt_place_memory(struct vm *vm);
 int arm_virt_create(struct vm *vm, const struct arm_gic_host *host);
 /* KVM's affinity fields of vCPU @id, unless they are set to others. */
 uint64_t arm_default_mpidr(unsigned id);

@@ -88,9 +88,11 @@ int arm_tree_create(struct vm *vm)
 
 	if (vm->cfg->dtb)
 		return tree_open(vm);
-	vm->machine->generated = true;
-	ret = arm_gic_probe(&vm->kvm, &host);
-	return ret < 0 ? ret : arm_virt_create(vm, &host);
+	if ((ret = arm_virt_place_memory(vm)) < 0 ||
+	    (ret = kvm_make_vm(&vm->kvm, arm_vm_type(&vm->kvm, vm->machine->ipa_bits))) < 0)
+		return ret;
+	arm_gic_probe(&vm->kvm, &host);
+	return arm_virt_create(vm, &host);
 }
 
 /* --- the guest's --------------------------------------------------------------------- */

@@ -94,28 +94,34 @@ static unsigned virt_bits(uint64_t end)
 	return bits;
 }
 
-/* All but the second window is below 4 GiB, where a 32-bit kernel's device may be. */
-static int virt_place_pci(struct vm *vm, struct arm_virt *virt)
+int arm_virt_place_memory(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
 	unsigned host_bits = m->ipa_bits;
-	uint64_t end = m->ram.gpa + m->ram.len + (m->pvtime_gpa ? VIRT_PVTIME_SIZE : 0);
-	uint64_t base = align_up(MAX(end, 4 * GiB), VIRT_PCI_MEM64_SIZE);
+	uint64_t end, window;
 
-	virt->ecam = (struct gmem_range){ VIRT_ECAM_GPA, PCI_ECAM_SIZE };
-	virt->pci_mem32 = (struct gmem_range){ VIRT_PCI_MEM32_GPA, VIRT_PCI_MEM32_SIZE };
-	virt->pci_spi = VIRT_INTX_SPI;
+	m->ram = (struct gmem_range){ VIRT_RAM_GPA, vm->cfg->memory };
+	end = m->ram.gpa + m->ram.len;
+	/* 32-bit kernels do not ask for stolen time. */
+	if (!m->kernel.aarch32) {
+		m->pvtime_gpa = end;
+		end += VIRT_PVTIME_SIZE;
+	}
 	if (virt_bits(end) > host_bits) {
 		log_error("--memory: this host's CPU has %u bits for guests' addresses, which is "
 			  "%lluG at most", host_bits,
 			  (unsigned long long)((BIT(host_bits) - m->ram.gpa) / GiB));
 		return -EINVAL;
 	}
+	if (m->kernel.raw)
+		m->firmware = (struct gmem_range){ VIRT_FIRMWARE_GPA, VIRT_FIRMWARE_SIZE };
 	m->ipa_bits = virt_bits(end);
-	if (virt->aarch32 || virt_bits(base + VIRT_PCI_MEM64_SIZE) > host_bits)
+	/* A 32-bit kernel's devices are all below 4 GiB. */
+	window = align_up(MAX(end, 4 * GiB), VIRT_PCI_MEM64_SIZE);
+	if (m->kernel.aarch32 || virt_bits(window + VIRT_PCI_MEM64_SIZE) > host_bits)
 		return 0;
-	virt->pci_mem64 = (struct gmem_range){ base, VIRT_PCI_MEM64_SIZE };
-	m->ipa_bits = virt_bits(base + VIRT_PCI_MEM64_SIZE);
+	m->pci_mem64 = (struct gmem_range){ window, VIRT_PCI_MEM64_SIZE };
+	m->ipa_bits = virt_bits(window + VIRT_PCI_MEM64_SIZE);
 	return 0;
 }
 
@@ -129,23 +135,20 @@ int arm_virt_create(struct vm *vm, const struct arm_gic_host *host)
 		.memory = &m->ram,
 		.n_memory = 1,
 		.timer_ppi = VIRT_TIMER_PPIS,
+		.ecam = { VIRT_ECAM_GPA, PCI_ECAM_SIZE },
+		.pci_mem32 = { VIRT_PCI_MEM32_GPA, VIRT_PCI_MEM32_SIZE },
+		.pci_mem64 = m->pci_mem64,
+		.pci_spi = VIRT_INTX_SPI,
 		/* Its driver on 32 bits knows other CPUs' only. */
 		.pmu_ppi = kvm_cap(&vm->kvm, KVM_CAP_ARM_PMU_V3) > 0 && !m->kernel.aarch32 ?
 			   VIRT_PMU_PPI : 0,
 	};
-	int ret;
+	int ret = virt_choose_gic(vm->cfg, host, &virt.gic);
 
-	m->ram = (struct gmem_range){ VIRT_RAM_GPA, vm->cfg->memory };
-	if (m->kernel.raw)
-		m->firmware = (struct gmem_range){ VIRT_FIRMWARE_GPA, VIRT_FIRMWARE_SIZE };
-	/* 32-bit kernels do not ask for stolen time. */
-	if (!m->kernel.aarch32)
-		m->pvtime_gpa = m->ram.gpa + m->ram.len;
+	if (ret < 0)
+		return ret;
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		m->mpidr[i] = arm_default_mpidr(i);
-	if ((ret = virt_choose_gic(vm->cfg, host, &virt.gic)) < 0 ||
-	    (ret = virt_place_pci(vm, &virt)) < 0)
-		return ret;
 	virt_place_gic(&virt, host);
 	virt_place_devices(&virt, vm->cfg);
 	return arm_fdt_virt(&m->tree, &virt);
