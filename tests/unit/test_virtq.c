@@ -12,109 +12,36 @@
 
 #include <cmocka.h>
 
-#include "devices/virtio/virtq.h"
-#include "tests/vdrv.h"
+#include "tests/queue_rig.h"
 #include "vmm/util.h"
-
-/* Two regions side by side, a hole, a third. */
-#define RAM_A 0x0ull
-#define RAM_B 0x20000ull
-#define HOLE 0x30000ull
-#define RAM_C 0x40000ull
-#define RAM_END 0x50000ull
-
-#define RING_GPA 0x1000ull
-#define TABLE_GPA 0x8000ull
-#define BUF 0x10000ull
-#define SIZE 16
 
 #define BOTH_FEATURES (BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
 
-struct t {
-	uint64_t format;	/* VIRTIO_F_RING_PACKED or 0, for all that is started */
-	struct gmem mem;
-	struct virtq q;
-	struct vdrv_ring r;
-};
-
-static int setup(void **state)
+static void start(struct queue_rig *t)
 {
-	static const struct gmem_range ranges[] = {
-		{ RAM_A, RAM_B - RAM_A },
-		{ RAM_B, HOLE - RAM_B },
-		{ RAM_C, RAM_END - RAM_C },
-	};
-	struct t *t = calloc(1, sizeof(*t));
-
-	t->format = *state ? *(const uint64_t *)*state : 0;
-	if (gmem_init(&t->mem, ranges, ARRAY_SIZE(ranges)) < 0)
-		return -1;
-	virtq_init(&t->q, &t->mem, 0, 64);
-	*state = t;
-	return 0;
+	queue_rig_start(t, SIZE, BOTH_FEATURES);
 }
 
-static int teardown(void **state)
+static uint8_t *ram(struct queue_rig *t, uint64_t gpa)
 {
-	struct t *t = *state;
-
-	virtq_finish(&t->q);
-	gmem_finish(&t->mem);
-	free(t);
-	return 0;
+	return queue_rig_ram(t, gpa);
 }
 
-static void set_addrs(struct t *t)
-{
-	t->q.size = t->r.size;
-	t->q.desc_gpa = t->r.desc_gpa;
-	t->q.avail_gpa = t->r.avail_gpa;
-	t->q.used_gpa = t->r.used_gpa;
-}
-
-static void start_sized(struct t *t, uint16_t size, uint64_t features)
-{
-	virtq_reset(&t->q);
-	if (t->format)
-		vdrv_packed_init(&t->r, &t->mem, size, RING_GPA, features);
-	else
-		vdrv_ring_init(&t->r, &t->mem, size, RING_GPA);
-	t->r.features = features;
-	set_addrs(t);
-	assert_int_equal(virtq_enable(&t->q, features | t->format), 0);
-}
-
-static void start(struct t *t)
-{
-	start_sized(t, SIZE, BOTH_FEATURES);
-}
-
-static uint8_t *ram(struct t *t, uint64_t gpa)
-{
-	return gmem_ptr(&t->mem, gpa, 1);
-}
-
-static struct vring_desc *table(struct t *t)
+static struct vring_desc *table(struct queue_rig *t)
 {
 	return gmem_ptr(&t->mem, TABLE_GPA, 4096);
 }
 
-static void assert_broken(struct t *t, const char *why)
+static void assert_broken(struct queue_rig *t, const char *why)
 {
-	assert_null(virtq_pop(&t->q));
-	assert_non_null(virtq_broken(&t->q));
-	assert_string_equal(virtq_broken(&t->q), why);
-	/* And so it stays. */
-	assert_null(virtq_pop(&t->q));
-	virtq_reset(&t->q);
-	assert_null(virtq_broken(&t->q));
+	assert_true(queue_rig_breaks(t, why));
 }
 
 /* --- what a good driver gets ------------------------------------------------ */
 
 static void chain_goes_there_and_back(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	const struct vdrv_buf bufs[] = { VDRV_OUT(BUF, 3), VDRV_OUT(BUF + 0x100, 5),
 					 VDRV_IN(BUF + 0x200, 4), VDRV_IN(BUF + 0x300, 6) };
 	struct virtq_chain *c;
@@ -146,7 +73,7 @@ static void chain_goes_there_and_back(void **state)
 
 static void chains_come_in_order_and_go_in_any(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct virtq_chain *c[3];
 	int head[3];
 
@@ -166,7 +93,7 @@ static void chains_come_in_order_and_go_in_any(void **state)
 
 static void indexes_wrap(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	start(t);
 	for (unsigned i = 0; i < 70000; i++) {
@@ -185,10 +112,10 @@ static void indexes_wrap(void **state)
 static void queue_of_one_and_full_queue_work(void **state)
 {
 	const struct vdrv_buf buf = VDRV_IN(BUF, 4);
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (uint16_t size = 1; size <= 64; size *= 2) {
-		start_sized(t, size, 0);
+		queue_rig_start(t, size, 0);
 		for (unsigned round = 0; round < 3; round++) {
 			for (unsigned i = 0; i < size; i++)
 				assert_true(vdrv_add(&t->r, &buf, 1) >= 0);
@@ -205,7 +132,7 @@ static void queue_of_one_and_full_queue_work(void **state)
 
 static void written_length_is_capped(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	uint32_t len;
 
 	start(t);
@@ -218,7 +145,7 @@ static void written_length_is_capped(void **state)
 
 static void indirect_table_is_a_chain(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct vdrv_buf bufs[SIZE];
 	struct virtq_chain *c;
 	int head;
@@ -240,7 +167,7 @@ static void indirect_table_is_a_chain(void **state)
 /* 2.7.5.3.2, and the write flag of the descriptor that refers to a table does not count. */
 static void direct_descriptors_may_precede_an_indirect_one(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct virtq_chain *c;
 
 	start(t);
@@ -257,7 +184,7 @@ static void direct_descriptors_may_precede_an_indirect_one(void **state)
 
 static void indirect_table_may_lie_at_any_address(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned shift = 1; shift < 16; shift++) {
 		struct vring_desc d[2] = {
@@ -279,7 +206,7 @@ static void indirect_table_may_lie_at_any_address(void **state)
 
 static void unpopped_chain_comes_again(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct virtq_chain *c;
 
 	start(t);
@@ -295,7 +222,7 @@ static void unpopped_chain_comes_again(void **state)
 
 static void long_chain_spills_and_the_slot_keeps_its_memory(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct vdrv_buf bufs[SIZE];
 	struct iovec *segs = NULL;
 
@@ -326,7 +253,7 @@ static void long_chain_spills_and_the_slot_keeps_its_memory(void **state)
 
 static void copies_stop_at_the_end(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	const struct vdrv_buf bufs[] = { VDRV_OUT(BUF, 3), VDRV_OUT(BUF + 3, 3),
 					 VDRV_IN(BUF + 8, 4), VDRV_IN(BUF + 12, 4) };
 	struct virtq_chain *c;
@@ -352,7 +279,7 @@ static void copies_stop_at_the_end(void **state)
 
 static void vectors_cover_exactly_what_was_asked_for(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	const struct vdrv_buf bufs[] = { VDRV_OUT(BUF, 4), VDRV_OUT(BUF + 0x10, 4),
 					 VDRV_OUT(BUF + 0x20, 4), VDRV_IN(BUF + 0x30, 8) };
 	struct virtq_chain *c;
@@ -381,7 +308,7 @@ static void vectors_cover_exactly_what_was_asked_for(void **state)
 
 /* --- notifications ----------------------------------------------------------- */
 
-static void push_and_publish(struct t *t, unsigned n, bool want)
+static void push_and_publish(struct queue_rig *t, unsigned n, bool want)
 {
 	for (unsigned i = 0; i < n; i++) {
 		assert_true(vdrv_add(&t->r, &(struct vdrv_buf)VDRV_IN(BUF, 1), 1) >= 0);
@@ -394,7 +321,7 @@ static void push_and_publish(struct t *t, unsigned n, bool want)
 
 static void interrupt_follows_the_used_event(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	start(t);
 	assert_false(virtq_publish(&t->q));
@@ -411,9 +338,9 @@ static void interrupt_follows_the_used_event(void **state)
 
 static void interrupt_follows_the_flag_without_event_index(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
-	start_sized(t, SIZE, 0);
+	queue_rig_start(t, SIZE, 0);
 	push_and_publish(t, 1, true);
 	push_and_publish(t, 1, true);
 	vdrv_set_no_interrupt(&t->r, true);
@@ -425,7 +352,7 @@ static void interrupt_follows_the_flag_without_event_index(void **state)
 
 static void kick_is_asked_for_when_the_queue_was_drained(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	const struct vdrv_buf buf = VDRV_OUT(BUF, 1);
 
 	start(t);
@@ -454,7 +381,7 @@ static void kick_is_asked_for_when_the_queue_was_drained(void **state)
  * find the queue empty: a kick or an interrupt that gets lost here hangs it.
  */
 struct ping {
-	struct t *t;
+	struct queue_rig *t;
 	int kicks, irqs;
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
@@ -516,7 +443,7 @@ static void ping_collect(struct ping *p, unsigned spins)
 
 static void no_notification_is_lost_between_threads(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct ping p = {
 		.t = t,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -542,7 +469,7 @@ static void no_notification_is_lost_between_threads(void **state)
 
 /* --- what enabling refuses --------------------------------------------------- */
 
-static void assert_refused(struct t *t)
+static void assert_refused(struct queue_rig *t)
 {
 	assert_int_equal(virtq_enable(&t->q, BOTH_FEATURES), -EINVAL);
 	assert_false(t->q.enabled);
@@ -552,11 +479,11 @@ static void assert_refused(struct t *t)
 static void case_12_queue_size_that_no_queue_has_is_refused(void **state)
 {
 	static const uint16_t sizes[] = { 0, 3, 15, 63, 65, 128, 32768, 65535 };
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
 		vdrv_ring_init(&t->r, &t->mem, SIZE, RING_GPA);
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		t->q.size = sizes[i];
 		assert_refused(t);
 	}
@@ -564,19 +491,19 @@ static void case_12_queue_size_that_no_queue_has_is_refused(void **state)
 
 static void case_15_misaligned_rings_are_refused(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	vdrv_ring_init(&t->r, &t->mem, SIZE, RING_GPA);
-	set_addrs(t);
+	queue_rig_set_addrs(t);
 	t->q.desc_gpa += 8;
 	assert_refused(t);
-	set_addrs(t);
+	queue_rig_set_addrs(t);
 	t->q.avail_gpa += 1;
 	assert_refused(t);
-	set_addrs(t);
+	queue_rig_set_addrs(t);
 	t->q.used_gpa += 2;
 	assert_refused(t);
-	set_addrs(t);
+	queue_rig_set_addrs(t);
 	assert_int_equal(virtq_enable(&t->q, 0), 0);
 }
 
@@ -585,17 +512,17 @@ static void case_15_rings_outside_ram_are_refused(void **state)
 	static const uint64_t bad[] = {
 		HOLE, HOLE - 16, RAM_B - 16, RAM_END, RAM_END - 16, 1ull << 40, -16ull, -4096ull,
 	};
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	vdrv_ring_init(&t->r, &t->mem, SIZE, RING_GPA);
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		t->q.desc_gpa = bad[i];
 		assert_refused(t);
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		t->q.avail_gpa = bad[i];
 		assert_refused(t);
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		t->q.used_gpa = bad[i];
 		assert_refused(t);
 	}
@@ -612,13 +539,13 @@ static void rings_may_end_with_ram_and_not_behind_it(void **state)
 		{ offsetof(struct virtq, avail_gpa), RAM_END - (6 + 2 * SIZE), 2 },
 		{ offsetof(struct virtq, used_gpa), RAM_END - (8 + 8 * SIZE), 4 },
 	};
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	vdrv_ring_init(&t->r, &t->mem, SIZE, RING_GPA);
 	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
 		uint64_t *gpa = (uint64_t *)((char *)&t->q + parts[i].field);
 
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		*gpa = parts[i].last + parts[i].align;
 		assert_refused(t);
 		*gpa = parts[i].last;
@@ -629,7 +556,7 @@ static void rings_may_end_with_ram_and_not_behind_it(void **state)
 
 static void case_15_overlapping_rings_harm_the_guest_alone(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct virtq_chain *c;
 
 	/* All three on top of each other: what is published becomes the next descriptor. */
@@ -638,7 +565,7 @@ static void case_15_overlapping_rings_harm_the_guest_alone(void **state)
 		for (unsigned i = 0; i < SIZE; i++)
 			vdrv_set_desc(t->r.desc, i, BUF, 64, i % 4, i + round);
 		virtq_reset(&t->q);
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		t->q.avail_gpa = t->q.used_gpa = t->q.desc_gpa;
 		assert_int_equal(virtq_enable(&t->q, BOTH_FEATURES), 0);
 		for (unsigned i = 0; i < 100 && (c = virtq_pop(&t->q)); i++) {
@@ -651,7 +578,7 @@ static void case_15_overlapping_rings_harm_the_guest_alone(void **state)
 
 static void case_22_chain_of_before_a_reset_is_void(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct virtq_chain *old;
 
 	start(t);
@@ -674,7 +601,7 @@ static void case_22_chain_of_before_a_reset_is_void(void **state)
 
 static void case_01_available_index_jump_breaks_the_queue(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	start(t);
 	vdrv_set_avail_idx(&t->r, SIZE + 1);
@@ -692,7 +619,7 @@ static void case_01_available_index_jump_breaks_the_queue(void **state)
 
 static void case_02_index_out_of_the_table_breaks_the_queue(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	start(t);
 	vdrv_expose(&t->r, SIZE);
@@ -714,7 +641,7 @@ static void case_02_index_out_of_the_table_breaks_the_queue(void **state)
 
 static void case_03_loop_breaks_the_queue(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	start(t);
 	vdrv_set_desc(t->r.desc, 0, BUF, 1, VRING_DESC_F_NEXT, 0);
@@ -734,7 +661,7 @@ static void case_03_loop_breaks_the_queue(void **state)
 
 static void case_04_empty_descriptors_are_skipped(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	const struct vdrv_buf some[] = { VDRV_OUT(HOLE, 0), VDRV_OUT(BUF, 2), VDRV_OUT(-1ull, 0),
 					 VDRV_IN(HOLE, 0), VDRV_IN(BUF + 2, 3) };
 	struct virtq_chain *c;
@@ -758,7 +685,7 @@ static void case_04_empty_descriptors_are_skipped(void **state)
 
 static void case_05_readable_after_writable_breaks_the_queue(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	const struct vdrv_buf bufs[] = { VDRV_OUT(BUF, 1), VDRV_IN(BUF, 1), VDRV_OUT(BUF, 1) };
 
 	start(t);
@@ -771,7 +698,7 @@ static void case_05_readable_after_writable_breaks_the_queue(void **state)
 
 static void case_06_lengths_beyond_4g_break_the_queue(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct vdrv_buf bufs[SIZE];
 
 	/* No 4 GiB of RAM here: the sum is looked at before the address. */
@@ -796,7 +723,7 @@ static void case_07_buffer_outside_ram_breaks_the_queue(void **state)
 		VDRV_OUT(-1ull, 2), VDRV_IN(-16ull, 32), VDRV_IN(RAM_A, UINT32_MAX),
 		VDRV_OUT(1ull << 63, 1), VDRV_OUT(0xd0000000, 4),
 	};
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		start(t);
@@ -810,7 +737,7 @@ static void case_07_buffer_outside_ram_breaks_the_queue(void **state)
 
 static void case_09_buffer_across_regions_is_taken_piecewise(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	const struct vdrv_buf bufs[] = { VDRV_OUT(RAM_B - 3, 6),
 					 VDRV_IN(RAM_B - 0x10000, 0x20000) };
 	struct virtq_chain *c;
@@ -839,7 +766,7 @@ static void case_10_bad_indirect_table_breaks_the_queue(void **state)
 	static const uint64_t gpas[] = {
 		HOLE, HOLE - 16, RAM_B - 16, RAM_END - 16, -16ull, 1ull << 50,
 	};
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(lens); i++) {
 		start(t);
@@ -858,10 +785,10 @@ static void case_10_bad_indirect_table_breaks_the_queue(void **state)
 static void case_11_indirect_where_none_may_be_breaks_the_queue(void **state)
 {
 	const char *why = "indirect descriptor where none may be";
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	/* not negotiated */
-	start_sized(t, SIZE, 0);
+	queue_rig_start(t, SIZE, 0);
 	vdrv_add_indirect(&t->r, TABLE_GPA, &(struct vdrv_buf)VDRV_OUT(BUF, 1), 1);
 	assert_broken(t, why);
 	/* nested */
@@ -881,7 +808,7 @@ static void case_11_indirect_where_none_may_be_breaks_the_queue(void **state)
 
 static void case_11_direct_and_indirect_together_are_no_longer_than_the_queue(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	start(t);
 	for (unsigned i = 0; i < SIZE; i++)
@@ -894,7 +821,7 @@ static void case_11_direct_and_indirect_together_are_no_longer_than_the_queue(vo
 
 static void case_20_head_in_flight_twice_breaks_the_queue(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	start(t);
 	vdrv_set_desc(t->r.desc, 0, BUF, 1, 0, 0);
@@ -906,78 +833,36 @@ static void case_20_head_in_flight_twice_breaks_the_queue(void **state)
 
 /* --- races ------------------------------------------------------------------- */
 
-struct writer {
-	uint8_t *p;
-	size_t len;
-	atomic_bool stop;
+static const uint64_t scribbles[] = {
+	BUF, HOLE, RAM_B - 2, TABLE_GPA, -1ull, 0, 0x0001000100000008, 0x0002000300000010,
+	0x0000000400000020, 0x0003000000000004, 0x00000002ffffffff, 0x0001000000000000,
 };
 
-/*
- * The guest's second vCPU: not instrumented, so that TSan judges the device's
- * accesses alone, and through volatile, so that they happen.
- */
-__attribute__((no_sanitize("thread"), no_sanitize("address")))
-static void *scribble(void *arg)
+static struct queue_rig_writer writer_of(struct queue_rig *t, uint64_t gpa)
 {
-	static const uint64_t words[] = {
-		BUF, HOLE, RAM_B - 2, TABLE_GPA, -1ull, 0, 0x0001000100000008, 0x0002000300000010,
-		0x0000000400000020, 0x0003000000000004, 0x00000002ffffffff, 0x0001000000000000,
+	return (struct queue_rig_writer){
+		.p = queue_rig_ram(t, gpa), .words = 2 * SIZE,
+		.values = scribbles, .n_values = ARRAY_SIZE(scribbles),
 	};
-	struct writer *w = arg;
-	volatile uint64_t *p = (volatile uint64_t *)w->p;
-	unsigned seed = 1;
-
-	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
-		seed = seed * 1103515245 + 12345;
-		p[(seed >> 8) % (w->len / 8)] = words[(seed >> 4) % ARRAY_SIZE(words)];
-	}
-	return NULL;
-}
-
-static bool in_ram(struct t *t, const struct iovec *v)
-{
-	for (unsigned i = 0; i < t->mem.n_regions; i++) {
-		const struct gmem_region *reg = &t->mem.regions[i];
-		size_t off = (uint8_t *)v->iov_base - reg->host;
-
-		if ((uint8_t *)v->iov_base >= reg->host && range_fits(off, v->iov_len, reg->len))
-			return true;
-	}
-	return false;
-}
-
-static void check_chain(struct t *t, const struct virtq_chain *c)
-{
-	struct iovec iov[4 * SIZE];
-	size_t sum = 0;
-	unsigned n = chain_iov(c, false, 0, c->readable, iov, ARRAY_SIZE(iov));
-
-	n += chain_iov(c, true, 0, c->writable, iov + n, ARRAY_SIZE(iov) - n);
-	for (unsigned i = 0; i < n; i++) {
-		assert_true(in_ram(t, &iov[i]));
-		sum += iov[i].iov_len;
-	}
-	assert_int_equal(sum, c->readable + c->writable);
 }
 
 static void case_17_descriptors_rewritten_while_they_are_read(void **state)
 {
-	struct t *t = *state;
-	struct writer descs = { .p = ram(t, RING_GPA), .len = 16 * SIZE };
-	struct writer tables = { .p = ram(t, TABLE_GPA), .len = 16 * SIZE };
+	struct queue_rig *t = *state;
+	struct queue_rig_writer descs = writer_of(t, RING_GPA), tables = writer_of(t, TABLE_GPA);
 	pthread_t threads[2];
 	unsigned popped = 0;
 
 	start(t);
-	pthread_create(&threads[0], NULL, scribble, &descs);
-	pthread_create(&threads[1], NULL, scribble, &tables);
+	pthread_create(&threads[0], NULL, queue_rig_scribble, &descs);
+	pthread_create(&threads[1], NULL, queue_rig_scribble, &tables);
 	for (unsigned round = 0; round < 20000; round++) {
 		struct virtq_chain *c;
 
 		virtq_reset(&t->q);
 		__atomic_store_n(&t->r.avail->idx, 0, __ATOMIC_RELAXED);
 		t->r.avail_idx = 0;
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		assert_int_equal(virtq_enable(&t->q, BOTH_FEATURES), 0);
 		for (unsigned i = 0; i < SIZE; i++) {
 			/* Good ones, for as long as they stay so. */
@@ -985,7 +870,7 @@ static void case_17_descriptors_rewritten_while_they_are_read(void **state)
 			vdrv_expose(&t->r, i);
 		}
 		while ((c = virtq_pop(&t->q))) {
-			check_chain(t, c);
+			assert_true(queue_rig_chain_is_sane(t, c));
 			virtq_push(&t->q, c, 0);
 			popped++;
 		}
@@ -1000,9 +885,10 @@ static void case_17_descriptors_rewritten_while_they_are_read(void **state)
 
 static uint64_t packed = BIT(VIRTIO_F_RING_PACKED);
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define BOTH(name) { #name " (split)", name, setup, teardown, NULL },                              \
-		   { #name " (packed)", name, setup, teardown, &packed }
+#define T(name) cmocka_unit_test_setup_teardown(name, queue_rig_setup, queue_rig_teardown)
+#define EITHER(name, format, which)                                                                \
+	{ #name " (" format ")", name, queue_rig_setup, queue_rig_teardown, which }
+#define BOTH(name) EITHER(name, "split", NULL), EITHER(name, "packed", &packed)
 
 int main(void)
 {

@@ -9,22 +9,8 @@
 
 #include <cmocka.h>
 
-#include "devices/virtio/virtq.h"
-#include "tests/vdrv.h"
+#include "tests/queue_rig.h"
 #include "vmm/util.h"
-
-/* Two regions side by side, a hole, a third. */
-#define RAM_A 0x0ull
-#define RAM_B 0x20000ull
-#define HOLE 0x30000ull
-#define RAM_C 0x40000ull
-#define RAM_END 0x50000ull
-
-#define RING_GPA 0x1000ull
-#define TABLE_GPA 0x8000ull
-#define BUF 0x10000ull
-#define SIZE 16
-#define MAX_SIZE 64
 
 #define WRAP BIT(VRING_PACKED_EVENT_F_WRAP_CTR)
 #define PACKED BIT(VIRTIO_F_RING_PACKED)
@@ -34,84 +20,26 @@
 static const char too_many[] = "more descriptors than the ring has";
 static const char no_indirect[] = "indirect descriptor where none may be";
 
-struct t {
-	struct gmem mem;
-	struct virtq q;
-	struct vdrv_ring r;
-};
-
-static int setup(void **state)
+static void start(struct queue_rig *t)
 {
-	static const struct gmem_range ranges[] = {
-		{ RAM_A, RAM_B - RAM_A },
-		{ RAM_B, HOLE - RAM_B },
-		{ RAM_C, RAM_END - RAM_C },
-	};
-	struct t *t = calloc(1, sizeof(*t));
-
-	if (gmem_init(&t->mem, ranges, ARRAY_SIZE(ranges)) < 0)
-		return -1;
-	virtq_init(&t->q, &t->mem, 0, MAX_SIZE);
-	*state = t;
-	return 0;
+	queue_rig_start(t, SIZE, ALL);
 }
 
-static int teardown(void **state)
+static void assert_broken(struct queue_rig *t, const char *why)
 {
-	struct t *t = *state;
-
-	virtq_finish(&t->q);
-	gmem_finish(&t->mem);
-	free(t);
-	return 0;
-}
-
-static void set_addrs(struct t *t)
-{
-	t->q.size = t->r.size;
-	t->q.desc_gpa = t->r.desc_gpa;
-	t->q.avail_gpa = t->r.avail_gpa;
-	t->q.used_gpa = t->r.used_gpa;
-}
-
-static void start_sized(struct t *t, uint16_t size, uint64_t features)
-{
-	virtq_reset(&t->q);
-	vdrv_packed_init(&t->r, &t->mem, size, RING_GPA, features);
-	set_addrs(t);
-	assert_int_equal(virtq_enable(&t->q, features), 0);
-}
-
-static void start(struct t *t)
-{
-	start_sized(t, SIZE, ALL);
-}
-
-static void *ram(struct t *t, uint64_t gpa)
-{
-	return gmem_ptr(&t->mem, gpa, 1);
-}
-
-static void assert_broken(struct t *t, const char *why)
-{
-	assert_null(virtq_pop(&t->q));
-	assert_non_null(virtq_broken(&t->q));
-	assert_string_equal(virtq_broken(&t->q), why);
-	/* And so it stays. */
-	assert_null(virtq_pop(&t->q));
-	virtq_reset(&t->q);
-	assert_null(virtq_broken(&t->q));
+	assert_true(queue_rig_breaks(t, why));
 }
 
 /* The descriptor that is @i behind the start of a new ring. */
-static void set(struct t *t, unsigned i, uint64_t addr, uint32_t len, uint16_t flags, uint16_t id)
+static void set(struct queue_rig *t, unsigned i, uint64_t addr, uint32_t len, uint16_t flags,
+		uint16_t id)
 {
 	const struct vring_packed_desc d = { .addr = addr, .len = len, .flags = flags, .id = id };
 
 	vdrv_packed_set(&t->r, vdrv_place_after(&t->r, WRAP, i), &d);
 }
 
-static int add(struct t *t, unsigned n_descs)
+static int add(struct queue_rig *t, unsigned n_descs)
 {
 	struct vdrv_buf bufs[MAX_SIZE];
 
@@ -121,7 +49,7 @@ static int add(struct t *t, unsigned n_descs)
 }
 
 /* @n chains of one descriptor, there and back, without a look at interrupts. */
-static void turn(struct t *t, unsigned n)
+static void turn(struct queue_rig *t, unsigned n)
 {
 	while (n--) {
 		assert_true(add(t, 1) >= 0);
@@ -135,10 +63,10 @@ static void turn(struct t *t, unsigned n)
 
 static void places_wrap_in_rings_of_any_size(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned size = 1; size <= MAX_SIZE; size++) {
-		start_sized(t, size, ALL);
+		queue_rig_start(t, size, ALL);
 		for (unsigned i = 0; i < 300; i++) {
 			unsigned n = 1 + i % MIN(size, 5u);
 			struct virtq_chain *c;
@@ -196,12 +124,12 @@ static void ring_of_the_largest_size_works(void **state)
 
 static void chains_of_different_lengths_go_in_any_order(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	unsigned seed = 1, sent = 0, got = 0;
 	struct virtq_chain *held[SIZE];
 	unsigned n_held = 0;
 
-	start_sized(t, 13, ALL);
+	queue_rig_start(t, 13, ALL);
 	for (unsigned i = 0; i < 20000; i++) {
 		struct virtq_chain *c;
 
@@ -236,7 +164,7 @@ static void chains_of_different_lengths_go_in_any_order(void **state)
 
 static void batch_is_seen_at_once_when_it_is_published(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	start(t);
 	for (unsigned i = 0; i < 3; i++)
@@ -253,7 +181,7 @@ static void batch_is_seen_at_once_when_it_is_published(void **state)
 
 static void length_is_told_with_the_write_flag_only(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	uint32_t len;
 
 	start(t);
@@ -272,9 +200,9 @@ static void length_is_told_with_the_write_flag_only(void **state)
 
 static void chain_can_be_put_back_across_the_end_of_the_ring(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
-	start_sized(t, 5, ALL);
+	queue_rig_start(t, 5, ALL);
 	turn(t, 4);
 	for (unsigned n = 1; n <= 5; n++) {
 		for (unsigned again = 0; again < 3; again++) {
@@ -300,11 +228,11 @@ static void chain_can_be_put_back_across_the_end_of_the_ring(void **state)
 static void in_a_table_nothing_but_the_write_flag_counts(void **state)
 {
 	struct vring_packed_desc *table;
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct virtq_chain *c;
 
 	start(t);
-	table = ram(t, TABLE_GPA);
+	table = queue_rig_ram(t, TABLE_GPA);
 	table[0] = (struct vring_packed_desc){ BUF, 3, 0xffff, 0xffff & ~VRING_DESC_F_WRITE };
 	table[1] = (struct vring_packed_desc){ BUF, 4, 0xffff, 0 };
 	table[2] = (struct vring_packed_desc){ BUF, 5, 0xffff, 0xffff };
@@ -322,13 +250,13 @@ static void table_may_lie_at_any_address(void **state)
 {
 	const struct vring_packed_desc d[2] = { { BUF, 3, 0, 0 },
 						{ BUF + 8, 5, 0, VRING_DESC_F_WRITE } };
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned shift = 1; shift < 16; shift++) {
 		struct virtq_chain *c;
 
 		start(t);
-		memcpy((char *)ram(t, TABLE_GPA) + shift, d, sizeof(d));
+		memcpy((char *)queue_rig_ram(t, TABLE_GPA) + shift, d, sizeof(d));
 		set(t, 0, TABLE_GPA + shift, sizeof(d), VRING_DESC_F_INDIRECT, 0);
 		c = virtq_pop(&t->q);
 		assert_non_null(c);
@@ -343,7 +271,7 @@ static void table_may_lie_at_any_address(void **state)
 static void interrupt_is_due_for_the_very_place_asked_for(void **state)
 {
 	const unsigned size = 5;
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned at = 0; at < 2 * size; at++)
 		for (unsigned n = 1; n <= size; n++)
@@ -351,7 +279,7 @@ static void interrupt_is_due_for_the_very_place_asked_for(void **state)
 				uint16_t place;
 				bool due = (event + 2 * size - at) % (2 * size) < n;
 
-				start_sized(t, size, ALL);
+				queue_rig_start(t, size, ALL);
 				turn(t, at);
 				place = vdrv_place_after(&t->r, WRAP, event);
 				*t->r.p.driver = VRING_PACKED_EVENT_FLAG_DESC << 16 | place;
@@ -381,10 +309,10 @@ static void interrupt_is_due_unless_it_is_switched_off(void **state)
 		/* what was not negotiated */
 		{ INDIRECT, 0x7fff | VRING_PACKED_EVENT_FLAG_DESC << 16, true },
 	};
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		start_sized(t, SIZE, cases[i].features);
+		queue_rig_start(t, SIZE, cases[i].features);
 		*t->r.p.driver = cases[i].event;
 		add(t, 1);
 		virtq_push(&t->q, virtq_pop(&t->q), 1);
@@ -394,9 +322,9 @@ static void interrupt_is_due_unless_it_is_switched_off(void **state)
 
 static void kicks_are_asked_for_whatever_was_in_memory(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
-	start_sized(t, SIZE, INDIRECT);
+	queue_rig_start(t, SIZE, INDIRECT);
 	*t->r.p.device = 0xffffffff;
 	assert_null(virtq_pop(&t->q));
 	assert_int_equal(*t->r.p.device >> 16, VRING_PACKED_EVENT_FLAG_ENABLE);
@@ -408,7 +336,7 @@ static void kicks_are_asked_for_whatever_was_in_memory(void **state)
 
 /* --- what enabling refuses -------------------------------------------------------------- */
 
-static void assert_refused(struct t *t)
+static void assert_refused(struct queue_rig *t)
 {
 	assert_int_equal(virtq_enable(&t->q, ALL), -EINVAL);
 	assert_false(t->q.enabled);
@@ -418,11 +346,11 @@ static void assert_refused(struct t *t)
 static void case_12_queue_size_that_no_queue_has_is_refused(void **state)
 {
 	static const uint16_t sizes[] = { 0, MAX_SIZE + 1, 128, 32768, 65535 };
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	vdrv_packed_init(&t->r, &t->mem, SIZE, RING_GPA, ALL);
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		t->q.size = sizes[i];
 		assert_refused(t);
 	}
@@ -430,19 +358,19 @@ static void case_12_queue_size_that_no_queue_has_is_refused(void **state)
 
 static void case_15_misaligned_parts_are_refused(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	vdrv_packed_init(&t->r, &t->mem, SIZE, RING_GPA, ALL);
-	set_addrs(t);
+	queue_rig_set_addrs(t);
 	t->q.desc_gpa += 8;
 	assert_refused(t);
-	set_addrs(t);
+	queue_rig_set_addrs(t);
 	t->q.avail_gpa += 2;
 	assert_refused(t);
-	set_addrs(t);
+	queue_rig_set_addrs(t);
 	t->q.used_gpa += 2;
 	assert_refused(t);
-	set_addrs(t);
+	queue_rig_set_addrs(t);
 	assert_int_equal(virtq_enable(&t->q, ALL), 0);
 }
 
@@ -457,14 +385,14 @@ static void case_15_parts_end_with_ram_and_not_behind_it(void **state)
 		{ offsetof(struct virtq, avail_gpa), RAM_END - 4, 4 },
 		{ offsetof(struct virtq, used_gpa), RAM_END - 4, 4 },
 	};
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	vdrv_packed_init(&t->r, &t->mem, SIZE, RING_GPA, ALL);
 	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
 		uint64_t *gpa = (uint64_t *)((char *)&t->q + parts[i].field);
 		const uint64_t bad[] = { parts[i].last + parts[i].align, HOLE, 1ull << 40, -16ull };
 
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		for (unsigned k = 0; k < ARRAY_SIZE(bad); k++) {
 			*gpa = bad[k];
 			assert_refused(t);
@@ -477,7 +405,7 @@ static void case_15_parts_end_with_ram_and_not_behind_it(void **state)
 
 static void case_15_overlapping_parts_harm_the_guest_alone(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct virtq_chain *c;
 
 	for (unsigned round = 0; round < 100; round++) {
@@ -485,7 +413,7 @@ static void case_15_overlapping_parts_harm_the_guest_alone(void **state)
 		for (unsigned i = 0; i < SIZE; i++)
 			set(t, i, RING_GPA, 64, i % 4, (i + round) % (SIZE + 1));
 		virtq_reset(&t->q);
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		t->q.avail_gpa = t->q.desc_gpa + 12;
 		t->q.used_gpa = t->q.desc_gpa + 16 * (round % SIZE) + 12;
 		assert_int_equal(virtq_enable(&t->q, ALL), 0);
@@ -498,7 +426,7 @@ static void case_15_overlapping_parts_harm_the_guest_alone(void **state)
 
 static void the_format_may_change_at_a_reset(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct virtq_chain *old;
 
 	for (unsigned round = 0; round < 10; round++) {
@@ -507,7 +435,7 @@ static void the_format_may_change_at_a_reset(void **state)
 		old = virtq_pop(&t->q);
 		virtq_reset(&t->q);
 		vdrv_ring_init(&t->r, &t->mem, SIZE, RING_GPA);
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		assert_int_equal(virtq_enable(&t->q, 0), 0);
 		/* It is void, whatever its slot is now. */
 		virtq_push(&t->q, old, 1);
@@ -524,10 +452,10 @@ static void the_format_may_change_at_a_reset(void **state)
 
 static void case_01_more_than_the_ring_has_breaks_the_queue(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	/* Nothing was given back, and everything is available once more. */
-	start_sized(t, 4, ALL);
+	queue_rig_start(t, 4, ALL);
 	for (unsigned i = 0; i < 4; i++)
 		set(t, i, BUF, 1, 0, i);
 	for (unsigned i = 0; i < 4; i++)
@@ -536,7 +464,7 @@ static void case_01_more_than_the_ring_has_breaks_the_queue(void **state)
 	set(t, 4, BUF, 1, 0, 0);
 	assert_broken(t, too_many);
 	/* Nothing was seen to be given back. */
-	start_sized(t, 4, ALL);
+	queue_rig_start(t, 4, ALL);
 	for (unsigned i = 0; i < 4; i++)
 		set(t, i, BUF, 1, 0, i);
 	for (unsigned i = 0; i < 4; i++)
@@ -544,7 +472,7 @@ static void case_01_more_than_the_ring_has_breaks_the_queue(void **state)
 	set(t, 4, BUF, 1, 0, 0);
 	assert_broken(t, too_many);
 	/* The one chain takes what the other has. */
-	start_sized(t, 4, ALL);
+	queue_rig_start(t, 4, ALL);
 	set(t, 0, BUF, 1, VRING_DESC_F_NEXT, 0);
 	set(t, 1, BUF, 1, 0, 0);
 	assert_non_null(virtq_pop(&t->q));
@@ -560,7 +488,7 @@ static void case_01_flags_of_another_turn_make_nothing_available(void **state)
 		BIT(VRING_PACKED_DESC_F_USED) | BIT(VRING_PACKED_DESC_F_AVAIL),
 		0x7f7f, 0xffff,
 	};
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
 		start(t);
@@ -573,7 +501,7 @@ static void case_01_flags_of_another_turn_make_nothing_available(void **state)
 static void case_02_buffer_id_out_of_range_breaks_the_queue(void **state)
 {
 	static const uint16_t ids[] = { SIZE, MAX_SIZE, MAX_SIZE + 1, 0x8000, 0xffff };
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) {
 		start(t);
@@ -584,10 +512,10 @@ static void case_02_buffer_id_out_of_range_breaks_the_queue(void **state)
 
 static void case_03_chain_without_end_breaks_the_queue(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned size = 1; size <= SIZE; size++) {
-		start_sized(t, size, ALL);
+		queue_rig_start(t, size, ALL);
 		for (unsigned i = size; i--;)
 			set(t, i, BUF, i % 2, VRING_DESC_F_NEXT, 0);
 		assert_broken(t, too_many);
@@ -600,7 +528,7 @@ static void case_10_bad_indirect_table_breaks_the_queue(void **state)
 	static const uint64_t gpas[] = {
 		HOLE, HOLE - 16, RAM_B - 16, RAM_END - 16, -16ull, 1ull << 50,
 	};
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(lens); i++) {
 		start(t);
@@ -616,10 +544,10 @@ static void case_10_bad_indirect_table_breaks_the_queue(void **state)
 
 static void case_11_indirect_where_none_may_be_breaks_the_queue(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	/* not negotiated */
-	start_sized(t, SIZE, PACKED);
+	queue_rig_start(t, SIZE, PACKED);
 	set(t, 0, TABLE_GPA, 16, VRING_DESC_F_INDIRECT, 0);
 	assert_broken(t, no_indirect);
 	/* with a next */
@@ -637,11 +565,11 @@ static void case_11_indirect_where_none_may_be_breaks_the_queue(void **state)
 static void case_11_nested_table_is_a_buffer(void **state)
 {
 	struct vring_packed_desc *table;
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	struct virtq_chain *c;
 
 	start(t);
-	table = ram(t, TABLE_GPA);
+	table = queue_rig_ram(t, TABLE_GPA);
 	*table = (struct vring_packed_desc){ TABLE_GPA, 16, 0, VRING_DESC_F_INDIRECT };
 	set(t, 0, TABLE_GPA, 16, VRING_DESC_F_INDIRECT, 0);
 	c = virtq_pop(&t->q);
@@ -651,7 +579,7 @@ static void case_11_nested_table_is_a_buffer(void **state)
 
 static void case_20_id_in_flight_twice_breaks_the_queue(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 
 	start(t);
 	set(t, 0, BUF, 1, 0, 7);
@@ -669,80 +597,42 @@ static void case_20_id_in_flight_twice_breaks_the_queue(void **state)
 
 /* --- races ------------------------------------------------------------------------------- */
 
-struct writer {
-	uint64_t *p;
-	size_t words;
-	atomic_bool stop;
+static const uint64_t scribbles[] = {
+	BUF, HOLE, RAM_B - 2, TABLE_GPA, -1ull, 0,
+	0x0080000100000008, 0x0081000200000010, 0x8002000300000010, 0x8000000400000020,
+	0x0082000500000004, 0x8084000600000020, 0x00840007ffffffff, 0x0084000800000020,
 };
 
-/* The guest's second vCPU: not instrumented, so that TSan judges the device alone. */
-__attribute__((no_sanitize("thread"), no_sanitize("address")))
-static void *scribble(void *arg)
+static struct queue_rig_writer writer_of(struct queue_rig *t, uint64_t gpa, size_t words)
 {
-	static const uint64_t words[] = {
-		BUF, HOLE, RAM_B - 2, TABLE_GPA, -1ull, 0,
-		0x0080000100000008, 0x0081000200000010, 0x8002000300000010, 0x8000000400000020,
-		0x0082000500000004, 0x8084000600000020, 0x00840007ffffffff, 0x0084000800000020,
+	return (struct queue_rig_writer){
+		.p = queue_rig_ram(t, gpa), .words = words,
+		.values = scribbles, .n_values = ARRAY_SIZE(scribbles),
 	};
-	struct writer *w = arg;
-	volatile uint64_t *p = w->p;
-	unsigned seed = 1;
-
-	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
-		seed = seed * 1103515245 + 12345;
-		p[(seed >> 8) % w->words] = words[(seed >> 4) % ARRAY_SIZE(words)];
-	}
-	return NULL;
-}
-
-static bool in_ram(struct t *t, const struct iovec *v)
-{
-	for (unsigned i = 0; i < t->mem.n_regions; i++) {
-		const struct gmem_region *reg = &t->mem.regions[i];
-		size_t off = (uint8_t *)v->iov_base - reg->host;
-
-		if ((uint8_t *)v->iov_base >= reg->host && range_fits(off, v->iov_len, reg->len))
-			return true;
-	}
-	return false;
-}
-
-static void check_chain(struct t *t, const struct virtq_chain *c)
-{
-	struct iovec iov[4 * SIZE];
-	size_t sum = 0;
-	unsigned n = chain_iov(c, false, 0, c->readable, iov, ARRAY_SIZE(iov));
-
-	n += chain_iov(c, true, 0, c->writable, iov + n, ARRAY_SIZE(iov) - n);
-	for (unsigned i = 0; i < n; i++) {
-		assert_true(in_ram(t, &iov[i]));
-		sum += iov[i].iov_len;
-	}
-	assert_int_equal(sum, c->readable + c->writable);
 }
 
 static void case_17_descriptors_rewritten_while_they_are_read(void **state)
 {
-	struct t *t = *state;
-	struct writer ring = { .p = ram(t, RING_GPA), .words = 2 * SIZE + 1 };
-	struct writer tables = { .p = ram(t, TABLE_GPA), .words = 2 * SIZE };
+	struct queue_rig *t = *state;
+	struct queue_rig_writer ring = writer_of(t, RING_GPA, 2 * SIZE + 1);
+	struct queue_rig_writer tables = writer_of(t, TABLE_GPA, 2 * SIZE);
 	pthread_t threads[2];
 	unsigned popped = 0;
 
 	start(t);
-	pthread_create(&threads[0], NULL, scribble, &ring);
-	pthread_create(&threads[1], NULL, scribble, &tables);
+	pthread_create(&threads[0], NULL, queue_rig_scribble, &ring);
+	pthread_create(&threads[1], NULL, queue_rig_scribble, &tables);
 	for (unsigned round = 0; round < 20000; round++) {
 		struct virtq_chain *c;
 
 		virtq_reset(&t->q);
-		set_addrs(t);
+		queue_rig_set_addrs(t);
 		assert_int_equal(virtq_enable(&t->q, ALL), 0);
 		/* Good ones, for as long as they stay so. */
 		for (unsigned i = SIZE; i--;)
 			set(t, i, BUF, 8, i % 4 ? 0 : VRING_DESC_F_NEXT, i);
 		for (unsigned i = 0; i < 2 * SIZE && (c = virtq_pop(&t->q)); i++) {
-			check_chain(t, c);
+			assert_true(queue_rig_chain_is_sane(t, c));
 			virtq_push(&t->q, c, 0);
 			popped++;
 			if (i % 3 == 0)
@@ -763,21 +653,21 @@ static void case_17_descriptors_rewritten_while_they_are_read(void **state)
  */
 static void *count_up(void *arg)
 {
-	struct t *t = arg;
+	struct queue_rig *t = arg;
 	uint32_t next = 0, back = 0;
 
 	while (back < 30000) {
 		while (t->r.n_free >= 2) {
 			const uint64_t gpa = BUF + 8 * (next % 32);
 			const struct vdrv_buf bufs[] = { VDRV_OUT(gpa, 4), VDRV_IN(gpa + 4, 4) };
-			uint32_t *p = ram(t, gpa);
+			uint32_t *p = queue_rig_ram(t, gpa);
 
 			*p = next++;
 			vdrv_add(&t->r, bufs, 2);
 		}
 		while (vdrv_has_used(&t->r)) {
 			int id = vdrv_used(&t->r, NULL);
-			uint32_t *p = ram(t, t->r.first_gpa[id]);
+			uint32_t *p = queue_rig_ram(t, t->r.first_gpa[id]);
 
 			if (p[1] != ~p[0] || p[0] != back++)
 				return "wrong";
@@ -788,12 +678,12 @@ static void *count_up(void *arg)
 
 static void buffers_are_seen_with_their_descriptors(void **state)
 {
-	struct t *t = *state;
+	struct queue_rig *t = *state;
 	pthread_t thread;
 	unsigned done = 0;
 	void *wrong;
 
-	start_sized(t, 13, ALL);
+	queue_rig_start(t, 13, ALL);
 	pthread_create(&thread, NULL, count_up, t);
 	while (done < 30000) {
 		struct virtq_chain *c;
@@ -814,7 +704,7 @@ static void buffers_are_seen_with_their_descriptors(void **state)
 	assert_null(wrong);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, queue_rig_setup, queue_rig_teardown)
 
 int main(void)
 {
