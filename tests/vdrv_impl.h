@@ -3,19 +3,8 @@
 #ifndef MICROVM_TESTS_VDRV_IMPL_H
 #define MICROVM_TESTS_VDRV_IMPL_H
 
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "tests/must.h"
 #include "tests/vdrv.h"
-
-/* Not assert(): it must hold in every build. */
-#define must(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 int vdrv_packed_add(struct vdrv_ring *r, const struct vdrv_buf *bufs, unsigned n);
 int vdrv_packed_add_indirect(struct vdrv_ring *r, uint64_t table_gpa, const struct vdrv_buf *bufs,

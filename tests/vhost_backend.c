@@ -11,15 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/must.h"
 #include "vmm/util.h"
-
-#define must(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 struct vb_ring {
 	uint32_t num;

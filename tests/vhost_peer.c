@@ -10,16 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/must.h"
+
 #define PATIENCE_NS 20000000000ull
 #define TURNS 200	/* of a loop that is turned here, without anything to come of it */
-
-#define must(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 void vp_init(struct vhost_peer *p, int fd, struct loop *loop)
 {

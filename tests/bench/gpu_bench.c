@@ -20,6 +20,7 @@
 #include "devices/virtio/gpu_proto.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "tests/fake.h"
+#include "tests/must.h"
 #include "tests/samples.h"
 #include "tests/vgpu.h"
 #include "tests/vhost_peer.h"
@@ -37,14 +38,6 @@
 #define IN_FLIGHT 64		/* frames: one that waits for the display holds up no other */
 
 #define TARGET_COPY 1.2		/* bytes moved for a damaged byte, at most */
-
-#define must(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond);         \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
 
 enum { FULL, TENTH, DAMAGES };
 
