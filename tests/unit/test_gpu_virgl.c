@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The card with virglrenderer, on whatever OpenGL this machine has: a driver's
- * commands go in, pixels come out. Skipped where there is no OpenGL, unless
- * MICROVM_GL is set.
+ * commands go in, pixels come out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +14,7 @@
 #include "devices/virtio/gpu_proto.h"
 #include "tests/fake_renderer.h"
 #include "tests/gpu_rig.h"
+#include "tests/have_gl.h"
 #include "tests/virgl.h"
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
@@ -297,20 +297,6 @@ static void reset_and_start_again_draws_again(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-static bool there_is_gl(void)
-{
-	const struct gpu_virgl_params params = { 0 };
-	struct gpu_renderer *r;
-	char why[200] = "";
-
-	if (gpu_virgl_create(&r, &params, why, sizeof(why)) < 0) {
-		printf("%s: %s\n", getenv("MICROVM_GL") ? "FAILED" : "skipped", why);
-		return false;
-	}
-	r->ops->destroy(r);
-	return true;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,9 +309,10 @@ int main(void)
 		T(fences_come_when_it_is_drawn),
 		T(reset_and_start_again_draws_again),
 	};
+	int status;
 
-	if (!there_is_gl())
-		return getenv("MICROVM_GL") ? 1 : 0;
+	if (!have_gl(&status))
+		return status;
 	log_set_level(LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

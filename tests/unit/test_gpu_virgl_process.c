@@ -2,7 +2,7 @@
 /*
  * --gpu virgl as microvm has it, with the real microvm-gpu of the same build behind
  * it, in its sandbox: it draws, its pictures can be had, and when it is killed the
- * guest goes on. Skipped where there is no OpenGL, unless MICROVM_GL is set.
+ * guest goes on.
  */
 #include <linux/virtio_gpu.h>
 #include <png.h>
@@ -19,9 +19,9 @@
 #include <cmocka.h>
 
 #include "devices/backend/gpu_process.h"
-#include "devices/gpu/gpu_virgl.h"
 #include "devices/registry.h"
 #include "tests/capture.h"
+#include "tests/have_gl.h"
 #include "tests/program.h"
 #include "tests/vgpu.h"
 #include "tests/virgl.h"
@@ -292,20 +292,6 @@ static void gpu_that_is_not_there_is_said(void **state)
 	loop_destroy(loop);
 }
 
-static bool there_is_gl(void)
-{
-	const struct gpu_virgl_params params = { 0 };
-	struct gpu_renderer *r;
-	char why[300] = "";
-
-	if (gpu_virgl_create(&r, &params, why, sizeof(why)) < 0) {
-		printf("%s: %s\n", getenv("MICROVM_GL") ? "FAILED" : "skipped", why);
-		return false;
-	}
-	r->ops->destroy(r);
-	return true;
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -315,8 +301,9 @@ int main(void)
 		T(case_71_killed_while_it_draws),
 		cmocka_unit_test(gpu_that_is_not_there_is_said),
 	};
+	int status;
 
-	if (!there_is_gl())
-		return getenv("MICROVM_GL") ? 1 : 0;
+	if (!have_gl(&status))
+		return status;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
