@@ -35,7 +35,10 @@ struct place {
 	uint64_t access;
 };
 
-/* Libraries, their configuration, fonts and pointers; the desktop's key; graphics cards. */
+/*
+ * Libraries, their configuration, fonts and pointers; the desktop's key; graphics
+ * cards. Not Mesa's cache of shaders: other programs run what is in there.
+ */
 static const struct place places[] = {
 	{ NULL, "/usr", READ },
 	{ NULL, "/lib", READ },

@@ -479,7 +479,10 @@ static SDL_Renderer *make_renderer(struct ui_window *w)
 		sdl->DestroyRenderer(r);
 		r = NULL;
 	}
-	return r ? r : sdl->CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
+	if (!r)
+		r = sdl->CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
+	/* Wayland has no pixels for SDL but by way of GL. */
+	return r ? r : sdl->CreateRenderer(w->window, -1, SDL_RENDERER_ACCELERATED);
 }
 
 int ui_window_init(struct ui_window *w, struct ui_sdl *ui, unsigned output,
