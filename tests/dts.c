@@ -42,7 +42,8 @@ size_t dts_compile(const char *source, void **blob)
 	if (asprintf(&text, "/dts-v1/;\n%s", source) < 0)
 		abort();
 	fd = dts_file(text, strlen(text));
-	snprintf(command, sizeof(command), "dtc -qq -f -I dts -O dtb /proc/%d/fd/%d 2>/dev/null", getpid(), fd);
+	snprintf(command, sizeof(command), "dtc -qq -f -I dts -O dtb /proc/%d/fd/%d 2>/dev/null",
+		 getpid(), fd);
 	len = dts_run(command, &out);
 	if (len == 0) {
 		fprintf(stderr, "dtc refuses:\n%s\n", text);

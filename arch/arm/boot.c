@@ -177,8 +177,8 @@ static int boot_load_elf(struct boot *boot, uint64_t *pc)
 	if (!elf.is64)
 		elf.entry &= ~1ull;
 	if (!boot_elf_entry_loaded(&elf)) {
-		log_error("%s: its entry %#" PRIx64 " is at no physical address that it loads: of a "
-			  "kernel the Image or zImage is needed", boot->file.path, elf.entry);
+		log_error("%s: its entry %#" PRIx64 " is at no physical address that it loads: of "
+			  "a kernel the Image or zImage is needed", boot->file.path, elf.entry);
 		return -EINVAL;
 	}
 	return boot_elf_load(&elf, &boot->file, &boot->claims);
@@ -251,7 +251,8 @@ static int boot_place_dtb(struct boot *boot, struct arm_entry *entry)
 	/* So that it crosses no multiple of 2 MiB, as arm64 kernels want it. */
 	while (align < len)
 		align *= 2;
-	entry->dtb_gpa = told ? boot->cfg->raw_dtb_gpa : boot_find(boot, boot->dtb_limit, len, align);
+	entry->dtb_gpa = told ? boot->cfg->raw_dtb_gpa :
+				boot_find(boot, boot->dtb_limit, len, align);
 	if (!told && !entry->dtb_gpa) {
 		log_error("%s: the device tree finds no room beside the kernel in the guest's %"
 			  PRIu64 " MiB of RAM: give it more --memory", boot->file.path,

@@ -34,8 +34,8 @@ struct arm_boot {
 	enum arm_width width;	/* what the user wants; a kernel of the other is refused */
 	struct gmem_range ram;	/* in one region of guest memory */
 	uint64_t dtb_len;	/* room that the device tree needs; 0: ARM_FDT_MAX */
-	/* Of a .bin, in guest memory; and where it looks for its tree, UINT64_MAX: in a register. */
-	uint64_t raw_gpa, raw_dtb_gpa;
+	uint64_t raw_gpa;	/* of a .bin, in guest memory... */
+	uint64_t raw_dtb_gpa;	/* ...and where it looks for its tree; UINT64_MAX: in a register */
 	/* Where nothing may go: what the tree reserves, spin tables. */
 	const struct gmem_range *reserved;
 	unsigned n_reserved;	/* ARM_BOOT_MAX_RESERVED at most */

@@ -46,8 +46,8 @@ static int image_check(const struct boot *boot, const struct payload *p, struct 
 		return payload_measure(p, boot->cfg->ram.len, &img->size);
 	}
 	if (img->text_offset >= IMAGE_ALIGN) {
-		log_error("%s: wants to be %#" PRIx64 " bytes above a multiple of 2 MiB: its header "
-			  "is damaged", path, img->text_offset);
+		log_error("%s: wants to be %#" PRIx64 " bytes above a multiple of 2 MiB: its "
+			  "header is damaged", path, img->text_offset);
 		return -EINVAL;
 	}
 	if (!p->gzip && img->size < p->len) {

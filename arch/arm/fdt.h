@@ -93,7 +93,7 @@ struct arm_virt {
 	struct arm_virt_dev pvpanic;	/* "qemu,pvpanic-mmio"; its spi does not count */
 
 	struct gmem_range ecam;		/* 1 MiB a bus, from bus 0 on */
-	struct gmem_range pci_io;	/* CPU addresses of PCI I/O addresses from @pci_io_base on */
+	struct gmem_range pci_io;	/* CPU addresses, and the first of the PCI I/O addresses */
 	uint64_t pci_io_base;
 	struct gmem_range pci_mem32, pci_mem64;	/* PCI addresses are CPU addresses */
 	unsigned pci_spi;		/* slot n, pin A -> SPI pci_spi + n % 4, pins on likewise */

@@ -138,8 +138,8 @@ static int tree_add_memory(struct arm_fdt *fdt, const struct arm_fdt_boot *boot)
 		p = p ? tree_put_cells(p, boot->memory[i].len, size) : NULL;
 	}
 	if (!p) {
-		log_error("%s: has no room for addresses of %u and sizes of %u cells of such memory:"
-			  " give the guest less", fdt->name, addr, size);
+		log_error("%s: has addresses of %u and sizes of %u cells, which have no room for "
+			  "the guest's memory: give it less", fdt->name, addr, size);
 		return -EINVAL;
 	}
 	snprintf(name, sizeof(name), "memory@%" PRIx64, boot->memory[0].gpa);
@@ -243,8 +243,8 @@ static int tree_set_bootargs(struct arm_fdt *fdt, int chosen, const char *cmdlin
 		return 0;
 	own = own ? own : "";
 	if (strlen(own) + 1 + strlen(cmdline) > ARM_FDT_MAX_CMDLINE) {
-		log_error("%s: a command line of %zu characters, at most %d are possible", fdt->name,
-			  strlen(own) + 1 + strlen(cmdline), ARM_FDT_MAX_CMDLINE);
+		log_error("%s: a command line of %zu characters, at most %d are possible",
+			  fdt->name, strlen(own) + 1 + strlen(cmdline), ARM_FDT_MAX_CMDLINE);
 		return -E2BIG;
 	}
 	/* A copy: the tree moves under its own strings. */

@@ -161,7 +161,8 @@ static void disabled_nodes_and_all_below_are_passed_over(void **state)
 
 	open_dts(&fdt, "/ { a { compatible = \"x\"; };\n"
 		 "b { compatible = \"x\"; status = \"disabled\"; c { compatible = \"x\"; }; };\n"
-		 "d { compatible = \"x\"; status = \"okay\"; }; e { compatible = \"x\"; status = \"ok\";\n"
+		 "d { compatible = \"x\"; status = \"okay\"; };\n"
+		 "e { compatible = \"x\"; status = \"ok\";\n"
 		 "f { compatible = \"x\"; }; }; g { h { compatible = \"x\"; }; };\n"
 		 "i { compatible = \"x\"; status = [6f 6b]; }; };");
 	assert_int_equal(arm_fdt_walk(&fdt, count_nodes, paths), 0);
@@ -187,9 +188,10 @@ static void a_visitor_ends_the_walk(void **state)
 
 static const char interrupts[] =
 	"/ { interrupt-parent = <&gic>; #address-cells = <1>; #size-cells = <1>;\n"
-	"  gic: gic { compatible = \"gic\"; phandle = <7>; interrupt-controller; #interrupt-cells = <3>; };\n"
-	"  two: two { compatible = \"two\"; phandle = <9>; interrupt-controller; #interrupt-cells = <2>;\n"
-	"    interrupts = <0 9 4>;\n"
+	"  gic: gic { compatible = \"gic\"; phandle = <7>; interrupt-controller;\n"
+	"    #interrupt-cells = <3>; };\n"
+	"  two: two { compatible = \"two\"; phandle = <9>; interrupt-controller;\n"
+	"    #interrupt-cells = <2>; interrupts = <0 9 4>;\n"
 	"    child { compatible = \"dev\"; interrupts = <5 6>; }; };\n"
 	"  dev { compatible = \"dev\"; interrupts = <0 1 4>, <0 2 4>; };\n"
 	"  own { compatible = \"dev\"; interrupt-parent = <&two>; interrupts = <3 4>; };\n"
@@ -266,12 +268,12 @@ static void case_95_interrupt_parents_in_a_circle(void **state)
 	struct arm_fdt_node node;
 
 	open_dts(&fdt, "/ { interrupt-parent = <1>;\n"
-		 "a { compatible = \"a\"; phandle = <1>; #interrupt-cells = <1>; interrupt-parent = <2>;\n"
-		 " interrupts = <3>; };\n"
-		 "b { compatible = \"b\"; phandle = <2>; #interrupt-cells = <1>; interrupt-parent = <1>;\n"
-		 " interrupts = <4>; };\n"
-		 "c { compatible = \"c\"; phandle = <3>; #interrupt-cells = <1>; interrupt-parent = <3>;\n"
-		 " interrupts = <5>; }; };");
+		 "a { compatible = \"a\"; phandle = <1>; #interrupt-cells = <1>;\n"
+		 " interrupt-parent = <2>; interrupts = <3>; };\n"
+		 "b { compatible = \"b\"; phandle = <2>; #interrupt-cells = <1>;\n"
+		 " interrupt-parent = <1>; interrupts = <4>; };\n"
+		 "c { compatible = \"c\"; phandle = <3>; #interrupt-cells = <1>;\n"
+		 " interrupt-parent = <3>; interrupts = <5>; }; };");
 	assert_true(visit(&fdt, "/a", &node));
 	assert_int_equal(node.irqs[0].controller, 2);
 	assert_true(visit(&fdt, "/c", &node));
@@ -281,7 +283,8 @@ static void case_95_interrupt_parents_in_a_circle(void **state)
 
 static void more_than_is_reported_is_left_off(void **state)
 {
-	char source[16384] = "/ { #address-cells = <1>; #size-cells = <1>; interrupt-parent = <1>;\n"
+	char source[16384] = "/ { #address-cells = <1>; #size-cells = <1>;\n"
+		"interrupt-parent = <1>;\n"
 		"pic { phandle = <1>; #interrupt-cells = <1>; };\n"
 		"dev { compatible = \"dev\"; interrupts = <", *p = source + strlen(source);
 	struct arm_fdt fdt;
@@ -310,7 +313,8 @@ static void properties_are_read_within_their_bounds(void **state)
 	unsigned len;
 	int node;
 
-	open_dts(&fdt, "/ { node { cells = <1 2 3>; text = \"ab\"; open = [61 62]; none; byte = [01]; }; };");
+	open_dts(&fdt, "/ { node { cells = <1 2 3>; text = \"ab\"; open = [61 62]; none;\n"
+		 "byte = [01]; }; };");
 	node = arm_fdt_find(&fdt, "/node");
 	assert_true(node > 0);
 	assert_int_equal(arm_fdt_find(&fdt, "/nothing"), -ENOENT);
@@ -360,7 +364,8 @@ static const char pi_like[] =
 	"  memory@0 { device_type = \"memory\"; reg = <0 0x40000000>, <0x80000000 0x1000>; };\n"
 	"  reserved-memory { #address-cells = <1>; #size-cells = <1>; ranges;\n"
 	"    cma { size = <0x4000000>; }; fw@1000 { reg = <0x1000 0x2000>; }; };\n"
-	"  soc { #address-cells = <1>; #size-cells = <1>; ranges = <0x7e000000 0x3f000000 0x1000000>;\n"
+	"  soc { #address-cells = <1>; #size-cells = <1>;\n"
+	"    ranges = <0x7e000000 0x3f000000 0x1000000>;\n"
 	"    uart@7e201000 { compatible = \"arm,pl011\"; reg = <0x7e201000 0x200>; }; };\n"
 	"  cpus { #address-cells = <1>; #size-cells = <0>; enable-method = \"brcm,bcm2836-smp\";\n"
 	"    cpu@0 { device_type = \"cpu\"; reg = <0xf00>; };\n"
@@ -441,8 +446,8 @@ static int stdout_of(const char *aliases, const char *path)
 	char source[256];
 	int node, want;
 
-	snprintf(source, sizeof(source), "/ { aliases { %s }; chosen { stdout-path = %s; }; uart { }; };",
-		 aliases, path);
+	snprintf(source, sizeof(source),
+		 "/ { aliases { %s }; chosen { stdout-path = %s; }; uart { }; };", aliases, path);
 	open_dts(&fdt, source);
 	node = arm_fdt_stdout(&fdt);
 	want = arm_fdt_find(&fdt, "/uart");
@@ -472,9 +477,11 @@ static void case_95_an_alias_that_names_itself(void **state)
 
 static const char pci_host[] =
 	"/ { #address-cells = <2>; #size-cells = <2>;\n"
-	"  gic: gic { phandle = <1>; #interrupt-cells = <3>; #address-cells = <2>; interrupt-controller; };\n"
+	"  gic: gic { phandle = <1>; #interrupt-cells = <3>; #address-cells = <2>;\n"
+	"    interrupt-controller; };\n"
 	"  pic: pic { phandle = <2>; #interrupt-cells = <1>; interrupt-controller; };\n"
-	"  pcie@3f000000 { compatible = \"pci-host-ecam-generic\"; reg = <0 0x3f000000 0 0x200000>;\n"
+	"  pcie@3f000000 { compatible = \"pci-host-ecam-generic\";\n"
+	"    reg = <0 0x3f000000 0 0x200000>;\n"
 	"    #address-cells = <3>; #size-cells = <2>; #interrupt-cells = <1>; bus-range = <0 15>;\n"
 	"    ranges = <0x01000000 0 0 0 0x3eff0000 0 0x10000>,\n"
 	"             <0x02000000 0 0x10000000 0 0x20000000 0 0x2eff0000>,\n"
@@ -543,7 +550,8 @@ static void case_95_a_pci_host_of_odd_cells(void **state)
 	struct capture c;
 	int ret;
 
-	open_dts(&fdt, "/ { pci { compatible = \"pci\"; #address-cells = <2>; #size-cells = <2>; }; };");
+	open_dts(&fdt, "/ { pci { compatible = \"pci\"; #address-cells = <2>;\n"
+		 "#size-cells = <2>; }; };");
 	assert_true(visit(&fdt, "/pci", &node));
 	capture_begin(&c, STDERR_FILENO);
 	ret = arm_fdt_pci(&fdt, &node, &pci);
@@ -558,7 +566,8 @@ static void case_95_no_device_tree_at_all(void **state)
 {
 	static const uint8_t none[64] = "certainly not";
 
-	refuse_blob(none, sizeof(none), "tree.dtb: is not a device tree: it does not begin with 0xd00dfeed");
+	refuse_blob(none, sizeof(none),
+		    "tree.dtb: is not a device tree: it does not begin with 0xd00dfeed");
 	refuse_blob("\xd0\x0d\xfe\xed", 4, "is not a device tree");
 	refuse_blob(none, 0, "has 0 bytes");
 }
@@ -683,7 +692,8 @@ static void case_95_a_path_longer_than_any(void **state)
 	char name[64] = "";
 
 	memset(name, 'n', sizeof(name) - 1);
-	refuse_blob(blob, nested(blob, sizeof(blob), 10, name), "the path of a node in it is longer than 512");
+	refuse_blob(blob, nested(blob, sizeof(blob), 10, name),
+		    "the path of a node in it is longer than 512");
 }
 
 static void case_95_more_nodes_than_any_machine_has(void **state)
@@ -713,10 +723,13 @@ static void case_95_cell_counts_out_of_bounds(void **state)
 	refuse_dts("/ { #address-cells = <1>; #size-cells = <1>; a { reg = <1 2 3>; }; };",
 		   "/a: reg has 12 bytes, no multiple of 8");
 	refuse_dts("/ { #address-cells = <1>; #size-cells = <1>; a { #address-cells = <1>;\n"
-		   " #size-cells = <1>; ranges = <1 2>; }; };", "/a: ranges has 8 bytes, no multiple of 12");
+		   " #size-cells = <1>; ranges = <1 2>; }; };",
+		   "/a: ranges has 8 bytes, no multiple of 12");
 	refuse_dts("/ { interrupt-parent = <1>; p { phandle = <1>; #interrupt-cells = <2>; };\n"
-		   " a { interrupts = <1 2 3>; }; };", "/a: interrupts has 12 bytes, no multiple of 8");
-	refuse_dts("/ { p { phandle = <1>; #interrupt-cells = <2>; }; a { interrupts-extended = <1 2>; }; };",
+		   " a { interrupts = <1 2 3>; }; };",
+		   "/a: interrupts has 12 bytes, no multiple of 8");
+	refuse_dts("/ { p { phandle = <1>; #interrupt-cells = <2>; };\n"
+		   " a { interrupts-extended = <1 2>; }; };",
 		   "/a: interrupts-extended ends within one");
 }
 
@@ -760,7 +773,8 @@ static void case_95_a_bus_with_a_thousand_ranges(void **state)
 static void case_95_two_nodes_of_one_phandle(void **state)
 {
 	refuse_dts("/ { a { phandle = <3>; #interrupt-cells = <1>; };\n"
-		   " b { phandle = <3>; #interrupt-cells = <2>; }; };", "two nodes have phandle 0x3");
+		   " b { phandle = <3>; #interrupt-cells = <2>; }; };",
+		   "two nodes have phandle 0x3");
 }
 
 static void many_controllers(void **state)
@@ -877,8 +891,9 @@ static void trees_of_real_boards_are_accepted(void **state)
 	else
 		snprintf(pattern, sizeof(pattern), "%s/.cache/microvm", home ? home : "");
 	/* A few kinds: with firmware's nodes, GICs, nexuses, PCI. */
-	strncat(pattern, "/kernel-arm*/usr/lib/linux-image-*/{*bcm2836*,*vexpress*,*a20-cubie*,*rk3288-v*,"
-		"broadcom/*,arm/*,rockchip/rk3399-rock*}", sizeof(pattern) - strlen(pattern) - 1);
+	strncat(pattern, "/kernel-arm*/usr/lib/linux-image-*/"
+		"{*bcm2836*,*vexpress*,*a20-cubie*,*rk3288-v*,broadcom/*,arm/*,*/rk3399-rock*}",
+		sizeof(pattern) - strlen(pattern) - 1);
 	if (glob(pattern, GLOB_BRACE, NULL, &g) != 0)
 		skip();
 	for (size_t i = 0; i < g.gl_pathc; i++) {

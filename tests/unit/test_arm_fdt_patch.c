@@ -24,7 +24,8 @@
 	"  memory@0 { device_type = \"memory\"; reg = <0 0x40000000>; };\n" \
 	"  memory@80000000 { device_type = \"memory\"; reg = <0x80000000 0x1000>; };\n" \
 	"  uart { compatible = \"uart\"; };\n" \
-	"  cpus { #address-cells = <1>; #size-cells = <0>; enable-method = \"brcm,bcm2836-smp\";\n" \
+	"  cpus { #address-cells = <1>; #size-cells = <0>;\n" \
+	"    enable-method = \"brcm,bcm2836-smp\";\n" \
 	"    cpu-map { cluster0 { }; };\n" \
 	"    cpu@0 { device_type = \"cpu\"; reg = <0xf00>; };\n" \
 	"    cpu@1 { device_type = \"cpu\"; reg = <0xf01>; enable-method = \"spin-table\"; };\n" \
@@ -154,19 +155,20 @@ static void memory_of_several_ranges(void **state)
 
 	f->boot.memory = ranges;
 	f->boot.n_memory = 2;
-	refused(f, "has no room for addresses of 1 and sizes of 1 cells of such memory");
+	refused(f, "has addresses of 1 and sizes of 1 cells, which have no room");
 	open_dts(f, "/ { #address-cells = <2>; #size-cells = <1>; };");
 	patch(f);
 	assert_int_equal(arm_fdt_memory(&f->fdt, r, 4), 2);
 	assert_int_equal(r[1].gpa, 0x100000000);
 	assert_int_equal(r[1].len, 0x80000000);
-	open_dts(f, "/ { #address-cells = <2>; #size-cells = <2>; memory { device_type = \"memory\"; }; };");
+	open_dts(f, "/ { #address-cells = <2>; #size-cells = <2>;\n"
+		 "memory { device_type = \"memory\"; }; };");
 	ranges[1].len = 0x400000000;
 	patch(f);
 	assert_int_equal(arm_fdt_memory(&f->fdt, r, 4), 2);
 	assert_int_equal(r[1].len, 0x400000000);
 	open_dts(f, "/ { #address-cells = <3>; #size-cells = <2>; };");
-	refused(f, "has no room");
+	refused(f, "have no room");
 }
 
 static void command_line_goes_behind_the_trees_own(void **state)
@@ -292,7 +294,8 @@ static void psci_is_told_to_every_cpu(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		assert_string_equal(cpus[i].method, "psci");
 	/* One that has it by SMC, for which there is nobody here. */
-	open_dts(f, "/ { psci { compatible = \"arm,psci\"; method = \"smc\"; cpu_on = <1>; }; cpus { }; };");
+	open_dts(f, "/ { cpus { };\n"
+		 "psci { compatible = \"arm,psci\"; method = \"smc\"; cpu_on = <1>; }; };");
 	patch(f);
 	node = arm_fdt_find(&f->fdt, "/psci");
 	assert_string_equal(arm_fdt_string(&f->fdt, node, "method"), "hvc");

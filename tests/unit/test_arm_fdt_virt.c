@@ -369,7 +369,8 @@ static void wires_of_pci_slots_are_swizzled(void **state)
 	unsigned len;
 
 	make(f);
-	map = arm_fdt_bytes(&f->fdt, arm_fdt_find(&f->fdt, "/pcie@3f000000"), "interrupt-map", &len);
+	map = arm_fdt_bytes(&f->fdt, arm_fdt_find(&f->fdt, "/pcie@3f000000"), "interrupt-map",
+			    &len);
 	assert_int_equal(len, 16 * 10 * 4);
 	for (unsigned i = 0; i < 16; i++, map += 10) {
 		assert_int_equal(fdt32_to_cpu(map[0]), i / 4 << 11);
