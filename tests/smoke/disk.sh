@@ -9,9 +9,11 @@ disk() { # ARG...: a guest with a shell, a block driver and ext4
 does() { send "$1 && echo done-\$((0))-$2"$'\n'; expect "done-0-$2"; }
 image() { truncate -s "$2" "$1"; mkfs.ext4 -qF "$1" || fail "mkfs.ext4 $1"; }
 
-# The power goes while the guest writes; the file system of disk.img is whole when its journal has been replayed.
+# The power goes while the guest writes, again and again, and says so each time; the file system of disk.img is whole when
+# its journal has been replayed.
 cut_off() {
-	nap 2
+	expect 'wro0te'
+	nap 1
 	kill -9 "$vm"
 	wait "$vm"
 	e2fsck -fp disk.img >fsck 2>&1 || [ $? = 1 ] || fail "e2fsck found more than a journal to replay: $(tail -n 3 fsck)"
@@ -23,7 +25,7 @@ power_cut() { # KEYS
 	disk --disk "disk.img,$1"
 	does 'mkdir /m; mount -t ext4 /dev/vda /m' mounted
 	does 'seq 1 30000 | dd of=/m/kept conv=fsync 2>/dev/null' synced
-	send $'while :; do seq 1 3000 >/m/lost; mv /m/lost /m/gone; sync; done &\n'
+	send $'while :; do seq 1 3000 >/m/lost; mv /m/lost /m/gone; sync; echo wro$((0))te; done &\n'
 	cut_off
 	debugfs -R 'cat /kept' disk.img 2>/dev/null | cmp - <(seq 1 30000) || fail 'what was fsynced is lost'
 	debugfs -R 'ls -p /' disk.img 2>/dev/null | grep -q gone || fail 'it was cut off before it wrote'
@@ -105,7 +107,7 @@ test_root() {
 	does 'make -C /mnt CFLAGS="-D_GNU_SOURCE -std=gnu11" LDFLAGS=-static && [ $(/mnt/main) = memory ]' compiled
 	[ "$(dir/main)" = memory ] || fail 'what the guest compiled does not run here'
 	does 'cp /mnt/*.o /usr/src; cat /usr/src/*.o | md5sum >/usr/src/sum; sync /usr/src/* /usr/src' kept
-	send $'while :; do cp /usr/src/main.o /root/lost; sync; mv /root/lost /root/gone; done &\n'
+	send $'while :; do cp /usr/src/main.o /root/lost; sync; mv /root/lost /root/gone; sync; echo wro$((0))te; done &\n'
 	cut_off
 	local o
 	for o in dir/*.o; do debugfs -R "cat /usr/src/${o##*/}" disk.img 2>/dev/null | cmp - "$o" || fail "$o is lost"; done
