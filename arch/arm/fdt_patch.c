@@ -79,25 +79,25 @@ static int tree_top(struct arm_fdt *fdt, const char *name)
 
 /* --- memory ----------------------------------------------------------------------- */
 
-/* The next child of @parent, after @child or the first, whose device_type is @type. */
-static int tree_next_of_type(const struct arm_fdt *fdt, int parent, int child, const char *type)
+/* A node of memory; negative: there is none. */
+static int tree_memory(const struct arm_fdt *fdt)
 {
-	child = child < 0 ? fdt_first_subnode(fdt->blob, parent) :
-			    fdt_next_subnode(fdt->blob, child);
-	for (; child >= 0; child = fdt_next_subnode(fdt->blob, child)) {
-		const char *s = arm_fdt_string(fdt, child, "device_type");
+	int node;
 
-		if (s && strcmp(s, type) == 0)
+	fdt_for_each_subnode(node, fdt->blob, 0) {
+		const char *type = arm_fdt_string(fdt, node, "device_type");
+
+		if (type && strcmp(type, "memory") == 0)
 			break;
 	}
-	return child;
+	return node;
 }
 
 static int tree_drop_memory(struct arm_fdt *fdt)
 {
 	int node;
 
-	while ((node = tree_next_of_type(fdt, 0, -1, "memory")) >= 0) {
+	while ((node = tree_memory(fdt)) >= 0) {
 		int err = fdt_del_node(fdt->blob, node);
 
 		if (err)

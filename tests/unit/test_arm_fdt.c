@@ -401,7 +401,8 @@ static void cpus_of_two_cells(void **state)
 	struct arm_fdt_cpu cpu;
 
 	open_dts(&fdt, "/ { cpus { #address-cells = <2>; #size-cells = <0>;\n"
-		 "cpu@0 { device_type = \"cpu\"; reg = <1 0x203>; }; }; };");
+		 "cpu@0 { device_type = \"cpu\"; reg = <1 0x203>; };\n"
+		 "cpu@1 { device_type = \"cpu\"; reg = <1>; }; }; };");
 	assert_int_equal(arm_fdt_cpus(&fdt, &cpu, 1), 1);
 	assert_int_equal(cpu.mpidr, 0x100000203);
 	assert_null(cpu.method);
@@ -540,6 +541,37 @@ static void one_entry_may_serve_all_pins(void **state)
 	assert_int_equal(pci.bus_last, 255);
 	assert_int_equal(pci.msi_controller, 2);
 	arm_fdt_close(&fdt);
+}
+
+static void assert_wires(const char *host, unsigned n)
+{
+	struct arm_fdt fdt;
+	struct arm_fdt_node node;
+	struct arm_fdt_pci pci;
+	char source[1024];
+
+	snprintf(source, sizeof(source), "/ { #address-cells = <1>; #size-cells = <1>;\n"
+		 "pic { phandle = <2>; #interrupt-cells = <2>; #address-cells = <1>; };\n"
+		 "pci { compatible = \"pci\"; #address-cells = <3>; #size-cells = <2>; %s }; };", host);
+	open_dts(&fdt, source);
+	assert_true(visit(&fdt, "/pci", &node));
+	assert_int_equal(arm_fdt_pci(&fdt, &node, &pci), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(pci.intx[i].n, i < n ? 2 : 0);
+	arm_fdt_close(&fdt);
+}
+
+#define WIRED "#interrupt-cells = <1>; interrupt-map-mask = <0 0 0 7>; "
+
+static void case_95_an_interrupt_map_that_ends_within_an_entry(void **state)
+{
+	assert_wires(WIRED "interrupt-map = <0 0 0 1 2 0 5 4>, <0 0 0 2 2 0 6 4>;", 2);
+	assert_wires(WIRED "interrupt-map = <0 0 0 1 2 0 5 4>, <0 0 0 2 2 0 6>;", 1);
+	assert_wires(WIRED "interrupt-map = <0 0 0 1 2 0 5 4>, <0 0 0 2>;", 1);
+	assert_wires(WIRED "interrupt-map = <0 0 0 1 2 0 5 4>, <0 0 0 2 99 0 6 4>;", 1);
+	assert_wires(WIRED "interrupt-map = [00];", 0);
+	assert_wires(WIRED, 0);
+	assert_wires("#interrupt-cells = <2>; interrupt-map = <0 0 0 1 2 0 5 4>;", 0);
 }
 
 static void case_95_a_pci_host_of_odd_cells(void **state)
@@ -932,6 +964,7 @@ int main(void)
 		cmocka_unit_test(case_95_an_alias_that_names_itself),
 		cmocka_unit_test(a_pci_host_with_windows_and_wires),
 		cmocka_unit_test(one_entry_may_serve_all_pins),
+		cmocka_unit_test(case_95_an_interrupt_map_that_ends_within_an_entry),
 		cmocka_unit_test(case_95_a_pci_host_of_odd_cells),
 		cmocka_unit_test(case_95_no_device_tree_at_all),
 		cmocka_unit_test(case_95_the_header_lies),
