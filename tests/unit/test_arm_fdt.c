@@ -552,7 +552,8 @@ static void assert_wires(const char *host, unsigned n)
 
 	snprintf(source, sizeof(source), "/ { #address-cells = <1>; #size-cells = <1>;\n"
 		 "pic { phandle = <2>; #interrupt-cells = <2>; #address-cells = <1>; };\n"
-		 "pci { compatible = \"pci\"; #address-cells = <3>; #size-cells = <2>; %s }; };", host);
+		 "pci { compatible = \"pci\"; #address-cells = <3>; #size-cells = <2>; %s }; };",
+		 host);
 	open_dts(&fdt, source);
 	assert_true(visit(&fdt, "/pci", &node));
 	assert_int_equal(arm_fdt_pci(&fdt, &node, &pci), 0);
