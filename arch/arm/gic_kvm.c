@@ -42,19 +42,28 @@ unsigned arm_gic_line(unsigned spi)
 static int gic_create_device(struct kvm *kvm, const char *name, uint32_t type)
 {
 	struct kvm_create_device dev = { .type = type };
-	int ret = kvm_vm_ioctl(kvm, name, KVM_CREATE_DEVICE, &dev);
+	int err;
 
-	return ret < 0 ? ret : (int)dev.fd;
+	if (ioctl(kvm->vm_fd, KVM_CREATE_DEVICE, &dev) == 0)
+		return dev.fd;
+	err = errno;
+	if (err == ENODEV)
+		log_error("the device tree has %s, and this host's KVM has none for guests", name);
+	else
+		log_error("KVM_CREATE_DEVICE of %s: %s", name, strerror(err));
+	return -err;
 }
 
 static int gic_set(int fd, const char *what, uint32_t group, uint64_t attr, const void *value)
 {
 	struct kvm_device_attr a = { .group = group, .attr = attr, .addr = (uintptr_t)value };
+	int err;
 
 	if (ioctl(fd, KVM_SET_DEVICE_ATTR, &a) == 0)
 		return 0;
-	log_error("KVM_SET_DEVICE_ATTR: %s: %m", what);
-	return -errno;
+	err = errno;
+	log_error("KVM_SET_DEVICE_ATTR: %s: %s", what, strerror(err));
+	return -err;
 }
 
 static int gic_set_redists(int fd, const struct arm_gic_place *place, unsigned n_cpus)
@@ -99,8 +108,7 @@ int arm_gic_create(struct arm_gic_fds *fds, struct kvm *kvm, const struct arm_gi
 	int ret;
 
 	fds->its = -1;
-	fds->gic = gic_create_device(kvm, v3 ? "KVM_CREATE_DEVICE of a GICv3"
-					     : "KVM_CREATE_DEVICE of a GICv2",
+	fds->gic = gic_create_device(kvm, v3 ? "a GICv3" : "a GICv2",
 				     v3 ? KVM_DEV_TYPE_ARM_VGIC_V3 : KVM_DEV_TYPE_ARM_VGIC_V2);
 	if (fds->gic < 0)
 		return fds->gic;
@@ -110,7 +118,7 @@ int arm_gic_create(struct arm_gic_fds *fds, struct kvm *kvm, const struct arm_gi
 	ret = gic_set(fds->gic, "number of interrupts", KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &n_irqs);
 	if (ret < 0 || !place->its.len)
 		return ret;
-	fds->its = gic_create_device(kvm, "KVM_CREATE_DEVICE of an ITS", KVM_DEV_TYPE_ARM_VGIC_ITS);
+	fds->its = gic_create_device(kvm, "an ITS", KVM_DEV_TYPE_ARM_VGIC_ITS);
 	return MIN(fds->its, 0);
 }
 
