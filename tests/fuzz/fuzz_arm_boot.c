@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The file of an ARM kernel; what the loader accepts is looked at closely. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "arch/arm/boot.h"
 #include "arch/arm/fdt.h"
+#include "tests/must.h"
 #include "vmm/util.h"
 
 #define RAM_GPA 0x40000000ull
@@ -23,17 +23,11 @@ static struct machine {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void require(bool good)
-{
-	if (!good)
-		abort();
-}
-
 static int machine_file(char *path, size_t size)
 {
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
 
-	require(fd >= 0);
+	must(fd >= 0);
 	snprintf(path, size, "/proc/self/fd/%d", fd);
 	return fd;
 }
@@ -42,27 +36,27 @@ static void machine_init(struct machine *m)
 {
 	static const struct gmem_range ram[] = { { 0, OTHER_LEN }, { RAM_GPA, RAM_LEN } };
 
-	require(gmem_init(&m->mem, ram, ARRAY_SIZE(ram)) == 0);
+	must(gmem_init(&m->mem, ram, ARRAY_SIZE(ram)) == 0);
 	m->kernel_fd = machine_file(m->kernel_path, sizeof(m->kernel_path));
 	m->initrd_fd = machine_file(m->initrd_path, sizeof(m->initrd_path));
-	require(ftruncate(m->initrd_fd, INITRD_LEN) == 0);
+	must(ftruncate(m->initrd_fd, INITRD_LEN) == 0);
 }
 
-static void require_in_ram(uint64_t gpa, uint64_t len)
+static void must_be_in_ram(uint64_t gpa, uint64_t len)
 {
-	require(gpa >= RAM_GPA && range_fits(gpa - RAM_GPA, len, RAM_LEN));
+	must(gpa >= RAM_GPA && range_fits(gpa - RAM_GPA, len, RAM_LEN));
 }
 
 static void check(const struct machine *m, const struct arm_entry *e)
 {
-	require(gmem_contains(&m->mem, e->pc & ~1ull, 1));
-	require_in_ram(e->dtb_gpa, ARM_FDT_MAX);
-	require(e->dtb_gpa % ARM_FDT_MAX == 0);
-	require(e->initrd_len == INITRD_LEN);
-	require_in_ram(e->initrd_gpa, e->initrd_len);
-	require(!ranges_overlap(e->dtb_gpa, ARM_FDT_MAX, e->initrd_gpa, e->initrd_len));
-	require(!ranges_overlap(e->dtb_gpa, ARM_FDT_MAX, e->pc & ~1ull, 4));
-	require(!ranges_overlap(e->initrd_gpa, e->initrd_len, e->pc & ~1ull, 4));
+	must(gmem_contains(&m->mem, e->pc & ~1ull, 1));
+	must_be_in_ram(e->dtb_gpa, ARM_FDT_MAX);
+	must(e->dtb_gpa % ARM_FDT_MAX == 0);
+	must(e->initrd_len == INITRD_LEN);
+	must_be_in_ram(e->initrd_gpa, e->initrd_len);
+	must(!ranges_overlap(e->dtb_gpa, ARM_FDT_MAX, e->initrd_gpa, e->initrd_len));
+	must(!ranges_overlap(e->dtb_gpa, ARM_FDT_MAX, e->pc & ~1ull, 4));
+	must(!ranges_overlap(e->initrd_gpa, e->initrd_len, e->pc & ~1ull, 4));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -82,13 +76,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		machine_init(m);
 	boot.kernel = m->kernel_path;
 	boot.initrd = m->initrd_path;
-	require(ftruncate(m->kernel_fd, 0) == 0);
-	require(pwrite(m->kernel_fd, data, size, 0) == (ssize_t)size);
+	must(ftruncate(m->kernel_fd, 0) == 0);
+	must(pwrite(m->kernel_fd, data, size, 0) == (ssize_t)size);
 	if (arm_boot_load(&m->mem, &boot, &entry) == 0) {
 		check(m, &entry);
-		require(arm_boot_probe(&boot, &probe) == 0);
-		require(probe.aarch32 == entry.aarch32 && !probe.raw);
+		must(arm_boot_probe(&boot, &probe) == 0);
+		must(probe.aarch32 == entry.aarch32 && !probe.raw);
 	}
-	require(gmem_discard(&m->mem) == 0);
+	must(gmem_discard(&m->mem) == 0);
 	return 0;
 }

@@ -3,19 +3,13 @@
  * Bytes as a device tree: opened, walked with everything that can be asked, patched
  * as for a boot, and opened once more. What opened is sound, so it has to stay so.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "arch/arm/fdt.h"
+#include "tests/must.h"
 #include "vmm/util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static int visit(void *ctx, const struct arm_fdt_node *node)
 {
@@ -25,13 +19,13 @@ static int visit(void *ctx, const struct arm_fdt_node *node)
 	uint32_t v;
 	uint64_t w;
 
-	require(node->n_regs <= ARM_FDT_MAX_REGS && node->n_irqs <= ARM_FDT_MAX_IRQS);
-	require(strlen(node->path) < ARM_FDT_MAX_PATH);
-	require(strnlen(node->compatible, node->compatible_len) < node->compatible_len);
+	must(node->n_regs <= ARM_FDT_MAX_REGS && node->n_irqs <= ARM_FDT_MAX_IRQS);
+	must(strlen(node->path) < ARM_FDT_MAX_PATH);
+	must(strnlen(node->compatible, node->compatible_len) < node->compatible_len);
 	for (unsigned i = 0; i < node->n_regs; i++)
-		require(node->regs[i].gpa + node->regs[i].len >= node->regs[i].gpa);
+		must(node->regs[i].gpa + node->regs[i].len >= node->regs[i].gpa);
 	for (unsigned i = 0; i < node->n_irqs; i++)
-		require(node->irqs[i].n >= 1 && node->irqs[i].n <= ARM_FDT_MAX_IRQ_CELLS);
+		must(node->irqs[i].n >= 1 && node->irqs[i].n <= ARM_FDT_MAX_IRQ_CELLS);
 	arm_fdt_is_compatible(node, "arm,pl011");
 	arm_fdt_u32(fdt, node->offset, "clock-frequency", 0, &v);
 	arm_fdt_u64(fdt, node->offset, "reg", 3, &w);
@@ -46,7 +40,7 @@ static void ask(struct arm_fdt *fdt)
 	struct arm_fdt_cpu cpus[4];
 	struct gmem_range ranges[4];
 
-	require(arm_fdt_walk(fdt, visit, fdt) == 0);
+	must(arm_fdt_walk(fdt, visit, fdt) == 0);
 	arm_fdt_cpus(fdt, cpus, ARRAY_SIZE(cpus));
 	arm_fdt_memory(fdt, ranges, ARRAY_SIZE(ranges));
 	arm_fdt_reserved(fdt, ranges, ARRAY_SIZE(ranges));
@@ -75,7 +69,7 @@ static void patch(struct arm_fdt *fdt)
 	if (arm_fdt_patch(fdt, &boot) < 0)
 		return;
 	arm_fdt_disable(fdt, "/chosen");
-	require(arm_fdt_open_blob(&again, fdt->blob, fdt->size, "patched") == 0);
+	must(arm_fdt_open_blob(&again, fdt->blob, fdt->size, "patched") == 0);
 	ask(&again);
 	arm_fdt_close(&again);
 }

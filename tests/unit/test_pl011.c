@@ -8,6 +8,7 @@
 #include "devices/pl011.h"
 #include "tests/fake.h"
 #include "tests/fake_chardev.h"
+#include "tests/until.h"
 #include "vmm/util.h"
 
 #define BASE 0x9000000
@@ -102,10 +103,7 @@ static void open_port(struct fixture *t)
 
 static void expect_output(struct fixture *t, const void *data, size_t len)
 {
-	uint64_t deadline = loop_now_ns() + 10000000000ull;
-
-	while (t->chr.out_len < len && loop_now_ns() < deadline)
-		loop_run_once(t->f.loop, 100);
+	UNTIL_IN(t->f.loop, t->chr.out_len >= len);
 	fake_settle(&t->f);
 	assert_int_equal(t->chr.out_len, len);
 	assert_memory_equal(t->chr.out, data, len);

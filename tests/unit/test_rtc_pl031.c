@@ -8,6 +8,7 @@
 
 #include "devices/rtc_pl031.h"
 #include "tests/fake.h"
+#include "tests/until.h"
 #include "vmm/util.h"
 
 #define BASE 0x9010000
@@ -146,13 +147,10 @@ static void a_masked_match_is_noted_without_a_timer(void **state)
 static void the_timer_raises_the_line(void **state)
 {
 	struct fixture *t = *state;
-	uint64_t deadline = loop_now_ns() + 20000000000ull;
 
 	out(t, MR, in(t, DR) + 1);
 	out(t, IMSC, 1);
-	while (!t->irq.level && loop_now_ns() < deadline)
-		loop_run_once(t->f.loop, 100);
-	assert_int_equal(t->irq.level, 1);
+	UNTIL_IN(t->f.loop, t->irq.level);
 }
 
 static void a_match_with_now_is_one(void **state)
