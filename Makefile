@@ -145,6 +145,8 @@ $(BUILD)/tests/replay/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lfdt
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(TESTLIBS)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/smoke/xshot: $(call obj,tests/smoke/xshot.c)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lX11
 # Guests' screenshots are judged by it.
 $(BUILD)/tests/smoke/pngdiff: $(call obj,tests/smoke/pngdiff.c tests/pngdiff.c)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -191,7 +193,7 @@ run-bench: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*_bench.c)) | $(BUIL
 deps-%:
 	@tests/deps.sh $*
 demo: deps-demo
-	@$(MAKE) --no-print-directory VARIANT=release microvm build/release/tests/smoke/pngdiff
+	@$(MAKE) --no-print-directory -s VARIANT=release microvm build/release/tests/smoke/pngdiff
 	@tests/demo.sh
 demo-shell: deps-demo
 	@$(MAKE) --no-print-directory microvm

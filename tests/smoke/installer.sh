@@ -44,6 +44,7 @@ proceed() { click 740 574; } # the button "Continue"
 installer() { # up to its first page
 	[ -x "$MICROVM-ctl" ] && [ -x "$MICROVM-gpu" ] || skip 'no microvm-ctl or microvm-gpu here'
 	mkdir -p "$SMOKE_OUT/installer"
+	fail() { shot "$SMOKE_OUT/installer/failed.png"; echo "$*" >why; exit 1; }
 	vm --kernel "$INSTALLER_KERNEL" --initrd "$INSTALLER_RD" --memory 1G --append 'console=tty0 quiet' \
 		--gpu 2d,size=800x600,display=none --net user --control socket
 	page language 900
