@@ -108,12 +108,14 @@ void xdesk_stop(struct xdesk *d)
 
 static bool get_title(struct xdesk *d, Window w, char *title, size_t len)
 {
-	char *name = NULL;
-	bool ret = XFetchName(d->display, w, &name) && name;
+	XTextProperty name = { 0 };
+	Atom other = XInternAtom(d->display, "_NET_WM_NAME", False);
+	bool ret = (XGetWMName(d->display, w, &name) ||
+		    XGetTextProperty(d->display, w, &name, other)) && name.value;
 
 	if (ret)
-		snprintf(title, len, "%s", name);
-	XFree(name);
+		snprintf(title, len, "%s", (const char *)name.value);
+	XFree(name.value);
 	return ret;
 }
 

@@ -7,13 +7,16 @@
 #include <linux/input.h>
 #include <linux/virtio_input.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -85,13 +88,16 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct t *t = *state;
+	char *text;
 
 	if (t->driven) {
 		vp_finish(&t->gpu);
 		vp_finish(&t->keyboard);
 	}
 	gpu_process_destroy(t->process);
-	free(capture_end(&t->cap));
+	text = capture_end(&t->cap);
+	fputs(text, stderr);
+	free(text);
 	loop_destroy(t->loop);
 	free(t);
 	return 0;
@@ -318,6 +324,96 @@ static void closed_window_of_one_that_was_started_apart_is_logged(void **state)
 	rmdir(dir);
 }
 
+/* --- on Wayland -------------------------------------------------------------------- */
+
+/* SDL draws by OpenGL there, and TSan does not see how Mesa's threads keep out of their way. */
+#ifdef __SANITIZE_THREAD__
+#define UNDER_TSAN true
+#else
+#define UNDER_TSAN false
+#endif
+
+#define WESTON_SIZE "--width=640", "--height=480"
+
+/* A desktop of Wayland, in a window of the one of X11, of which every window fills all. */
+static pid_t start_weston(struct t *t, const char *dir)
+{
+	char path[80];
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setenv("XDG_RUNTIME_DIR", dir, 1);
+		execlp("weston", "weston", "--backend=x11-backend.so", "--use-pixman",
+		       "--shell=kiosk-shell.so", "--socket=wayland-t", "--no-config",
+		       "--idle-time=0", WESTON_SIZE, NULL);
+		_exit(127);
+	}
+	assert_true(pid > 0);
+	snprintf(path, sizeof(path), "%s/wayland-t", dir);
+	UNTIL(t, access(path, F_OK) == 0);
+	return pid;
+}
+
+/* It is to find that desktop alone. */
+static void dial_on_wayland(struct t *t, const char *dir)
+{
+	char *display = strdup(getenv("DISPLAY"));
+
+	setenv("XDG_RUNTIME_DIR", dir, 1);
+	setenv("WAYLAND_DISPLAY", "wayland-t", 1);
+	unsetenv("DISPLAY");
+	unsetenv("SDL_RENDER_DRIVER");
+	dial(t, "size=320x200");
+	setenv("DISPLAY", display, 1);
+	setenv("SDL_RENDER_DRIVER", "software", 1);
+	unsetenv("WAYLAND_DISPLAY");
+	free(display);
+}
+
+static void remove_all(const char *dir)
+{
+	char command[100];
+
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void pictures_and_keys_on_wayland(void **state)
+{
+	char dir[] = "/tmp/test-wayland-XXXXXX";
+	struct t *t = *state;
+	struct vdrv_ring *ring = &t->keyboard.q[0].ring;
+	struct virtio_input_event e;
+	uint64_t gpa;
+	pid_t weston;
+
+	if (system("command -v weston >/dev/null") != 0 || UNDER_TSAN)
+		skip();
+	assert_non_null(mkdtemp(dir));
+	weston = start_weston(t, dir);
+	UNTIL(t, (t->window = xdesk_find(&desk, "Weston")));
+	xdesk_focus(&desk, t->window);
+	dial_on_wayland(t, dir);
+	drive(t);
+	show(t, GREEN);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 320, 240) == GREEN);
+	/* Twice its size, between bars. */
+	assert_int_equal(xdesk_pixel(&desk, t->window, 320, 10), 0);
+	gpa = vp_alloc(&t->keyboard, 64);
+	for (unsigned i = 0; i < 8; i++)
+		vdrv_add(ring, &(struct vdrv_buf)VDRV_IN(gpa + 8 * i, 8), 1);
+	vp_kick(&t->keyboard, 0);
+	xdesk_tool("mousemove --window %lu 320 240 key a", t->window);
+	assert_int_equal(vp_used(&t->keyboard, 0), sizeof(e));
+	assert_int_equal(gmem_read(&t->keyboard.mem, gpa, &e, sizeof(e)), 0);
+	assert_int_equal(e.type, EV_KEY);
+	assert_int_equal(e.code, KEY_A);
+	kill(weston, SIGKILL);
+	waitpid(weston, NULL, 0);
+	remove_all(dir);
+}
+
 static int start_desk(void **state)
 {
 	setenv("SDL_RENDER_DRIVER", "software", 1);
@@ -342,6 +438,7 @@ int main(void)
 		TEST(sizes_chords_and_focus),
 		TEST(closed_window_reaches_who_started_it),
 		TEST(closed_window_of_one_that_was_started_apart_is_logged),
+		TEST(pictures_and_keys_on_wayland),
 	};
 
 	if (!getenv("MICROVM_XVFB") &&
