@@ -16,14 +16,24 @@ int tree_failed(const struct arm_fdt *fdt, const char *what, int err);
 __attribute__((format(printf, 3, 4)))
 int tree_refuse(const struct arm_fdt *fdt, const char *path, const char *fmt, ...);
 
+/* What is looked at in every node. */
+enum tree_prop {
+	PROP_ADDR_CELLS, PROP_SIZE_CELLS, PROP_IRQ_CELLS, PROP_PHANDLE, PROP_OLD_PHANDLE,
+	PROP_STATUS, PROP_RANGES, PROP_COMPATIBLE, PROP_REG, PROP_IRQ_PARENT, PROP_IRQS,
+	PROP_IRQS_EXTENDED, PROP_IRQ_MAP, N_PROPS,
+};
+
+struct tree_value {
+	const uint8_t *p;		/* NULL: the node has no such property */
+	unsigned len;
+};
+
 /* A node on the way down from the root, and what it says about its children. */
 struct tree_level {
 	int offset;
 	unsigned addr_cells, size_cells;
 	bool enabled;			/* and so is all above */
-	bool has_ranges;
-	const uint8_t *ranges;
-	unsigned ranges_len;
+	struct tree_value ranges;
 	uint32_t phandle;
 	unsigned irq_cells;		/* 0: no interrupt parent */
 	uint32_t irq_parent;		/* of the node itself; 0: none */
@@ -41,6 +51,7 @@ struct tree_walk {
 	const struct arm_fdt *fdt;
 	int offset, depth;		/* depth < 0: past the end */
 	unsigned n_nodes;
+	struct tree_value props[N_PROPS];	/* of the node here */
 	struct tree_level level[ARM_FDT_MAX_DEPTH];
 	char path[ARM_FDT_MAX_PATH];
 	struct tree_controller *controllers;	/* by phandle */

@@ -198,8 +198,8 @@ static int tree_pci_ranges(const struct tree_walk *w, struct arm_fdt_pci *pci)
 				   "below one of %u", l->addr_cells, l->size_cells, up);
 	/* tree_node_read() has seen that they are whole. */
 	size = (PCI_ADDR_CELLS + up + PCI_SIZE_CELLS) * 4;
-	for (unsigned off = 0; off < l->ranges_len; off += size)
-		tree_pci_window(w, l->ranges + off, up, pci);
+	for (unsigned off = 0; off < l->ranges.len; off += size)
+		tree_pci_window(w, l->ranges.p + off, up, pci);
 	return 0;
 }
 

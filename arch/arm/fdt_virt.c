@@ -13,6 +13,7 @@
 #include "vmm/util.h"
 
 #define VIRT_NAME "the virt board's device tree"
+#define VIRT_SIZE_FIRST (32u << 10)	/* more than the tree of a dozen CPUs takes */
 #define VIRT_UART16550_HZ 1843200
 #define VIRT_APB_HZ 24000000
 #define VIRT_PCI_SLOTS 4	/* that the interrupt map tells apart */
@@ -543,29 +544,39 @@ static void virt_write(struct tree_out *o, const struct arm_virt *virt)
 	out_end(o);
 }
 
+/* 0 or an error of libfdt's. */
+static int virt_write_blob(void *blob, size_t size, const struct arm_virt *virt)
+{
+	struct tree_out o = { .blob = blob };
+
+	out_check(&o, fdt_create(blob, size));
+	out_check(&o, fdt_finish_reservemap(blob));
+	virt_write(&o, virt);
+	out_check(&o, fdt_finish(blob));
+	return o.err;
+}
+
 int arm_fdt_virt(struct arm_fdt *fdt, const struct arm_virt *virt)
 {
-	struct tree_out o = { 0 };
-	void *blob;
+	int err = -FDT_ERR_NOSPACE, ret;
 
-	*fdt = (struct arm_fdt){ .blob = malloc(ARM_FDT_MAX), .name = strdup(VIRT_NAME) };
-	o.blob = fdt->blob;
-	if (!fdt->blob || !fdt->name) {
-		arm_fdt_close(fdt);
-		return -ENOMEM;
+	*fdt = (struct arm_fdt){ .name = strdup(VIRT_NAME) };
+	/* fdt_create() clears all that it gets, which for the largest tree would take a while. */
+	for (size_t size = VIRT_SIZE_FIRST; err == -FDT_ERR_NOSPACE && size <= ARM_FDT_MAX;
+	     size *= 4) {
+		free(fdt->blob);
+		fdt->blob = malloc(size);
+		if (!fdt->blob || !fdt->name) {
+			arm_fdt_close(fdt);
+			return -ENOMEM;
+		}
+		err = virt_write_blob(fdt->blob, size, virt);
 	}
-	out_check(&o, fdt_create(o.blob, ARM_FDT_MAX));
-	out_check(&o, fdt_finish_reservemap(o.blob));
-	virt_write(&o, virt);
-	out_check(&o, fdt_finish(o.blob));
-	if (o.err) {
-		int ret = tree_failed(fdt, "cannot be written", o.err);
-
-		arm_fdt_close(fdt);
-		return ret;
+	if (!err) {
+		fdt->size = fdt_totalsize(fdt->blob);
+		return 0;
 	}
-	fdt->size = fdt_totalsize(o.blob);
-	blob = realloc(fdt->blob, fdt->size);
-	fdt->blob = blob ? blob : fdt->blob;
-	return 0;
+	ret = tree_failed(fdt, "cannot be written", err);
+	arm_fdt_close(fdt);
+	return ret;
 }

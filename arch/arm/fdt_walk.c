@@ -23,16 +23,69 @@ uint64_t tree_cells(const uint8_t *p, unsigned n)
 	return v;
 }
 
-/* --- levels ---------------------------------------------------------------------- */
+/* --- properties -------------------------------------------------------------------- */
 
-/* A property that counts cells. */
-static int tree_count(const struct tree_walk *w, const char *name, unsigned fallback,
+static const char *const tree_prop_names[N_PROPS] = {
+	[PROP_ADDR_CELLS] = "#address-cells",
+	[PROP_SIZE_CELLS] = "#size-cells",
+	[PROP_IRQ_CELLS] = "#interrupt-cells",
+	[PROP_PHANDLE] = "phandle",
+	[PROP_OLD_PHANDLE] = "linux,phandle",
+	[PROP_STATUS] = "status",
+	[PROP_RANGES] = "ranges",
+	[PROP_COMPATIBLE] = "compatible",
+	[PROP_REG] = "reg",
+	[PROP_IRQ_PARENT] = "interrupt-parent",
+	[PROP_IRQS] = "interrupts",
+	[PROP_IRQS_EXTENDED] = "interrupts-extended",
+	[PROP_IRQ_MAP] = "interrupt-map",
+};
+
+/* The first of a name counts, as for libfdt. */
+static void tree_note_prop(struct tree_walk *w, const char *name, const void *value, int len)
+{
+	for (unsigned i = 0; i < N_PROPS; i++) {
+		if (strcmp(name, tree_prop_names[i]) != 0)
+			continue;
+		if (!w->props[i].p)
+			w->props[i] = (struct tree_value){ value, len };
+		return;
+	}
+}
+
+/* All at once: to ask libfdt for each takes as many passes over the node. */
+static void tree_read_props(struct tree_walk *w)
+{
+	const void *blob = w->fdt->blob;
+	int off;
+
+	memset(w->props, 0, sizeof(w->props));
+	fdt_for_each_property_offset(off, blob, w->offset) {
+		const char *name;
+		int len;
+		const void *value = fdt_getprop_by_offset(blob, off, &name, &len);
+
+		if (value)
+			tree_note_prop(w, name, value, len);
+	}
+}
+
+static bool tree_prop_u32(const struct tree_walk *w, enum tree_prop prop, uint32_t *value)
+{
+	if (w->props[prop].len < 4)
+		return false;
+	*value = tree_cells(w->props[prop].p, 1);
+	return true;
+}
+
+/* One that counts cells. */
+static int tree_count(const struct tree_walk *w, enum tree_prop prop, unsigned fallback,
 		      unsigned max, unsigned *count)
 {
+	const char *name = tree_prop_names[prop];
 	uint32_t value = fallback;
 
-	if (arm_fdt_has(w->fdt, w->offset, name) &&
-	    !arm_fdt_u32(w->fdt, w->offset, name, 0, &value))
+	if (w->props[prop].p && !tree_prop_u32(w, prop, &value))
 		return tree_refuse(w->fdt, w->path, "%s is not a number", name);
 	if (value > max)
 		return tree_refuse(w->fdt, w->path, "%s is %u, at most %u makes sense", name, value,
@@ -41,13 +94,15 @@ static int tree_count(const struct tree_walk *w, const char *name, unsigned fall
 	return 0;
 }
 
+/* --- levels ---------------------------------------------------------------------- */
+
 /* DTSpec 2.3.4: without the property a node is okay. */
 static bool tree_is_enabled(const struct tree_walk *w)
 {
-	const char *status = arm_fdt_string(w->fdt, w->offset, "status");
+	const struct tree_value *status = &w->props[PROP_STATUS];
 
-	return !arm_fdt_has(w->fdt, w->offset, "status") ||
-	       (status && (strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0));
+	return !status->p || (status->len == 5 && memcmp(status->p, "okay", 5) == 0) ||
+	       (status->len == 3 && memcmp(status->p, "ok", 3) == 0);
 }
 
 /* DTSpec 2.4.1: named by the node itself, or the controller around it. */
@@ -56,7 +111,7 @@ static uint32_t tree_irq_parent(const struct tree_walk *w)
 	const struct tree_level *up = w->depth ? &w->level[w->depth - 1] : NULL;
 	uint32_t parent;
 
-	if (arm_fdt_u32(w->fdt, w->offset, "interrupt-parent", 0, &parent))
+	if (tree_prop_u32(w, PROP_IRQ_PARENT, &parent))
 		return parent;
 	if (!up)
 		return 0;
@@ -93,23 +148,24 @@ static int tree_enter(struct tree_walk *w)
 	int ret;
 
 	*l = (struct tree_level){ .offset = w->offset };
+	tree_read_props(w);
 	ret = tree_enter_path(w, l);
 	if (ret == 0)
-		ret = tree_count(w, "#address-cells", TREE_ADDR_CELLS, TREE_MAX_CELLS,
+		ret = tree_count(w, PROP_ADDR_CELLS, TREE_ADDR_CELLS, TREE_MAX_CELLS,
 				 &l->addr_cells);
 	if (ret == 0)
-		ret = tree_count(w, "#size-cells", TREE_SIZE_CELLS, TREE_MAX_CELLS,
+		ret = tree_count(w, PROP_SIZE_CELLS, TREE_SIZE_CELLS, TREE_MAX_CELLS,
 				 &l->size_cells);
 	if (ret == 0)
-		ret = tree_count(w, "#interrupt-cells", 0, ARM_FDT_MAX_IRQ_CELLS,
+		ret = tree_count(w, PROP_IRQ_CELLS, 0, ARM_FDT_MAX_IRQ_CELLS,
 				 &l->irq_cells);
 	if (ret < 0)
 		return ret;
-	l->phandle = fdt_get_phandle(w->fdt->blob, w->offset);
+	if (!tree_prop_u32(w, PROP_PHANDLE, &l->phandle))
+		tree_prop_u32(w, PROP_OLD_PHANDLE, &l->phandle);
 	l->enabled = tree_is_enabled(w) && (!w->depth || w->level[w->depth - 1].enabled);
 	l->irq_parent = tree_irq_parent(w);
-	l->ranges = arm_fdt_bytes(w->fdt, w->offset, "ranges", &l->ranges_len);
-	l->has_ranges = l->ranges != NULL;
+	l->ranges = w->props[PROP_RANGES];
 	return 0;
 }
 
@@ -169,14 +225,14 @@ static int tree_add_controller(struct tree_walk *w)
 	if (!c)
 		return -ENOMEM;
 	/* Here absent is 0, whatever it is for a bus (drivers/of/irq.c of Linux). */
-	if (arm_fdt_has(w->fdt, w->offset, "#address-cells"))
+	if (w->props[PROP_ADDR_CELLS].p)
 		addr_cells = l->addr_cells;
 	w->controllers = c;
 	w->controllers[w->n_controllers++] = (struct tree_controller){
 		.phandle = l->phandle,
 		.irq_cells = l->irq_cells,
 		.addr_cells = addr_cells,
-		.nexus = arm_fdt_has(w->fdt, w->offset, "interrupt-map"),
+		.nexus = w->props[PROP_IRQ_MAP].p != NULL,
 	};
 	return 0;
 }
@@ -258,15 +314,15 @@ bool tree_translate(const struct tree_walk *w, int depth, struct gmem_range *ran
 		unsigned size = tree_range_size(bus, up), off = 0;
 
 		/* PCI's addresses of 3 cells go through arm_fdt_pci(). */
-		if (!bus->has_ranges || bus->addr_cells > 2 || up->addr_cells > 2 ||
+		if (!bus->ranges.p || bus->addr_cells > 2 || up->addr_cells > 2 ||
 		    bus->size_cells > 2)
 			return false;
-		if (bus->ranges_len == 0)
+		if (bus->ranges.len == 0)
 			continue;
-		while (off < bus->ranges_len &&
-		       !tree_apply_range(bus->ranges + off, bus, up, range))
+		while (off < bus->ranges.len &&
+		       !tree_apply_range(bus->ranges.p + off, bus, up, range))
 			off += size;
-		if (off >= bus->ranges_len)
+		if (off >= bus->ranges.len)
 			return false;
 	}
 	return true;
@@ -277,16 +333,16 @@ static int tree_check_ranges(const struct tree_walk *w)
 	const struct tree_level *l = &w->level[w->depth];
 	unsigned size;
 
-	if (w->depth == 0 || !l->ranges_len)
+	if (w->depth == 0 || !l->ranges.len)
 		return 0;
 	size = tree_range_size(l, l - 1);
-	if (size == 0 || l->ranges_len % size)
+	if (size == 0 || l->ranges.len % size)
 		return tree_refuse(w->fdt, w->path, "ranges has %u bytes, no multiple of %u",
-				   l->ranges_len, size);
+				   l->ranges.len, size);
 	/* Each address below is looked for in all of them. */
-	if (l->ranges_len / size > TREE_MAX_RANGES)
+	if (l->ranges.len / size > TREE_MAX_RANGES)
 		return tree_refuse(w->fdt, w->path, "ranges has %u entries, at most %d make sense",
-				   l->ranges_len / size, TREE_MAX_RANGES);
+				   l->ranges.len / size, TREE_MAX_RANGES);
 	return 0;
 }
 
@@ -294,7 +350,7 @@ static int tree_check_ranges(const struct tree_walk *w)
 static bool tree_is_memory_bus(const struct tree_walk *w, int depth)
 {
 	for (; depth > 0; depth--)
-		if (!w->level[depth].has_ranges)
+		if (!w->level[depth].ranges.p)
 			return false;
 	return true;
 }
@@ -302,8 +358,8 @@ static bool tree_is_memory_bus(const struct tree_walk *w, int depth)
 static int tree_read_regs(const struct tree_walk *w, struct arm_fdt_node *node)
 {
 	const struct tree_level *bus = w->depth ? &w->level[w->depth - 1] : NULL;
-	unsigned len, size, addr_len;
-	const uint8_t *reg = arm_fdt_bytes(w->fdt, w->offset, "reg", &len);
+	const uint8_t *reg = w->props[PROP_REG].p;
+	unsigned len = w->props[PROP_REG].len, size, addr_len;
 
 	if (!reg || !bus || bus->addr_cells > 2 || bus->size_cells > 2 ||
 	    !bus->addr_cells || !bus->size_cells || !tree_is_memory_bus(w, w->depth - 1))
@@ -366,14 +422,13 @@ static int tree_read_extended(const struct tree_walk *w, const uint8_t *p, unsig
 
 static int tree_read_irqs(const struct tree_walk *w, struct arm_fdt_node *node)
 {
+	const struct tree_value *extended = &w->props[PROP_IRQS_EXTENDED];
+	const uint8_t *p = w->props[PROP_IRQS].p;
+	unsigned len = w->props[PROP_IRQS].len;
 	const struct tree_controller *c;
-	const uint8_t *p;
-	unsigned len;
 
-	p = arm_fdt_bytes(w->fdt, w->offset, "interrupts-extended", &len);
-	if (p)
-		return tree_read_extended(w, p, len, node);
-	p = arm_fdt_bytes(w->fdt, w->offset, "interrupts", &len);
+	if (extended->p)
+		return tree_read_extended(w, extended->p, extended->len, node);
 	c = p ? tree_controller(w, w->level[w->depth].irq_parent) : NULL;
 	if (!c)
 		return 0;
@@ -389,7 +444,8 @@ static int tree_read_irqs(const struct tree_walk *w, struct arm_fdt_node *node)
 
 static int tree_read_compatible(const struct tree_walk *w, struct arm_fdt_node *node)
 {
-	node->compatible = arm_fdt_bytes(w->fdt, w->offset, "compatible", &node->compatible_len);
+	node->compatible = (const char *)w->props[PROP_COMPATIBLE].p;
+	node->compatible_len = w->props[PROP_COMPATIBLE].len;
 	if (node->compatible &&
 	    (node->compatible_len == 0 || node->compatible[node->compatible_len - 1] != 0))
 		return tree_refuse(w->fdt, w->path, "compatible does not end in a NUL");
@@ -418,7 +474,7 @@ static int tree_visit(const struct tree_walk *w,
 	struct arm_fdt_node node;
 	int ret;
 
-	if (!w->level[w->depth].enabled || !arm_fdt_has(w->fdt, w->offset, "compatible"))
+	if (!w->level[w->depth].enabled || !w->props[PROP_COMPATIBLE].p)
 		return 0;
 	ret = tree_node_read(w, &node);
 	return ret < 0 ? ret : visit(ctx, &node);
