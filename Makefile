@@ -150,6 +150,8 @@ $(BUILD)/tests/smoke/xshot: $(call obj,tests/smoke/xshot.c)
 # Guests' screenshots are judged by it.
 $(BUILD)/tests/smoke/pngdiff: $(call obj,tests/smoke/pngdiff.c tests/pngdiff.c)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/smoke/bars: $(call obj,tests/smoke/bars.c)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 ifeq ($(VARIANT),fuzz)
 $(FUZZ_BIN): %: %.o $(TESTLIBS)
 	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) -lfdt

@@ -665,7 +665,7 @@ static void bench(bool wait)
 
 static void shell(void)
 {
-	static char *const argv[] = {"sh", "-l", NULL}, *const env[] = {"PATH=/bin", "HOME=/", "TERM=linux", "PS1=guest# ", NULL};
+	static char *const argv[] = {"sh", "-l", NULL}, *const env[] = {"PATH=/bin:/usr/bin", "HOME=/", "TERM=linux", "PS1=guest# ", NULL};
 	struct listing l = {0};
 	const char *name;
 	long pid, status;

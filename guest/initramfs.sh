@@ -5,6 +5,7 @@
 #   disk    the same with what a file system on a disk, or shared, needs
 #   share   the same with the drivers of devices whose queues others serve
 #   gpu     the same with the drivers of a graphics card and of input devices
+#   tools   the same with Debian's programs that look at these; not compressed, for it boots faster so
 #   smoke   guest/init.c and those modules: runs what smoke= on the kernel's command line names
 #   bench   guest/init.c alone: marks the time and ends
 # For another architecture CC, OBJCOPY and BUSYBOX name the tools and a busybox.
@@ -22,7 +23,7 @@ case $variant in
 bench) modules= ;;
 smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console virtio_net evdev $platform" ;;
 share) modules="virtio_pci virtio_mmio virtiofs virtio_balloon vmw_vsock_virtio_transport virtio_blk $platform" ;;
-gpu) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev $platform" ;;
+gpu | tools) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev $platform" ;;
 disk) modules="virtio_pci virtio_mmio virtio_blk ext4 virtiofs virtio_net $platform" ;;
 *) echo "initramfs.sh: unknown variant '$variant'" >&2; exit 2 ;;
 esac
@@ -40,10 +41,15 @@ for m in $modules; do
 		echo "$to"
 	done >"$dir/modules/$m"
 done
-if [ "$variant" = shell ] || [ "$variant" = disk ] || [ "$variant" = share ] || [ "$variant" = gpu ]; then
+if [ "$variant" != smoke ] && [ "$variant" != bench ]; then
 	cp "$busybox" "$dir/bin/busybox"
 	# this machine's own knows the same applets, whatever the other one is for
 	/bin/busybox --list | while read -r applet; do [ "$applet" = busybox ] || ln -s busybox "$dir/bin/$applet"; done
 	depmod -b "$dir" "$version" 2>/dev/null
 fi
-(cd "$dir" && find . | LC_ALL=C sort | cpio -o -H newc --quiet --owner 0:0 --reproducible) | gzip -n >"$out"
+pack='gzip -n'
+if [ "$variant" = tools ]; then
+	"$here/tools.sh" "${version##*-}" "$dir"
+	pack=cat
+fi
+(cd "$dir" && find . | LC_ALL=C sort | cpio -o -H newc --quiet --owner 0:0 --reproducible) | $pack >"$out"

@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# tools.sh ARCH DIR: Debian's programs that look at graphics cards and input devices (modetest, evtest, libinput, udev),
+# with the libraries and rules that these need, as a tree for an initramfs. From where this machine's apt has its own
+# packages. libinput's tools come without their dependencies, most of which are for the one with a window.
+set -eu
+arch=$1 to=$2
+all=$(mktemp -d)
+trap 'rm -rf "$all"' EXIT
+apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
+	sort -u >"$all/list"
+[ -s "$all/list" ] || { echo "tools.sh: apt knows of no Debian archive: run apt-get update" >&2; exit 1; }
+mmdebstrap --quiet --architectures="$arch" --variant=extract --include=libdrm-tests,evtest,libinput10,udev \
+	--aptopt='APT::Install-Recommends "false"' --aptopt='APT::Sandbox::User "root"' --format=directory '' "$all/root" "$all/list" >&2
+(cd "$all" && apt-get -qq -o APT::Sandbox::User=root download "libinput-tools:$arch" >&2 && dpkg -x ./*.deb root)
+
+keep() { # PATH: to the same place
+	[ ! -e "$to/$1" ] || return 0
+	mkdir -p "$to/${1%/*}"
+	cp -rL "$all/root/$1" "$to/$1"
+}
+keep_program() { # PATH: and what its dynamic section names
+	local lib path
+	keep "$1"
+	readelf -d "$to/$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | while read -r lib; do
+		for path in "$all"/root/{lib,usr/lib}{64,/*-linux-gnu}/"$lib"; do
+			[ ! -e "$path" ] || [ -e "$to/${path#"$all"/root/}" ] || keep_program "${path#"$all"/root/}"
+		done
+	done
+}
+for f in usr/bin/{modetest,evtest,libinput} usr/libexec/libinput/libinput-{list-devices,debug-events} bin/udevadm \
+	lib/udev/libinput-{device-group,fuzz-extract}; do
+	keep_program "$f"
+done
+keep lib/udev/rules.d
+keep usr/share/libinput
+mkdir -p "$to/usr/lib/systemd" "$to/etc/udev" "$to/run"
+ln -s /bin/udevadm "$to/usr/lib/systemd/systemd-udevd"
+for f in "$all"/root/lib64/ld-*; do keep "lib64/${f##*/}"; done
