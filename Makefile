@@ -180,6 +180,8 @@ run-payloads: microvm payloads
 	@tests/smoke/payloads
 smoke: run-payloads
 	@tests/smoke/run
+	@$(MAKE) --no-print-directory ARCH=arm64 microvm
+	@tests/smoke/run --arch arm64
 lab:
 	@tests/lab/lab --arch $(ARCH)
 bench: deps-bench
