@@ -338,6 +338,9 @@ static void virtio_step(struct virtio_device *v, uint8_t status)
 	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
 		if (v->status & steps[i])
 			continue;
+		/* U-Boot resets the device after this step, and does not take it again. */
+		if (!(status & steps[i]) && steps[i] == VIRTIO_CONFIG_S_ACKNOWLEDGE)
+			continue;
 		if (!(status & steps[i]))
 			return;
 		if (steps[i] == VIRTIO_CONFIG_S_FEATURES_OK && !virtio_features_acceptable(v)) {
@@ -499,7 +502,9 @@ bool virtio_queue_enabled(struct virtio_device *v, unsigned q)
 /* 3.1.1: queues are set up when the features are settled and before the device is live. */
 static bool virtio_in_setup(const struct virtio_device *v)
 {
-	return (v->status & STATUS_STEPS) == (STATUS_STEPS & ~VIRTIO_CONFIG_S_DRIVER_OK);
+	uint8_t settled = VIRTIO_CONFIG_S_FEATURES_OK;
+
+	return (v->status & (settled | VIRTIO_CONFIG_S_DRIVER_OK)) == settled;
 }
 
 void virtio_enable_queue(struct virtio_device *v, unsigned q)

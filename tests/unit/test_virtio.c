@@ -112,8 +112,7 @@ static void driver_may_use_smaller_queues(void **state)
 static void case_23_steps_out_of_order_are_ignored(void **state)
 {
 	static const uint8_t early[] = {
-		DRIVER, FEATURES_OK, DRIVER_OK, DRIVER | FEATURES_OK, DRIVER | DRIVER_OK,
-		0x10, 0x20,
+		FEATURES_OK, DRIVER_OK, FEATURES_OK | DRIVER_OK, 0x10, 0x20,
 	};
 	struct echo_rig *t = *state;
 
@@ -130,6 +129,23 @@ static void case_23_steps_out_of_order_are_ignored(void **state)
 	set_status(t, ACK | DRIVER | DRIVER_OK);
 	assert_status(t, ACK | DRIVER);
 	assert_int_equal(t->e.activations, 0);
+}
+
+/* U-Boot: it resets the device between the two, and does not say the first again. */
+static void a_driver_may_do_without_acknowledging(void **state)
+{
+	struct echo_rig *t = *state;
+	struct vdrv *d = &t->r.d;
+
+	set_status(t, DRIVER);
+	vdrv_set_features(d, V1);
+	set_status(t, DRIVER | FEATURES_OK);
+	assert_status(t, DRIVER | FEATURES_OK);
+	for (unsigned q = 0; q < d->n_queues; q++)
+		vdrv_setup_queue(d, q, 0);
+	set_status(t, DRIVER | FEATURES_OK | DRIVER_OK);
+	assert_status(t, DRIVER | FEATURES_OK | DRIVER_OK);
+	assert_works(t);
 }
 
 static void several_steps_at_once_are_taken_in_their_order(void **state)
@@ -905,6 +921,7 @@ int main(void)
 		T(device_works_without_any_optional_feature),
 		T(driver_may_use_smaller_queues),
 		T(case_23_steps_out_of_order_are_ignored),
+		T(a_driver_may_do_without_acknowledging),
 		T(several_steps_at_once_are_taken_in_their_order),
 		T(case_23_cleared_bits_are_ignored),
 		T(case_23_driver_cannot_set_needs_reset),
