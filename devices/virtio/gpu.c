@@ -36,7 +36,7 @@ static void gpu_config_read(struct virtio_device *v, uint32_t off, void *buf, ui
 static void gpu_config_write(struct virtio_device *v, uint32_t off, const void *buf, uint32_t len)
 {
 	if (off == offsetof(struct virtio_gpu_config, events_clear) && len == sizeof(uint32_t))
-		gpu_of(v)->events &= ~load_le(buf, len);
+		gpu_events_clear(gpu_of(v), load_le(buf, len));
 }
 
 /* --- reset ---------------------------------------------------------------- */
@@ -57,6 +57,7 @@ static void gpu_stop(void *arg)
 	g->renderer->ops->reset(g->renderer);
 	loop_timer_disarm(g->v.loop, &g->poll_timer);
 	g->events = 0;
+	g->changed_again = false;
 	gpu_unlock(g);
 }
 

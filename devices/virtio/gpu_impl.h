@@ -99,6 +99,7 @@ struct gpu {
 	struct gpu_stats stats;
 	uint64_t work;			/* left of this turn */
 	uint32_t events;		/* VIRTIO_GPU_EVENT_... */
+	bool changed_again;		/* since DISPLAY of these, and before GET_DISPLAY_INFO */
 
 	struct gpu_parked parked[GPU_QUEUE_SIZE];	/* usage.parked of them, oldest first */
 	uint64_t fence_seq;		/* of the last fence */
@@ -143,6 +144,8 @@ unsigned gpu_n_capsets(struct gpu *g);
 
 /* Takes what is not 0 in @what; false: nothing is new. */
 bool gpu_monitor_merge(struct display_output *m, const struct display_output *what);
+/* Lets go of what the driver has seen (5.7.4). */
+void gpu_events_clear(struct gpu *g, uint32_t events);
 
 /* --- gpu_resource.c ------------------------------------------------------- */
 

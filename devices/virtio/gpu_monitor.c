@@ -4,8 +4,17 @@
 
 static void gpu_changed(struct gpu *g)
 {
+	g->changed_again = g->events & VIRTIO_GPU_EVENT_DISPLAY;
 	g->events |= VIRTIO_GPU_EVENT_DISPLAY;
 	virtio_config_changed(&g->v);
+}
+
+void gpu_events_clear(struct gpu *g, uint32_t events)
+{
+	g->events &= ~events;
+	/* A change that came after the answer and before this would never be heard of. */
+	if ((events & VIRTIO_GPU_EVENT_DISPLAY) && g->changed_again)
+		gpu_changed(g);
 }
 
 static uint32_t size_mm(uint32_t pixels)

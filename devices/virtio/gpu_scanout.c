@@ -10,6 +10,7 @@ GPU_HANDLER(gpu_display_info)
 {
 	uint32_t x = 0;
 
+	g->changed_again = false;
 	for (unsigned i = 0; i < g->n_outputs; i++) {
 		const struct gpu_output *out = &g->outputs[i];
 		struct virtio_gpu_display_one *mode = &req->answer.display_info.pmodes[i];

@@ -150,6 +150,35 @@ static void resized_window_changes_what_the_guest_is_told(void **state)
 	assert_int_equal(vdrv_config_read(&t->r.d, 0, 4), 0);
 }
 
+/* As Linux does: reads events, asks for everything, clears events; changes come at any moment. */
+static void change_between_answer_and_clear_is_an_event_again(void **state)
+{
+	struct gpu_rig *t = *state;
+	struct display_sink sink = gpu_sink(t->gpu);
+
+	sink.ops->configure(sink.ctx, 0, &(struct display_output){ .width = 1001 });
+	sink.ops->configure(sink.ctx, 0, &(struct display_output){ .width = 1002 });
+	vrig_take_config_irq(&t->r);
+	assert_int_equal(display_info(t).pmodes[0].r.width, 1002);
+	vdrv_config_write(&t->r.d, 4, 4, VIRTIO_GPU_EVENT_DISPLAY);
+	assert_false(vrig_take_config_irq(&t->r));
+	assert_int_equal(vdrv_config_read(&t->r.d, 0, 4), 0);
+
+	sink.ops->configure(sink.ctx, 0, &(struct display_output){ .width = 1003 });
+	assert_int_equal(display_info(t).pmodes[0].r.width, 1003);
+	sink.ops->configure(sink.ctx, 0, &(struct display_output){ .width = 1004 });
+	vrig_take_config_irq(&t->r);
+	vdrv_config_write(&t->r.d, 4, 4, 0);
+	assert_false(vrig_take_config_irq(&t->r));
+	vdrv_config_write(&t->r.d, 4, 4, VIRTIO_GPU_EVENT_DISPLAY);
+	assert_true(vrig_take_config_irq(&t->r));
+	assert_int_equal(vdrv_config_read(&t->r.d, 0, 4), VIRTIO_GPU_EVENT_DISPLAY);
+	assert_int_equal(display_info(t).pmodes[0].r.width, 1004);
+	vdrv_config_write(&t->r.d, 4, 4, VIRTIO_GPU_EVENT_DISPLAY);
+	assert_int_equal(vdrv_config_read(&t->r.d, 0, 4), 0);
+	assert_false(vrig_take_config_irq(&t->r));
+}
+
 static void size_of_a_window_is_kept_within_what_can_be_shown(void **state)
 {
 	struct gpu_rig *t = *state;
@@ -673,6 +702,7 @@ int main(void)
 		T(edid_has_the_monitors_size),
 		T(one_resource_has_a_limit_of_its_own),
 		T(resized_window_changes_what_the_guest_is_told),
+		T(change_between_answer_and_clear_is_an_event_again),
 		{ "resized_window_changes_what_the_guest_is_told (pci)",
 		  resized_window_changes_what_the_guest_is_told, setup, teardown, &kinds[1] },
 		T(size_of_a_window_is_kept_within_what_can_be_shown),
