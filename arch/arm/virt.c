@@ -62,6 +62,16 @@ static void virt_place_gic(struct arm_virt *virt, const struct arm_gic_host *hos
 	virt->gic_msi = (struct gmem_range){ VIRT_ITS_GPA, VIRT_ITS_SIZE };
 }
 
+/* As many as there will be devices: one that is empty costs host and guest time. */
+static unsigned virt_slots(const struct config *cfg)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < cfg->n_devices; i++)
+		n += cfg->devices[i].mmio;
+	return MIN(n, (unsigned)VM_MAX_MMIO_SLOTS);
+}
+
 static void virt_place_devices(struct arm_virt *virt, const struct config *cfg)
 {
 	bool is_16550 = cfg->uart && !strcmp(cfg->uart, "16550");
@@ -80,7 +90,7 @@ static void virt_place_devices(struct arm_virt *virt, const struct config *cfg)
 		virt->testdev = (struct arm_virt_dev){ VIRT_TESTDEV_GPA, TESTDEV_LEN,
 						       VIRT_TESTDEV_SPI };
 	virt->virtio_mmio = (struct gmem_range){ VIRT_VIRTIO_MMIO_GPA, VIRT_VIRTIO_MMIO_STRIDE };
-	virt->n_virtio_mmio = VM_MAX_MMIO_SLOTS;
+	virt->n_virtio_mmio = virt_slots(cfg);
 	virt->virtio_spi = VIRT_VIRTIO_MMIO_SPI;
 }
 

@@ -50,19 +50,37 @@ static void everything_is_where_the_layout_says(void **state)
 {
 	struct arm_rig *r = *state;
 
+	r->cfg.n_devices = 3;
+	r->cfg.devices[0].mmio = r->cfg.devices[2].mmio = true;
 	create(r, &both);
 	assert_true(is_there(r, VIRT_UART_GPA));
 	assert_true(is_there(r, VIRT_RTC_GPA));
 	assert_true(is_there(r, VIRT_GPIO_GPA));
 	assert_true(is_there(r, VIRT_TESTDEV_GPA));
 	assert_true(is_there(r, VIRT_ECAM_GPA));
-	assert_int_equal(r->vm.n_mmio_slots, VM_MAX_MMIO_SLOTS);
+	assert_int_equal(r->vm.n_mmio_slots, 2);
 	assert_true(r->vm.mmio_slots[1].gpa == VIRT_VIRTIO_MMIO_GPA + VIRT_VIRTIO_MMIO_STRIDE);
 	assert_int_equal(r->vm.mmio_slots[1].irq.n, 32 + VIRT_VIRTIO_MMIO_SPI + 1);
 	assert_int_equal(r->machine.power_key.line, VIRT_GPIO_POWER_LINE);
 	assert_true(r->machine.ram.gpa == VIRT_RAM_GPA && r->machine.ram.len == 512 * MiB);
 	assert_int_equal(r->machine.virt_timer, 27);
 	assert_int_equal(r->machine.phys_timer, 30);
+}
+
+static void slots_are_as_many_as_devices(void **state)
+{
+	struct arm_rig *r = *state;
+
+	create(r, &both);
+	assert_int_equal(r->vm.n_mmio_slots, 0);
+	arm_rig_again(r);
+	r->cfg.n_devices = CONFIG_MAX_DEVICES;
+	for (unsigned i = 0; i < CONFIG_MAX_DEVICES; i++)
+		r->cfg.devices[i].mmio = true;
+	create(r, &both);
+	assert_int_equal(r->vm.n_mmio_slots, VM_MAX_MMIO_SLOTS);
+	assert_int_equal(r->vm.mmio_slots[VM_MAX_MMIO_SLOTS - 1].irq.n,
+			 32 + VIRT_VIRTIO_MMIO_SPI + VM_MAX_MMIO_SLOTS - 1);
 }
 
 static void the_newest_gic_of_the_host_is_taken(void **state)
@@ -202,6 +220,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(everything_is_where_the_layout_says),
+		T(slots_are_as_many_as_devices),
 		T(the_newest_gic_of_the_host_is_taken),
 		T(gic_2_brings_a_frame_for_messages),
 		T(a_gic_without_its_has_wires_only),
