@@ -333,25 +333,30 @@ static void closed_window_of_one_that_was_started_apart_is_logged(void **state)
 #define UNDER_TSAN false
 #endif
 
-#define WESTON_SIZE "--width=640", "--height=480"
-
-/* A desktop of Wayland, in a window of the one of X11, of which every window fills all. */
-static pid_t start_weston(struct t *t, const char *dir)
+/*
+ * A desktop of Wayland, in a window of 640 x 480 pixels of the one of X11, each
+ * @scale pixels wide; every window fills all of it.
+ */
+static pid_t start_weston(struct t *t, const char *dir, unsigned scale)
 {
-	char path[80];
+	char path[80], width[20], height[20], factor[20];
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		setenv("XDG_RUNTIME_DIR", dir, 1);
+		snprintf(width, sizeof(width), "--width=%u", 640 / scale);
+		snprintf(height, sizeof(height), "--height=%u", 480 / scale);
+		snprintf(factor, sizeof(factor), "--scale=%u", scale);
 		execlp("weston", "weston", "--backend=x11-backend.so", "--use-pixman",
 		       "--shell=kiosk-shell.so", "--socket=wayland-t", "--no-config",
-		       "--idle-time=0", WESTON_SIZE, NULL);
+		       "--idle-time=0", width, height, factor, NULL);
 		_exit(127);
 	}
 	assert_true(pid > 0);
 	snprintf(path, sizeof(path), "%s/wayland-t", dir);
 	UNTIL(t, access(path, F_OK) == 0);
+	UNTIL(t, (t->window = xdesk_find(&desk, "Weston")));
 	return pid;
 }
 
@@ -371,10 +376,13 @@ static void dial_on_wayland(struct t *t, const char *dir)
 	free(display);
 }
 
-static void remove_all(const char *dir)
+static void end_weston(struct t *t, pid_t weston, const char *dir)
 {
 	char command[100];
 
+	kill(weston, SIGKILL);
+	waitpid(weston, NULL, 0);
+	UNTIL(t, !xdesk_find(&desk, "Weston"));
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	assert_int_equal(system(command), 0);
 }
@@ -391,8 +399,7 @@ static void pictures_and_keys_on_wayland(void **state)
 	if (system("command -v weston >/dev/null") != 0 || UNDER_TSAN)
 		skip();
 	assert_non_null(mkdtemp(dir));
-	weston = start_weston(t, dir);
-	UNTIL(t, (t->window = xdesk_find(&desk, "Weston")));
+	weston = start_weston(t, dir, 1);
 	xdesk_focus(&desk, t->window);
 	dial_on_wayland(t, dir);
 	drive(t);
@@ -409,9 +416,38 @@ static void pictures_and_keys_on_wayland(void **state)
 	assert_int_equal(gmem_read(&t->keyboard.mem, gpa, &e, sizeof(e)), 0);
 	assert_int_equal(e.type, EV_KEY);
 	assert_int_equal(e.code, KEY_A);
-	kill(weston, SIGKILL);
-	waitpid(weston, NULL, 0);
-	remove_all(dir);
+	end_weston(t, weston, dir);
+}
+
+/* What the guest is asked for now. */
+static bool is_asked_for(struct t *t, uint32_t width, uint32_t height)
+{
+	const struct virtio_gpu_ctrl_hdr ask = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
+	struct virtio_gpu_resp_display_info info;
+
+	assert_int_equal(vgpu_send(&t->g, 0, &ask, sizeof(ask), &info, sizeof(info)),
+			 VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+	return info.pmodes[0].r.width == width && info.pmodes[0].r.height == height;
+}
+
+/* The guest's pixels are the monitor's, however small those are. */
+static void every_pixel_counts_where_the_desktop_takes_several_for_one(void **state)
+{
+	char dir[] = "/tmp/test-wayland-XXXXXX";
+	struct t *t = *state;
+	pid_t weston;
+
+	if (system("command -v weston >/dev/null") != 0 || UNDER_TSAN)
+		skip();
+	assert_non_null(mkdtemp(dir));
+	weston = start_weston(t, dir, 2);
+	dial_on_wayland(t, dir);
+	drive(t);
+	UNTIL(t, is_asked_for(t, 640, 480));
+	show(t, GREEN);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 320, 240) == GREEN);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 320, 10), 0);
+	end_weston(t, weston, dir);
 }
 
 static int start_desk(void **state)
@@ -439,6 +475,7 @@ int main(void)
 		TEST(closed_window_reaches_who_started_it),
 		TEST(closed_window_of_one_that_was_started_apart_is_logged),
 		TEST(pictures_and_keys_on_wayland),
+		TEST(every_pixel_counts_where_the_desktop_takes_several_for_one),
 	};
 
 	if (!getenv("MICROVM_XVFB") &&
