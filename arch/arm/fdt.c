@@ -19,7 +19,7 @@
  * a file of 2 MiB makes libfdt search a string of 1 MiB for its end 80000 times.
  */
 #define TREE_MAX_NAME 255
-#define TREE_VERSION_MIN 16	/* the first without the nodes' full paths in it */
+#define TREE_VERSION 17	/* of 2006: the first that says how long the structure is */
 
 int tree_failed(const struct arm_fdt *fdt, const char *what, int err)
 {
@@ -53,10 +53,11 @@ static int tree_check_header(const struct arm_fdt *fdt)
 			  fdt_totalsize(fdt->blob), fdt->size);
 		return -EINVAL;
 	}
-	if (fdt_version(fdt->blob) < TREE_VERSION_MIN ||
-	    fdt_last_comp_version(fdt->blob) > FDT_LAST_SUPPORTED_VERSION) {
-		log_error("%s: device tree version %u: %d to %d are known", fdt->name,
-			  fdt_version(fdt->blob), TREE_VERSION_MIN, FDT_LAST_SUPPORTED_VERSION);
+	if (fdt_version(fdt->blob) < TREE_VERSION ||
+	    fdt_last_comp_version(fdt->blob) > TREE_VERSION) {
+		log_error("%s: is a device tree of version %u (compatible with %u): %d is known",
+			  fdt->name, fdt_version(fdt->blob), fdt_last_comp_version(fdt->blob),
+			  TREE_VERSION);
 		return -EINVAL;
 	}
 	/* DTSpec 5.6; libfdt reads words where they lie. */
@@ -82,6 +83,55 @@ static int tree_check_strings(const struct arm_fdt *fdt)
 	return 0;
 }
 
+/* DTSpec 5.4.1: how long the token at @p is, with padding; 0 when it is none, or not whole. */
+static uint64_t tree_token(const uint8_t *p, uint64_t left)
+{
+	uint64_t len = sizeof(fdt32_t);
+
+	switch (tree_cells(p, 1)) {
+	case FDT_BEGIN_NODE:
+		len += strnlen((const char *)p + len, left - len) + 1;
+		break;
+	case FDT_PROP:
+		len = sizeof(struct fdt_property);
+		if (left < len)
+			return 0;
+		len += tree_cells(p + offsetof(struct fdt_property, len), 1);
+		break;
+	case FDT_END_NODE:
+	case FDT_NOP:
+		break;
+	default:
+		return 0;
+	}
+	len = align_up(len, sizeof(fdt32_t));
+	return len <= left ? len : 0;
+}
+
+/*
+ * The tokens follow each other and come to an end. libfdt 1.6 adds the length of
+ * a property to its offset in 32 bits, and goes in circles where that wraps.
+ */
+static int tree_check_tokens(const struct arm_fdt *fdt)
+{
+	uint64_t off = fdt_off_dt_struct(fdt->blob), left = fdt_size_dt_struct(fdt->blob), len;
+	const uint8_t *p = (const uint8_t *)fdt->blob + off;
+
+	if (!range_fits(off, left, fdt_totalsize(fdt->blob)))
+		return tree_refuse(fdt, "header", "the structure is not in the file");
+	while (left >= sizeof(fdt32_t)) {
+		if (tree_cells(p, 1) == FDT_END)
+			return 0;
+		len = tree_token(p, left);
+		if (len == 0)
+			break;
+		p += len;
+		left -= len;
+	}
+	return tree_refuse(fdt, "structure", "something at %#zx does not fit in it",
+			   (size_t)(p - (const uint8_t *)fdt->blob));
+}
+
 /* Every node and all that is ever reported of one. */
 static int tree_check_nodes(const struct arm_fdt *fdt)
 {
@@ -104,6 +154,8 @@ static int tree_check(const struct arm_fdt *fdt)
 
 	if (ret == 0)
 		ret = tree_check_strings(fdt);
+	if (ret == 0)
+		ret = tree_check_tokens(fdt);
 	if (ret < 0)
 		return ret;
 	ret = fdt_check_full(fdt->blob, fdt->size);

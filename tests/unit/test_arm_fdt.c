@@ -620,15 +620,16 @@ static void case_95_the_header_lies(void **state)
 {
 	refuse_header(1, 0x10000000, "is truncated: its header speaks of 268435456 bytes");
 	refuse_header(1, 20, "the strings are not in the file");
-	refuse_header(2, 0x7ffffffc, "not a sound device tree");	/* off_dt_struct */
+	refuse_header(2, 0x7ffffffc, "the structure is not in the file");
 	refuse_header(2, 0x3a, "a block is not aligned");
 	refuse_header(3, 0xfffffff0, "the strings are not in the file");
 	refuse_header(4, 0xfffffff8, "not a sound device tree");	/* off_mem_rsvmap */
 	refuse_header(4, 0x2c, "a block is not aligned");
-	refuse_header(5, 3, "device tree version 3: 16 to 17 are known");
-	refuse_header(6, 99, "version");
+	refuse_header(5, 16, "is a device tree of version 16 (compatible with 16): 17 is known");
+	refuse_header(6, 99, "is a device tree of version 17 (compatible with 99)");
 	refuse_header(8, 0xffffffff, "the strings are not in the file");
-	refuse_header(9, 0xfffffff0, "not a sound device tree");	/* size_dt_struct */
+	refuse_header(9, 0xfffffff0, "the structure is not in the file");
+	refuse_header(9, 0, "something at 0x38 does not fit");
 }
 
 static void case_95_no_end_within_the_structure(void **state)
@@ -639,7 +640,9 @@ static void case_95_no_end_within_the_structure(void **state)
 				     fdt_size_dt_struct(blob) - 4);
 
 	*end = cpu_to_fdt32(4);	/* FDT_NOP */
-	refuse_blob(blob, len, "not a sound device tree");
+	refuse_blob(blob, len, "structure: something at 0x64 does not fit in it");
+	*end = cpu_to_fdt32(5);
+	refuse_blob(blob, len, "structure: something at 0x60 does not fit in it");
 	free(blob);
 }
 
@@ -651,7 +654,10 @@ static void case_95_properties_larger_than_the_tree(void **state)
 	fdt32_t *s = (fdt32_t *)((char *)blob + fdt_off_dt_struct(blob));
 
 	s[3] = cpu_to_fdt32(0xfffffff0);
-	refuse_blob(blob, len, "not a sound device tree");
+	refuse_blob(blob, len, "structure: something at 0x40 does not fit in it");
+	/* In 32 bits the next token would be this one once more. */
+	s[3] = cpu_to_fdt32(0xfffffff4);
+	refuse_blob(blob, len, "structure: something at 0x40 does not fit in it");
 	s[3] = cpu_to_fdt32(4);
 	s[4] = cpu_to_fdt32(0x1000);
 	refuse_blob(blob, len, "not a sound device tree");
