@@ -295,7 +295,8 @@ static uint32_t pl011_read_fr(struct pl011 *dev)
 		fr |= FR_RXFE;
 	else if (dev->rx_len == pl011_rx_capacity(dev))
 		fr |= FR_RXFF;
-	if (dev->looks < PL011_POLL_LOOKS)
+	/* Else it waits for room. */
+	if (!dev->tx.full && dev->looks < PL011_POLL_LOOKS)
 		dev->looks++;
 	return fr;
 }
