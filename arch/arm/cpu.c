@@ -157,7 +157,7 @@ static bool handle_nisv(struct vcpu *vcpu)
 	struct kvm_vcpu_events events = { .exception.ext_dabt_pending = 1 };
 
 	log_guest(&vcpu->vm->machine->rate,
-		  "vCPU %u: an instruction that cannot be emulated accesses %#llx, which is not RAM",
+		  "vCPU %u: an instruction that cannot be emulated accesses %#llx, no RAM",
 		  vcpu->id, (unsigned long long)vcpu->run->arm_nisv.fault_ipa);
 	if (kvm_cap(&vcpu->vm->kvm, KVM_CAP_ARM_INJECT_EXT_DABT) <= 0)
 		return false;

@@ -11,7 +11,7 @@
 #define MICROVM_ARM_LAYOUT_H
 
 #define VIRT_FIRMWARE_GPA 0x00000000ull	/* memory, if a kernel is raw */
-#define VIRT_FIRMWARE_SIZE 0x08000000ull	/* with what U-Boot takes for its settings, at 64 MiB */
+#define VIRT_FIRMWARE_SIZE 0x08000000ull	/* U-Boot looks for settings in its upper half */
 #define VIRT_GIC_DIST_GPA 0x08000000ull
 #define VIRT_GIC_DIST_SIZE 0x00010000ull
 #define VIRT_GIC_CPU_GPA 0x08010000ull	/* v2 */

@@ -27,8 +27,9 @@ struct arm_device {
 	struct arm_device *next;
 };
 
+/* Main thread, no vCPU runs. */
 struct arm_device_ops {
-	void (*reset)(struct vm *vm, struct arm_device *dev);	/* main thread, no vCPU; may be NULL */
+	void (*reset)(struct vm *vm, struct arm_device *dev);	/* may be NULL */
 	void (*finish)(struct vm *vm, struct arm_device *dev);	/* and frees it */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's tree: where it comes from, what it says of memory and CPUs, and the guest's copy. */
+/* The tree: where it comes from, what it says of memory and CPUs, and the guest's copy. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
