@@ -24,6 +24,7 @@
 
 #include "devices/dynlib.h"
 #include "devices/gpu/virgl_stream.h"
+#include "devices/gpu/watchdog.h"
 #include "devices/ui/surface.h"
 #include "devices/virtio/gpu_proto.h"
 #include "vmm/log.h"
@@ -69,6 +70,8 @@ struct gpu_virgl {
 	uint32_t capsets[2];
 	unsigned n_capsets;
 	uint64_t last_fence;		/* of the card's timeline */
+	bool open_fence;		/* it has not come yet */
+	struct watchdog *dog;
 };
 
 /* A resource of 2D or 3D: what of it is in res->shadow. */
@@ -88,6 +91,18 @@ static struct gpu_virgl *virgl_of(struct gpu_renderer *r)
 static int virgl_error(int ret)
 {
 	return ret == 0 ? 0 : abs(ret) == ENOMEM ? -ENOMEM : -EINVAL;
+}
+
+/* A call that may make the driver wait for what guests have drawn. */
+static void virgl_begin(struct gpu_virgl *v)
+{
+	watchdog_begin(v->dog, WATCHDOG_CALL);
+}
+
+static int virgl_end(struct gpu_virgl *v, int ret)
+{
+	watchdog_end(v->dog, WATCHDOG_CALL);
+	return virgl_error(ret);
 }
 
 /* --- capability sets ------------------------------------------------------ */
@@ -184,7 +199,11 @@ static int virgl_create_blob(struct gpu_renderer *r, struct gpu_resource *res, u
 
 static void virgl_destroy_resource(struct gpu_renderer *r, struct gpu_resource *res)
 {
-	virgl_of(r)->lib.resource_unref(res->id);
+	struct gpu_virgl *v = virgl_of(r);
+
+	virgl_begin(v);
+	v->lib.resource_unref(res->id);
+	virgl_end(v, 0);
 	free(res->priv);
 	free(res->shadow.iov_base);
 	res->priv = NULL;
@@ -242,7 +261,8 @@ static bool virgl_rows_fit(const struct gpu_resource *res, uint32_t format,
 static int virgl_transfer(struct gpu_renderer *r, struct gpu_resource *res,
 			  const struct gpu_transfer *t, uint64_t *copied)
 {
-	const struct virgl_lib *lib = &virgl_of(r)->lib;
+	struct gpu_virgl *v = virgl_of(r);
+	const struct virgl_lib *lib = &v->lib;
 	const struct virgl_image *image = res->priv;
 	struct virgl_box box = { t->box.x, t->box.y, t->box.z, t->box.w, t->box.h, t->box.d };
 	int ret;
@@ -250,12 +270,13 @@ static int virgl_transfer(struct gpu_renderer *r, struct gpu_resource *res,
 	if (image && !(virgl_box_valid(&image->args, t) &&
 		       virgl_rows_fit(res, image->args.format, t)))
 		return -EINVAL;
+	virgl_begin(v);
 	ret = t->to_host ? lib->transfer_write_iov(res->id, t->ctx_id, t->level, t->stride,
 						   t->layer_stride, &box, t->offset, NULL, 0) :
 			   lib->transfer_read_iov(res->id, t->ctx_id, t->level, t->stride,
 						  t->layer_stride, &box, t->offset, NULL, 0);
 	*copied = 4ull * box.w * box.h * box.d;
-	return virgl_error(ret);
+	return virgl_end(v, ret);
 }
 
 /* --- contexts ------------------------------------------------------------- */
@@ -272,7 +293,11 @@ static int virgl_ctx_create(struct gpu_renderer *r, uint32_t ctx_id, uint32_t ca
 
 static void virgl_ctx_destroy(struct gpu_renderer *r, uint32_t ctx_id)
 {
-	virgl_of(r)->lib.context_destroy(ctx_id);
+	struct gpu_virgl *v = virgl_of(r);
+
+	virgl_begin(v);
+	v->lib.context_destroy(ctx_id);
+	virgl_end(v, 0);
 }
 
 static int virgl_ctx_attach(struct gpu_renderer *r, uint32_t ctx_id, struct gpu_resource *res)
@@ -289,9 +314,12 @@ static int virgl_ctx_detach(struct gpu_renderer *r, uint32_t ctx_id, struct gpu_
 
 static int virgl_submit(struct gpu_renderer *r, uint32_t ctx_id, void *commands, size_t len)
 {
+	struct gpu_virgl *v = virgl_of(r);
+
 	if (!virgl_stream_valid(commands, len / 4))
 		return -EINVAL;
-	return virgl_error(virgl_of(r)->lib.submit_cmd(commands, ctx_id, len / 4));
+	virgl_begin(v);
+	return virgl_end(v, v->lib.submit_cmd(commands, ctx_id, len / 4));
 }
 
 /* --- fences --------------------------------------------------------------- */
@@ -308,9 +336,13 @@ static int virgl_fence(struct gpu_renderer *r, const struct gpu_fence *fence)
 						VIRGL_RENDERER_FENCE_FLAG_MERGEABLE,
 						fence->ring_idx, fence->seq));
 	ret = virgl_error(v->lib.create_fence((int)(uint32_t)fence->seq, 0));
-	if (ret == 0)
-		v->last_fence = fence->seq;
-	return ret;
+	if (ret < 0)
+		return ret;
+	if (!v->open_fence)
+		watchdog_begin(v->dog, WATCHDOG_FENCE);
+	v->last_fence = fence->seq;
+	v->open_fence = true;
+	return 0;
 }
 
 /* Of a number's lower half, which is all that the library keeps, the last that it may be. */
@@ -321,6 +353,11 @@ static void virgl_write_fence(void *cookie, uint32_t low)
 		.seq = v->last_fence - (uint32_t)((uint32_t)v->last_fence - low),
 	};
 
+	v->open_fence = fence.seq != v->last_fence;
+	if (v->open_fence)
+		watchdog_begin(v->dog, WATCHDOG_FENCE);
+	else
+		watchdog_end(v->dog, WATCHDOG_FENCE);
 	v->base.host.fence_done(v->base.host.ctx, &fence);
 }
 
@@ -352,9 +389,10 @@ static int virgl_read_back(struct gpu_virgl *v, struct gpu_resource *res,
 	struct virgl_box box = { .x = r->x, .y = r->y, .w = r->width, .h = r->height, .d = 1 };
 	uint32_t stride = 4 * res->width;
 
-	return virgl_error(v->lib.transfer_read_iov(res->id, 0, 0, stride, 0, &box,
-						    (uint64_t)r->y * stride + 4ull * r->x,
-						    &res->shadow, 1));
+	virgl_begin(v);
+	return virgl_end(v, v->lib.transfer_read_iov(res->id, 0, 0, stride, 0, &box,
+						     (uint64_t)r->y * stride + 4ull * r->x,
+						     &res->shadow, 1));
 }
 
 /* Somebody is about to look at the picture. */
@@ -617,6 +655,7 @@ static void virgl_free(struct gpu_virgl *v)
 {
 	if (v->software)
 		v->software->ops->destroy(v->software);
+	watchdog_destroy(v->dog);
 	free(v);
 }
 
@@ -669,6 +708,11 @@ int gpu_virgl_create(struct gpu_renderer **out, const struct gpu_virgl_params *p
 	}
 	v->base.ops = &virgl_ops;
 	ret = virgl_load(&v->lib, why, len);
+	if (ret == 0 && params->patience_ns) {
+		ret = watchdog_create(&v->dog, params->patience_ns);
+		if (ret < 0)
+			snprintf(why, len, "%s", strerror(-ret));
+	}
 	if (ret == 0) {
 		virgl_listen(v, virgl_says_of_gl);
 		ret = virgl_init(v, params->rendernode, why, len);

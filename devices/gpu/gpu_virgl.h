@@ -18,6 +18,7 @@ struct gpu_virgl_params {
 	 * used; where there is none, pictures are drawn by the processor.
 	 */
 	const char *rendernode;
+	uint64_t patience_ns;	/* how long a call, or a fence, may take; 0: for ever */
 };
 
 /*

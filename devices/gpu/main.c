@@ -72,7 +72,10 @@ static int watch_signals(struct loop *loop, struct loop_fd *src)
  */
 static int make_renderer(struct gpu_renderer **out, const struct gpu_option_device *d)
 {
-	const struct gpu_virgl_params params = { .rendernode = d->in_3d.rendernode };
+	const struct gpu_virgl_params params = {
+		.rendernode = d->in_3d.rendernode,
+		.patience_ns = d->in_3d.patience * 1000000000ull,
+	};
 	char why[300];
 	int ret = d->in_3d.virgl ? gpu_virgl_create(out, &params, why, sizeof(why)) : 0;
 

@@ -11,6 +11,8 @@
 
 #define MODES "none|sdl"
 #define MAX_FD 1023
+#define DEFAULT_PATIENCE 60	/* an emulated processor's, with much to compile */
+#define MAX_PATIENCE 86400
 
 /* --- devices --------------------------------------------------------------------- */
 
@@ -66,14 +68,23 @@ int gpu_option_gpu(struct gpu_params *gpu, struct screen_look *look, const char 
 
 int gpu_option_3d(struct gpu_option_3d *in_3d, const char *label, const struct opt_value *value)
 {
+	const char *text = opt_value_get(value, "patience");
+	uint64_t patience = DEFAULT_PATIENCE;
+
 	*in_3d = (struct gpu_option_3d){
 		.virgl = value->first && !strcmp(value->first, "virgl"),
 		.rendernode = opt_value_get(value, "rendernode"),
 	};
-	if (in_3d->virgl || !in_3d->rendernode)
-		return 0;
-	log_error("%s: rendernode= is for virgl", label);
-	return -EINVAL;
+	if (!in_3d->virgl && (in_3d->rendernode || text)) {
+		log_error("%s: %s= is for virgl", label, text ? "patience" : "rendernode");
+		return -EINVAL;
+	}
+	if (text && opt_parse_number(text, 0, MAX_PATIENCE, &patience) < 0) {
+		log_error("%s: patience=%.40s: seconds, up to %d", label, text, MAX_PATIENCE);
+		return -EINVAL;
+	}
+	in_3d->patience = patience;
+	return 0;
 }
 
 static const char *const kinds[] = {

@@ -13,6 +13,7 @@
 struct gpu_option_3d {
 	bool virgl;
 	const char *rendernode;	/* NULL: any */
+	unsigned patience;	/* seconds; 0: without end */
 };
 
 /* One --gpu or --input. */
@@ -53,6 +54,7 @@ void gpu_options_finish(struct gpu_options *o);
 #define GPU_OPTION_KEYS                                                                            \
 	{ "outputs", "N", "monitors, 1 to 16 (1)" },                                               \
 	{ "size", "WxH", "of the first picture (1280x800)" },                                      \
+	{ "patience", "SECONDS", "virgl: that it may draw without an end, 0: any number (60)" },   \
 	{ "rendernode", "FILE", "virgl: the GPU that draws (the first one, else the processor)" }, \
 	{ "fullscreen", NULL, "windows fill the monitors from the start" },                        \
 	{ "scale", "aspect|integer", "as large as fits, or by whole numbers (aspect)" },           \

@@ -43,15 +43,25 @@ struct t {
 	unsigned deaths;
 };
 
-static int setup(void **state)
+static int setup_with(void **state, const char *option)
 {
 	struct t *t = calloc(1, sizeof(*t));
 
-	gpu_front_init(&t->f, "virgl,outputs=2");
+	gpu_front_init(&t->f, option);
 	gpu_front_start(&t->f, FEATURES);
 	t->fb = gmem_ptr(&t->f.r.fake.mem, FAKE_RAM2_GPA, FAKE_RAM2_LEN);
 	*state = t;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, "virgl,outputs=2");
+}
+
+static int setup_impatient(void **state)
+{
+	return setup_with(state, "virgl,patience=3");
 }
 
 static int teardown(void **state)
@@ -668,6 +678,23 @@ static void case_49_what_is_shown_is_taken_away(void **state)
 	assert_draws(t);
 }
 
+/* As many layers as there are numbers, which the library copies one by one. */
+static void case_70_what_takes_for_ever_is_ended(void **state)
+{
+	static const struct bad endless = {
+		VIRGL_BLIT, 0, 21, { 15, 0, 0, TEXTURE, 0, XRGB, 0, 0, 0, HUGE_, HUGE_, HUGE_,
+				     TEXTURE, 0, XRGB, 0, 0, 0, HUGE_, HUGE_, HUGE_ },
+	};
+	struct virgl_stream s = { .n = 0 };
+	struct t *t = *state;
+
+	begin(t);
+	virgl_cmd(&s, endless.command, endless.object, endless.n, endless.words);
+	/* A library may refuse it, too. */
+	assert_answered(send(t, &s));
+	assert_draws(t);
+}
+
 /* Objects cost the host too; their number is bounded by the length of what made them. */
 static void case_57_contexts_of_many_objects(void **state)
 {
@@ -708,6 +735,8 @@ int main(void)
 		T(case_69_results_for_memory_that_was_taken_away),
 		T(case_49_what_is_shown_is_taken_away),
 		T(case_57_contexts_of_many_objects),
+		cmocka_unit_test_setup_teardown(case_70_what_takes_for_ever_is_ended,
+						setup_impatient, teardown),
 	};
 	int status;
 

@@ -453,6 +453,8 @@ static void wrong_options_are_one_line_each(void **state)
 		{ "--gpu", "fd=3,fullscreen=yes", "fullscreen" },
 		{ "--gpu", "3d,fd=3", "--gpu 3d: one of 2d|virgl" },
 		{ "--gpu", "2d,fd=3,rendernode=x", "rendernode= is for virgl" },
+		{ "--gpu", "fd=3,patience=1", "patience= is for virgl" },
+		{ "--gpu", "virgl,fd=3,patience=soon", "patience=soon: seconds" },
 		{ "--gpu", "fd=3,otuputs=1", "did you mean 'outputs'" },
 		{ "--input", "fd=3", "needs one of keyboard, mouse" },
 		{ "--input", "keyboad,fd=3", "needs one of keyboard, mouse" },
