@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Smoke test of Debian 12's graphical installer, used by keyboard and pointer; part of tests/smoke/x86. What it shows is
-# kept in $SMOKE_OUT/installer and has to look like tests/golden/installer; with SMOKE_LEARN=1 it is taken as it comes.
+# kept in $SMOKE_OUT/$pages and has to look like tests/golden/$pages; with SMOKE_LEARN=1 it is taken as it comes.
 # shellcheck shell=bash disable=SC2154
-golden=$PWD/tests/golden/installer
+pages=installer
 ctl() { "$MICROVM-ctl" socket "$@" 2>>refused || fail "microvm-ctl $*: $(tail -n 1 refused)"; }
 # 19 pixels of 800x600 may differ, less than a letter. Text cursors blink, but it is not looked at once only.
 alike() { "$PNGDIFF" -t 48 -m 40 "$1" "$2" >difference; }
@@ -12,12 +12,12 @@ shot() { "$MICROVM-ctl" socket screenshot "$1" 2>>refused; }
 
 # page NAME [SECONDS]: the screen looks as it should, at last; nothing here takes the same time everywhere
 page() {
-	local picture=$SMOKE_OUT/installer/$1.png limit=$((SECONDS + ${2:-300}))
+	local picture=$SMOKE_OUT/$pages/$1.png golden=$tests/../golden/$pages limit=$((SECONDS + ${2:-300}))
 	[ -z "${SMOKE_LEARN-}" ] || { learn "$picture"; return; }
 	until shot "$picture" && alike "$picture" "$golden/$1.png"; do
 		running || fail "ended before $1 was to be seen"
 		[ "$SECONDS" -lt "$limit" ] || fail "after ${2:-300} s it does not look like $1.png: $(cat difference)
-    of installer/$1.png. This is installer $INSTALLER_VERSION, the references are of $(cat "$golden/version");
+    of $pages/$1.png. This is installer $INSTALLER_VERSION, the references are of $(cat "$golden/version");
     see \"Pictures\" in HACKING.md if it is the installer that has changed"
 		nap 1
 	done
@@ -43,8 +43,8 @@ proceed() { click 740 574; } # the button "Continue"
 
 installer() { # up to its first page
 	[ -x "$MICROVM-ctl" ] && [ -x "$MICROVM-gpu" ] || skip 'no microvm-ctl or microvm-gpu here'
-	mkdir -p "$SMOKE_OUT/installer"
-	fail() { shot "$SMOKE_OUT/installer/failed.png"; echo "$*" >why; exit 1; }
+	mkdir -p "$SMOKE_OUT/$pages"
+	fail() { shot "$SMOKE_OUT/$pages/failed.png"; echo "$*" >why; exit 1; }
 	vm --kernel "$INSTALLER_KERNEL" --initrd "$INSTALLER_RD" --memory 1G --append 'console=tty0 quiet' \
 		--gpu 2d,size=800x600,display=none --net user --control socket
 	page language 900
