@@ -24,10 +24,12 @@
 #include "devices/backend/gpu_process.h"
 #include "devices/virtio/gpu.h"
 #include "tests/capture.h"
+#include "tests/have_gl.h"
 #include "tests/program.h"
 #include "tests/until.h"
 #include "tests/vgpu.h"
 #include "tests/vhost_peer.h"
+#include "tests/virgl.h"
 #include "tests/xdesk.h"
 
 #define W 320u
@@ -138,14 +140,19 @@ static void wait_for_it(void *ctx, unsigned q)
 	UNTIL(t, __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE) != ring->used_idx);
 }
 
-static void drive(struct t *t)
+static void drive_with(struct t *t, uint64_t gpu_features)
 {
 	const struct vgpu_port port = { kick, wait_for_it, t };
 
-	vp_start(&t->gpu, 0, 2, GPU_CURSOR_QUEUE_SIZE);
+	vp_start(&t->gpu, gpu_features, 2, GPU_CURSOR_QUEUE_SIZE);
 	vgpu_init(&t->g, &t->gpu.mem, &t->gpu.q[0].ring, &t->gpu.q[1].ring,
 		  vp_alloc(&t->gpu, VGPU_AREA_BYTES), port);
 	vp_start(&t->keyboard, 0, 2, EVENTS);
+}
+
+static void drive(struct t *t)
+{
+	drive_with(t, 0);
 }
 
 static void show(struct t *t, uint32_t colour)
@@ -256,6 +263,41 @@ static void sandbox_that_is_off_is_a_line_in_the_log(void **state)
 
 	start(t, "sandbox=off");
 	UNTIL(t, logged(t, "sandbox=off"));
+}
+
+/* What a guest draws in 3D, in a window of the same process. */
+static void pictures_of_3d(void **state)
+{
+	struct t *t = *state;
+	const struct virtio_gpu_resource_create_3d c = {
+		.resource_id = 1, .target = 2, .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.bind = 2, .width = W, .height = H, .depth = 1, .array_size = 1,
+	};
+	const struct virtio_gpu_rect all = VGPU_RECT(0, 0, W, H);
+	struct virgl_stream s = { .n = 0 };
+	int status;
+
+	if (!have_gl(&status))
+		skip();
+	start(t, "virgl,size=320x200");
+	drive_with(t, BIT(VIRTIO_GPU_F_VIRGL));
+	assert_int_equal(vgpu_ctx_create(&t->g, 1, 0, ""), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(vgpu_create_3d(&t->g, c), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(vgpu_ctx_command(&t->g, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 1, 1),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	virgl_surface(&s, 1, 1, c.format);
+	virgl_framebuffer(&s, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		virgl_clear(&s, i == 0, i == 1, i == 2, 1);
+		assert_int_equal(vgpu_submit(&t->g, 1, s.words, 4 * s.n, 4 * s.n),
+				 VIRTIO_GPU_RESP_OK_NODATA);
+		s.n = 0;
+		if (i == 0)
+			assert_int_equal(vgpu_set_scanout(&t->g, 0, 1, all),
+					 VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(vgpu_flush(&t->g, 1, all), VIRTIO_GPU_RESP_OK_NODATA);
+		UNTIL(t, xdesk_pixel(&desk, t->window, 10, 10) == 0xff0000u >> 8 * i);
+	}
 }
 
 static void sizes_chords_and_focus(void **state)
@@ -471,6 +513,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(pictures_keys_and_screenshots),
+		TEST(pictures_of_3d),
 		TEST(without_windows_it_does_all_that_needs_none),
 		TEST(sandbox_that_is_off_is_a_line_in_the_log),
 		TEST(sizes_chords_and_focus),
