@@ -180,8 +180,10 @@ run-payloads: microvm payloads
 	@tests/smoke/payloads
 smoke: run-payloads
 	@tests/smoke/run
+ifeq ($(HOST),x86)
 	@$(MAKE) --no-print-directory ARCH=arm64 microvm
 	@tests/smoke/run --arch arm64
+endif
 lab:
 	@tests/lab/lab --arch $(ARCH)
 bench: deps-bench

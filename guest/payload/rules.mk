@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Freestanding payloads: build/guest/NAME.elf from guest/payload/NAME.c, by gcc
-# alone. Included by the top Makefile; `make payloads` builds them all.
+# alone. Included by the top Makefile; `make payloads` builds those of this machine,
+# `make payloads-arm` build/guest/arm64/NAME.elf and build/guest/armv7/NAME.elf.
 
 PAYLOAD_DIR := guest/payload
 PAYLOAD_OUT := build/guest
@@ -19,7 +20,7 @@ PAYLOAD_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pie -fno-pic \
 PAYLOAD_LDFLAGS := -nostdlib -static -no-pie -Wl,--gc-sections \
 	-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--fatal-warnings
 
-payloads: $(PAYLOADS)
+payloads: $(if $(filter x86,$(HOST)),$(PAYLOADS),payloads-arm)
 
 $(PAYLOAD_OUT)/%.c.o: $(PAYLOAD_DIR)/%.c
 	@mkdir -p $(@D)
