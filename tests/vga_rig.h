@@ -28,6 +28,7 @@ struct vga_rig {
 	uint32_t width, height;
 	unsigned n_mode, n_set, n_flush, n_off, n_changed;
 	uint64_t n_pixels;		/* told by flush() */
+	bool blind;			/* it looks at no pixels, which others write meanwhile */
 };
 
 /* A mode's registers, as BIOSes set them. */
@@ -40,6 +41,8 @@ extern const uint32_t vga_text_colours[16];
 void vga_rig_init(struct vga_rig *r, uint64_t vram_len);
 void vga_rig_finish(struct vga_rig *r);
 uint64_t vga_rig_paint(struct vga_rig *r);
+/* Whether what was just painted, bit by bit, is what painting all of it anew comes to. */
+bool vga_rig_fresh(struct vga_rig *r);
 uint32_t vga_rig_pixel(const struct vga_rig *r, uint32_t x, uint32_t y);
 
 void rig_out(struct vga_rig *r, uint16_t port, uint8_t value);

@@ -37,6 +37,10 @@ static uint32_t window_odd_even(uint32_t off)
 	return (off & 0xfffe) | (off >> 16 & 1);
 }
 
+/*
+ * "Chain 4" has A14 and A15 in the place of A0 and A1, which choose the plane: as
+ * the CRTC has it with double words.
+ */
 static void window_planes(const struct vga_regs *r, uint32_t off, bool write,
 			  struct vga_target *t)
 {
@@ -49,7 +53,7 @@ static void window_planes(const struct vga_regs *r, uint32_t off, bool write,
 	if (r->seq[SEQ_MEMORY] & SEQ_MEMORY_CHAIN_4) {
 		t->read = off & 3;
 		t->write &= 1u << t->read;
-		t->at &= 0xfffc;
+		t->at = (t->at & 0xfffc) | t->at >> 14;
 	} else if (odd_even) {
 		t->read = (t->read & 2) | (off & 1);
 		t->write &= off & 1 ? 0x0a : 0x05;

@@ -531,7 +531,7 @@ static void random_writes_leave_nothing_stale(void **state)
 {
 	struct text *t = *state;
 
-	for (unsigned i = 0; i < 60; i++) {
+	for (unsigned i = 0; i < 30; i++) {
 		put_randomly(t, 1 << i % 10);
 		if (i % 3 == 0)
 			set_start(t, rand() % 8000);

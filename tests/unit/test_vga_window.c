@@ -73,7 +73,7 @@ static void model_write(struct model *m, unsigned off, uint8_t byte)
 		if (m->memory & 8) {
 			if (plane != off % 4)
 				continue;
-			at = off - off % 4;
+			at = off - off % 4 + off / 0x4000;
 		} else if (!(m->memory & 4)) {
 			if (plane % 2 != off % 2)
 				continue;
@@ -93,7 +93,7 @@ static uint8_t model_read(struct model *m, unsigned off)
 
 	if (m->memory & 8) {
 		plane = off % 4;
-		at = off - off % 4;
+		at = off - off % 4 + off / 0x4000;
 	} else if (m->mode & 0x10) {
 		plane = (plane & 2) + off % 2;
 		at = off - off % 2;
