@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Smoke tests of consoles and ports whose other end is another program of the host; part of tests/smoke/x86.
+# Smoke tests of consoles and ports whose other end is another program of the host; part of tests/smoke/x86 and arm64.
 # shellcheck shell=bash disable=SC2016,SC2154
 console() { # ARG...: a guest with a shell and the drivers
 	vm --kernel "$VMLINUX" --initrd "$SHELL_RD" --append "$quiet" "$@"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Smoke tests of disks; part of tests/smoke/x86. The guest's kernel makes the requests, the host looks at the images.
+# Smoke tests of disks; part of tests/smoke/x86 and arm64. The guest's kernel makes the requests, the host looks at the images.
 # shellcheck shell=bash disable=SC2016,SC2154
 disk() { # ARG...: a guest with a shell, a block driver and ext4
 	vm --kernel "$VMLINUX" --initrd "$DISK_RD" --append "$quiet" "$@"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Smoke tests of graphics cards and input devices; part of tests/smoke/x86. microvm-gpu serves them, without a window.
+# Smoke tests of graphics cards and input devices; part of tests/smoke/x86 and arm64. microvm-gpu serves them, without a window.
 # shellcheck shell=bash disable=SC2016,SC2154
 gpu() { # ARG...: a guest with a shell and the drivers
 	[ -x "$MICROVM-gpu" ] || skip 'no microvm-gpu here'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Smoke test of Debian 12's graphical installer, used by keyboard and pointer; part of tests/smoke/x86. What it shows is
+# Smoke test of Debian 12's graphical installer, used by keyboard and pointer; part of tests/smoke/x86 and arm64. What it shows is
 # kept in $SMOKE_OUT/$pages and has to look like tests/golden/$pages; with SMOKE_LEARN=1 it is taken as it comes.
 # shellcheck shell=bash disable=SC2154
 pages=installer

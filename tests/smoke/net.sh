@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Smoke tests of network cards; part of tests/smoke/x86. Everything on the host's side is on the loopback interface, or on
+# Smoke tests of network cards; part of tests/smoke/x86 and arm64. Everything on the host's side is on the loopback interface, or on
 # a tap interface, of a network namespace made for the test: nothing is sent anywhere else.
 # shellcheck shell=bash disable=SC2016,SC2034,SC2154
 
