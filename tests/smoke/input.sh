@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Smoke tests of the host's input devices in a guest; part of tests/smoke/x86. The devices are uinput's.
 # shellcheck shell=bash disable=SC2016,SC2154
-uinput() { # KIND: its node in $node; >&$KIND says what happens, file $KIND has what the guest said to it
+# KIND: its node in $node, its process in $pid_KIND; >&$KIND says what happens, file $KIND has what the guest said to it
+uinput() {
 	local fd
 	modprobe -q -a uinput evdev 2>/dev/null || true
 	[ -w /dev/uinput ] || skip 'no uinput here'
@@ -10,6 +11,7 @@ uinput() { # KIND: its node in $node; >&$KIND says what happens, file $KIND has 
 	exec {fd}<>"$1.in"
 	./uinput "$1" <&"$fd" >"$1" {fd}>&- &
 	uinputs="${uinputs-} $!"
+	printf -v "pid_$1" %s $!
 	mkfifo nap 2>/dev/null || true
 	while ! read -r node <"$1"; do
 		kill -0 $! 2>/dev/null || fail 'uinput made no device'

@@ -139,6 +139,71 @@ test_evtest() {
 	send $'poweroff -f\n'
 	ended 0
 }
+# What evtest says of a device before it listens; but not what is so at the moment
+traits='sed -n "/^Input device ID/,/^Testing/{/^ *Value/d;s/ state [01]//;p}"'
+# NODE: the same on this side, into the file KIND.traits
+traits_of() {
+	local evtest
+	evtest "$1" </dev/null >"$2.raw" 2>&1 &
+	evtest=$!
+	until_true "evtest of $1" grep -q interrupt "$2.raw"
+	kill $evtest
+	eval "$traits" <"$2.raw" >"$2.traits"
+}
+
+# Devices of the host are the same in the guest, to evtest; they are unplugged and come back.
+test_evtest_host() {
+	local node kind keyboard mouse touch pid_mouse uinputs args=() old
+	type evtest >/dev/null 2>&1 || skip 'no evtest here'
+	for kind in keyboard mouse touch; do
+		uinput $kind
+		vm=$$ traits_of "$node" $kind
+		args+=(--input "evdev=$node")
+		[ $kind != mouse ] || old=$node
+	done
+	tools --gpu 2d "${args[@]}"
+	does 'for i in 0 1 2; do n=$(cat /sys/class/input/event$i/device/name); ln -s input/event$i "/dev/${n#Host }"; done' names
+	listen keyboard mouse touch
+	for kind in keyboard mouse touch; do
+		does "$traits /raw-$kind >/traits; md5sum </traits; [ \"\$(md5sum </traits)\" = \"$(md5sum <$kind.traits)\" ] || { cat /traits; false; }" "$kind"
+	done
+
+	does_event "$keyboard" '1 30 1' '0 0 0' '1 30 0' '0 0 0'
+	does_event "$mouse" '2 0 5' '2 1 -3' '0 0 0' '2 8 -1' '0 0 0' '1 273 1' '0 0 0' '1 273 0' '0 0 0'
+	does_event "$touch" '3 47 0' '3 57 8' '3 53 10' '3 54 20' '3 47 1' '3 57 9' '3 53 -7' '3 54 5' '1 330 1' '0 0 0' \
+		'3 47 0' '3 54 21' '0 0 0' '3 57 -1' '3 47 1' '3 57 -1' '1 330 0' '0 0 0'
+	heard_by keyboard '1 30 1,0 0 0,1 30 0,0 0 0,'
+	heard_by mouse '2 0 5,2 1 -3,0 0 0,2 8 -1,0 0 0,1 273 1,0 0 0,1 273 0,0 0 0,'
+	heard_by touch '3 57 8,3 53 10,3 54 20,3 47 1,3 57 9,3 53 -7,3 54 5,1 330 1,0 0 0,3 47 0,3 54 21,0 0 0,3 57 -1,3 47 1,3 57 -1,1 330 0,0 0 0,'
+
+	# the guest's console answers caps lock by the light
+	does_event "$keyboard" '1 58 1' '0 0 0' '1 58 0' '0 0 0'
+	until_true 'the light goes on' grep -qx '17 1 1' keyboard
+	does_event "$keyboard" '1 58 1' '0 0 0' '1 58 0' '0 0 0'
+	until_true 'the light goes off' grep -qx '17 1 0' keyboard
+
+	# unplugged with a button down
+	does_event "$mouse" '1 272 1' '0 0 0'
+	does 'until events mouse | grep -q "1 272 1,0 0 0,$"; do sleep 0.2; done' pressed
+	kill "$pid_mouse"
+	until_true 'it is unplugged' grep -q 'Host mouse): unplugged' errors
+	does 'until events mouse | grep -q "1 272 0,0 0 0,$"; do sleep 0.2; done' released
+	rm mouse mouse.in
+	uinput mouse
+	[ "$node" = "$old" ] || fail "$old came back as $node"
+	until_true 'it is there again' grep -q 'Host mouse): plugged in again' errors
+	does_event "$mouse" '2 0 7' '0 0 0'
+	heard_by mouse '2 0 5,2 1 -3,0 0 0,2 8 -1,0 0 0,1 273 1,0 0 0,1 273 0,0 0 0,1 272 1,0 0 0,1 272 0,0 0 0,2 0 7,0 0 0,'
+	send $'poweroff -f\n'
+	ended 0
+	# nobody holds them any more
+	evtest --grab "$node" </dev/null >after 2>&1 &
+	until grep -q interrupt after; do nap 0.2; done
+	! grep -q 'grabbed by another' after || fail 'it is still grabbed'
+	# shellcheck disable=SC2086 # a list
+	kill $! $uinputs || : # one is gone
+}
+
 # ---- a window: desktop and shown are window.sh's ----
 
 find_window() { window=$(xdotool search --onlyvisible --name '^microvm' 2>/dev/null | head -n 1) && [ -n "$window" ]; }
@@ -168,4 +233,4 @@ test_window_follows() {
 	send $'poweroff -f\n'
 	ended 0
 }
-all_tools="modetest evtest window-follows"
+all_tools="modetest evtest evtest-host window-follows"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uinput keyboard|touch: a device of this kernel's. Prints its node, then does
+ * uinput keyboard|mouse|touch: a device of this kernel's. Prints its node, then does
  * what lines of standard input say, TYPE CODE VALUE, and prints what is written
  * to the device in the same form (but EV_SYN). Ends with its input.
  */
@@ -19,9 +19,12 @@
 static void add_abs(int fd, int code, int min, int max)
 {
 	struct uinput_abs_setup abs = {
-		.code = code, .absinfo = { .minimum = min, .maximum = max, .resolution = 10 },
+		.code = code, .absinfo = { .minimum = min, .maximum = max },
 	};
 
+	/* Numbers of slots and of touches have none. */
+	if (code != ABS_MT_SLOT && code != ABS_MT_TRACKING_ID)
+		abs.absinfo.resolution = 10;
 	must(ioctl(fd, UI_ABS_SETUP, &abs));
 }
 
@@ -34,6 +37,17 @@ static void keyboard(int fd)
 		must(ioctl(fd, UI_SET_KEYBIT, code));
 	for (int code = LED_NUML; code <= LED_SCROLLL; code++)
 		must(ioctl(fd, UI_SET_LEDBIT, code));
+}
+
+static void mouse(int fd)
+{
+	must(ioctl(fd, UI_SET_EVBIT, EV_KEY));
+	must(ioctl(fd, UI_SET_EVBIT, EV_REL));
+	for (int code = BTN_LEFT; code <= BTN_TASK; code++)
+		must(ioctl(fd, UI_SET_KEYBIT, code));
+	must(ioctl(fd, UI_SET_RELBIT, REL_X));
+	must(ioctl(fd, UI_SET_RELBIT, REL_Y));
+	must(ioctl(fd, UI_SET_RELBIT, REL_WHEEL));
 }
 
 static void touch(int fd)
@@ -99,7 +113,7 @@ int main(int argc, char **argv)
 	must(fd);
 	if (argc != 2)
 		return 2;
-	(strcmp(argv[1], "touch") ? keyboard : touch)(fd);
+	(!strcmp(argv[1], "touch") ? touch : !strcmp(argv[1], "mouse") ? mouse : keyboard)(fd);
 	snprintf(setup.name, sizeof(setup.name), "Host %s", argv[1]);
 	must(ioctl(fd, UI_DEV_SETUP, &setup));
 	must(ioctl(fd, UI_DEV_CREATE));
