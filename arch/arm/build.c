@@ -80,6 +80,13 @@ static void absent_write(void *dev, uint64_t off, unsigned size, uint64_t value)
 {
 }
 
+bool arm_node_is_memory(const struct arm_fdt_node *node)
+{
+	static const char dir[] = "/reserved-memory/";
+
+	return !strncmp(node->path, dir, sizeof(dir) - 1);
+}
+
 static bool is_cpu(struct vm *vm, const struct arm_fdt_node *node)
 {
 	const char *type = arm_fdt_string(&vm->machine->tree, node->offset, "device_type");
@@ -93,7 +100,8 @@ static int add_absent(struct vm *vm, const struct arm_fdt_node *node)
 	static const struct io_ops ops = { absent_read, absent_write };
 	struct arch_machine *m = vm->machine;
 
-	if ((!node->n_regs && !node->n_irqs) || !strcmp(node->path, "/") || is_cpu(vm, node))
+	if ((!node->n_regs && !node->n_irqs) || !strcmp(node->path, "/") || is_cpu(vm, node) ||
+	    arm_node_is_memory(node))
 		return 0;
 	log_info("device tree: %s (%s) has no model", node->path, node->compatible);
 	m->n_unknown++;
@@ -113,9 +121,12 @@ static int add_absent(struct vm *vm, const struct arm_fdt_node *node)
 
 static const struct arm_model *find_model(const struct arm_fdt_node *node)
 {
-	for (const struct arm_model *model = arm_models; model->compatible; model++)
-		if (arm_fdt_is_compatible(node, model->compatible))
-			return model;
+	static const struct arm_model *const tables[] = { arm_models, arm_bcm_models };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++)
+		for (const struct arm_model *model = tables[i]; model->compatible; model++)
+			if (arm_fdt_is_compatible(node, model->compatible))
+				return model;
 	return NULL;
 }
 
@@ -147,9 +158,10 @@ int arm_machine_build(struct vm *vm)
 	if (m->n_unknown)
 		log_warn("devices of the tree without a model here: %u%s", m->n_unknown,
 			 log_get_level() < LOG_INFO ? " (-v names them)" : "");
-	if (m->gic.known)
+	if (m->gic.known || m->bcm.local)
 		return 0;
-	log_error("the device tree has no interrupt controller that KVM has: GICv2 or GICv3");
+	log_error("the device tree has no interrupt controller that is known here: GICv2, GICv3 "
+		  "or a BCM2836's");
 	return -EINVAL;
 }
 

@@ -79,6 +79,10 @@ int arch_machine_create(struct vm *vm)
 			return ret;
 	}
 	ret = arm_machine_build(vm);
+	if (ret == 0 && !m->gic.known) {
+		log_error("a board without a GIC does not run on KVM yet");
+		ret = -EINVAL;
+	}
 	if (ret == -EINVAL)
 		vm->end = VM_END_BAD_INPUT;
 	return ret;

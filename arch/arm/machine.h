@@ -43,6 +43,7 @@ struct arm_controller {
 
 enum arm_stage {
 	ARM_STAGE_CONTROLLERS,	/* of interrupts */
+	ARM_STAGE_CHAINED,	/* controllers behind those */
 	ARM_STAGE_DEVICES,
 	ARM_STAGE_USERS,	/* of devices, found by phandle */
 	ARM_STAGES
@@ -55,8 +56,8 @@ struct arm_model {
 	int (*add)(struct vm *vm, const struct arm_fdt_node *node);
 };
 
-/* models.c, ended by a NULL compatible: the first that fits a node counts. */
-extern const struct arm_model arm_models[];
+/* models.c, then models_bcm.c; ended by a NULL compatible: the first that fits a node counts. */
+extern const struct arm_model arm_models[], arm_bcm_models[];
 
 /* models_kvm.c: what of the tree KVM itself is, for arm_models. */
 int arm_add_gic_v2(struct vm *vm, const struct arm_fdt_node *node);
@@ -78,6 +79,12 @@ struct arm_gpio {
 	uint32_t phandle;
 };
 
+/* What models_bcm.c's devices know of each other; NULL: the tree has none. */
+struct arm_bcm {
+	struct bcm283x_local *local;	/* to be connected to the CPUs */
+	struct bcm283x_aux *aux;
+};
+
 struct arch_machine {
 	struct arm_fdt tree;	/* as it was read or made */
 	struct arm_probe kernel;
@@ -92,6 +99,8 @@ struct arch_machine {
 	unsigned virt_timer, phys_timer;	/* GIC interrupts, 16 to 31 */
 	int pmu_irq;		/* likewise; 0: the CPUs have no PMU */
 	uint64_t mpidr[CONFIG_MAX_CPUS];
+
+	struct arm_bcm bcm;
 
 	struct arm_controller controllers[ARM_MAX_CONTROLLERS];
 	unsigned n_controllers;
@@ -122,6 +131,10 @@ struct irq_line arm_node_irq(struct vm *vm, const struct arm_fdt_node *node, uns
 /* Places @region where reg @index is. 0, or negative errno after one line. */
 int arm_node_map(struct vm *vm, const struct arm_fdt_node *node, unsigned index,
 		 struct io_region *region);
+/* What --serial says, for the console's port or else the first one; NULL for the others. */
+struct chardev *arm_uart_chardev(struct vm *vm, const struct arm_fdt_node *node);
+/* Whether it speaks of RAM: a part that the guest's kernel is to keep for something. */
+bool arm_node_is_memory(const struct arm_fdt_node *node);
 /* Has the guest's tree say that the node is not there. */
 int arm_node_off(struct vm *vm, const struct arm_fdt_node *node);
 

@@ -16,7 +16,7 @@
 /* --- serial ports ---------------------------------------------------------------- */
 
 /* What --serial says belongs to the console, /chosen/stdout-path, or else the first port. */
-static struct chardev *uart_chardev(struct vm *vm, const struct arm_fdt_node *node)
+struct chardev *arm_uart_chardev(struct vm *vm, const struct arm_fdt_node *node)
 {
 	struct arch_machine *m = vm->machine;
 	int console = arm_fdt_stdout(&m->tree);
@@ -53,7 +53,7 @@ static int add_pl011(struct vm *vm, const struct arm_fdt_node *node)
 
 	if (!d)
 		return -ENOMEM;
-	pl011_init(&d->uart, vm->loop, uart_chardev(vm, node), arm_node_irq(vm, node, 0));
+	pl011_init(&d->uart, vm->loop, arm_uart_chardev(vm, node), arm_node_irq(vm, node, 0));
 	arm_device_add(vm, &d->dev, &ops);
 	return arm_node_map(vm, node, 0, &d->uart.region);
 }
@@ -104,7 +104,7 @@ static int add_ns16550(struct vm *vm, const struct arm_fdt_node *node)
 
 	if (!d)
 		return -ENOMEM;
-	serial16550_init(&d->uart, vm->loop, uart_chardev(vm, node), arm_node_irq(vm, node, 0));
+	serial16550_init(&d->uart, vm->loop, arm_uart_chardev(vm, node), arm_node_irq(vm, node, 0));
 	arm_device_add(vm, &d->dev, &ops);
 	arm_fdt_u32(&vm->machine->tree, node->offset, "reg-shift", 0, &shift);
 	if (shift == 0)
