@@ -86,7 +86,8 @@ static void screen_check(const struct vga_rig *r, const struct display_surface *
 	must(s->width == r->width && s->height == r->height);
 	must(px->n_pieces == 1 && px->stride >= 4 * s->width);
 	must(px->pieces->iov_base == r->vram || px->pieces->iov_base == r->canvas);
-	must(px->pieces->iov_len == (px->pieces->iov_base == r->vram ? r->vram_len : r->canvas_len));
+	must(px->pieces->iov_len ==
+	     (px->pieces->iov_base == r->vram ? r->vram_len : r->canvas_len));
 	must(range_fits(px->offset, px->stride * (s->height - 1ull) + 4ull * s->width,
 			px->pieces->iov_len));
 }
@@ -137,7 +138,11 @@ static const struct display_ops screen_ops = {
 
 static void rig_changed(void *ctx)
 {
-	((struct vga_rig *)ctx)->n_changed++;
+	struct vga_rig *r = ctx;
+
+	r->n_changed++;
+	if (r->refresh)
+		vga_refresh_kick(r->refresh);
 }
 
 static void rig_collect(void *ctx, uint64_t *pages)
@@ -187,6 +192,7 @@ void vga_rig_init(struct vga_rig *r, uint64_t vram_len)
 	must(bus_add(&r->pio, &r->vga.dispi, VGA_DISPI_PORTS) == 0);
 	must(bus_add(&r->mmio, &r->vga.window, VGA_WINDOW_GPA) == 0);
 	must(bus_add(&r->mmio, &r->vga.mmio, RIG_MMIO) == 0);
+	must(bus_add(&r->mmio, &r->vga.fb, RIG_FB) == 0);
 }
 
 void vga_rig_finish(struct vga_rig *r)

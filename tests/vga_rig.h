@@ -7,9 +7,10 @@
 #ifndef MICROVM_TESTS_VGA_RIG_H
 #define MICROVM_TESTS_VGA_RIG_H
 
-#include "devices/vga/vga.h"
+#include "devices/vga/vga_refresh.h"
 
 #define RIG_MMIO 0xfe000000ull		/* of the registers in memory */
+#define RIG_FB 0xe0000000ull		/* of vram */
 #define RIG_MS 1000000ull
 
 enum { RIG_DISPI_ID, RIG_XRES, RIG_YRES, RIG_BPP, RIG_ENABLE, RIG_BANK, RIG_VIRT_WIDTH,
@@ -22,6 +23,7 @@ struct vga_rig {
 	uint64_t vram_len, canvas_len;
 	uint64_t now;
 	uint64_t *touched;		/* pages that the guest wrote directly */
+	struct vga_refresh *refresh;	/* told of changes; NULL: the test paints */
 	/* the screen */
 	uint32_t *screen;		/* XRGB; NULL: no picture */
 	struct display_surface surface;	/* as it was set */

@@ -99,6 +99,7 @@ int vga_init(struct vga *vga, const struct vga_config *config)
 	vga->dispi = vga_region(c, "vga-dispi", &vga_dispi_ops, VGA_DISPI_PORTS_LEN);
 	vga->window = vga_region(c, "vga-window", &vga_window_ops, VGA_WINDOW_LEN);
 	vga->mmio = vga_region(c, "vga-mmio", &vga_mmio_ops, VGA_MMIO_LEN);
+	vga->fb = vga_region(c, "vga-fb", &vga_fb_ops, config->vram_len);
 	vga_reset(vga);
 	return 0;
 }

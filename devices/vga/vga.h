@@ -10,8 +10,9 @@
  *     window  0xa0000, 128 KiB
  *     mmio    4 KiB: EDID at 0, 0x3c0-0x3df at 0x400, VBE at 0x500, byte order
  *             at 0x600 (QEMU's docs/specs/standard-vga.rst)
+ *     fb      vram, as a linear framebuffer
  *
- * and maps vram as a linear framebuffer.
+ * and maps vram into the guest where fb is, as soon as it can.
  *
  * Threads: registers and the window by vCPUs, under the card's lock; vga_paint()
  * and vga_show() on the loop thread that the display is on, with no lock held.
@@ -78,7 +79,7 @@ struct vga_config {
 #define VGA_NEVER UINT64_MAX
 
 struct vga {
-	struct io_region ports, dispi, window, mmio;
+	struct io_region ports, dispi, window, mmio, fb;
 	struct vga_card *card;		/* vga_impl.h */
 };
 
@@ -110,5 +111,7 @@ void vga_show(struct vga *vga, bool shown);
 uint64_t vga_paint(struct vga *vga, uint64_t now_ns);
 /* Whether what is shown lies in vram beyond the legacy window, where only collect() sees writes. */
 bool vga_linear(const struct vga *vga);
+/* For how long before @now_ns, the time of the last vga_paint(), nothing had changed. */
+uint64_t vga_quiet_ns(const struct vga *vga, uint64_t now_ns);
 
 #endif

@@ -26,7 +26,8 @@ enum {
 	CRTC_MODE = 0x17, CRTC_LINE_COMPARE = 0x18, CRTC_COUNT = 0x19,
 };
 enum {
-	ATTR_MODE = 0x10, ATTR_PLANES = 0x12, ATTR_PAN = 0x13, ATTR_SELECT = 0x14, ATTR_COUNT = 0x15,
+	ATTR_MODE = 0x10, ATTR_PLANES = 0x12, ATTR_PAN = 0x13, ATTR_SELECT = 0x14,
+	ATTR_COUNT = 0x15,
 };
 enum {
 	DISPI_ID, DISPI_XRES, DISPI_YRES, DISPI_BPP, DISPI_ENABLE, DISPI_BANK, DISPI_VIRT_WIDTH,
@@ -97,7 +98,7 @@ struct vga_mode {
 	uint16_t pitch, split;		/* in counts; the last line above */
 	enum vga_step step;
 	uint8_t wrap_bit;		/* of the counter, becomes bit 0 of words */
-	bool scan_13, scan_14;		/* bits of the line's number replace those of the address */
+	bool scan_13, scan_14;		/* these bits are the line's number's */
 	uint16_t fonts[2];		/* in plane 2; by bit 3 of attributes */
 	uint8_t underline;		/* line; 0xff: none */
 	bool line_9, blink;
@@ -146,7 +147,8 @@ struct vga_card {
 };
 
 extern const uint8_t vga_font[256][VGA_FONT_HEIGHT];
-extern const struct io_ops vga_port_ops, vga_dispi_ops, vga_window_ops, vga_mmio_ops;
+extern const struct io_ops vga_port_ops, vga_dispi_ops, vga_window_ops, vga_mmio_ops,
+	vga_fb_ops;
 
 /* 64 pages a word; vram has 64 or more. */
 static inline uint64_t vga_page_words(const struct vga_card *c)
@@ -196,7 +198,7 @@ bool vga_mode_direct(const struct vga_mode *mode, uint32_t *fourcc);
 /* Dots @x ... @x + @width - 1 of line @y of the picture have changed. */
 void vga_damage(struct vga_card *c, uint32_t x, uint32_t y, uint32_t width);
 uint32_t *vga_canvas_line(const struct vga_card *c, uint32_t y);
-/* By the painter's mode and place, with what is to be looked at in its pages. They take the lock. */
+/* By the painter's mode and place, and its pages that were written. They take the lock. */
 void vga_paint_legacy(struct vga_card *c);
 void vga_paint_linear(struct vga_card *c, bool moved);
 

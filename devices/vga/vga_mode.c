@@ -52,8 +52,9 @@ static void mode_linear(const struct vga_regs *r, struct vga_mode *m, struct vga
 	m->width = d[DISPI_XRES];
 	m->height = d[DISPI_YRES];
 	m->stride = vga_row_bytes(m->bpp, d[DISPI_VIRT_WIDTH]);
-	p->start = m->stride * d[DISPI_Y_OFFSET] +
-		   (m->bpp == 4 ? d[DISPI_X_OFFSET] / 8 * 4 : vga_row_bytes(m->bpp, d[DISPI_X_OFFSET]));
+	p->start = m->stride * d[DISPI_Y_OFFSET];
+	/* Whole bytes of planes. */
+	p->start += vga_row_bytes(m->bpp, m->bpp == 4 ? d[DISPI_X_OFFSET] & ~7 : d[DISPI_X_OFFSET]);
 	p->cursor_first = 1;
 }
 

@@ -93,7 +93,7 @@ static void paint_set(struct vga_card *c)
 
 /* --- what has changed ---------------------------------------------------------------------- */
 
-/* A copy of the registers, and of what was written until now: later writes are the next picture's. */
+/* A copy of the registers, and of what was written until now: the rest is the next picture's. */
 static void paint_snapshot(struct vga_card *c, struct vga_regs *regs)
 {
 	uint64_t bytes = 8 * vga_page_words(c);
@@ -220,6 +220,11 @@ void vga_show(struct vga *vga, bool shown)
 	if (!shown)
 		paint_off(c);
 	c->painter.shown = shown;
+}
+
+uint64_t vga_quiet_ns(const struct vga *vga, uint64_t now_ns)
+{
+	return now_ns - vga->card->painter.changed_ns;
 }
 
 bool vga_linear(const struct vga *vga)

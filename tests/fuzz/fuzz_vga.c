@@ -110,7 +110,12 @@ static void step(struct vga_rig *r, struct input *in, uint64_t *pixels)
 		set_register(r, in);
 		break;
 	case 5: case 6:
-		access_bus(&r->mmio, in, VGA_WINDOW_GPA + take(in, 3) % VGA_WINDOW_LEN, write);
+		/* The window, or what the machine's mapping of vram leaves to the bus. */
+		if (op & 0x40)
+			access_bus(&r->mmio, in, RIG_FB + take(in, 3) % VGA_MIN_VRAM, write);
+		else
+			access_bus(&r->mmio, in, VGA_WINDOW_GPA + take(in, 3) % VGA_WINDOW_LEN,
+				   write);
 		break;
 	case 7:
 		access_bus(&r->mmio, in, RIG_MMIO + take(in, 2) % VGA_MMIO_LEN, write);

@@ -237,10 +237,12 @@ static uint32_t pixel(struct drawing *d, unsigned bpp, uint32_t *raw)
 		return d->colours[r];
 	case 15:
 		*raw = r / 8 * 1024 + g / 8 * 32 + b / 8;
-		return (r / 8 * 8 + r / 32) << 16 | (g / 8 * 8 + g / 32) << 8 | (b / 8 * 8 + b / 32);
+		g = g / 8 * 8 + g / 32;
+		return (r / 8 * 8 + r / 32) << 16 | g << 8 | (b / 8 * 8 + b / 32);
 	case 16:
 		*raw = r / 8 * 2048 + g / 4 * 32 + b / 8;
-		return (r / 8 * 8 + r / 32) << 16 | (g / 4 * 4 + g / 64) << 8 | (b / 8 * 8 + b / 32);
+		g = g / 4 * 4 + g / 64;
+		return (r / 8 * 8 + r / 32) << 16 | g << 8 | (b / 8 * 8 + b / 32);
 	}
 	*raw = r << 16 | g << 8 | b;
 	return *raw;
@@ -496,6 +498,33 @@ static void palette_repaints_eight_bits(void **state)
 	assert_int_equal(d->rig.n_set, 1);
 }
 
+/* What a machine has that cannot map vram. */
+static void vram_by_the_bus(void **state)
+{
+	struct drawing *d = *state;
+	struct vga_rig *r = &d->rig;
+
+	rig_vbe(r, 1024, 768, 32);
+	vga_rig_paint(r);
+	size(d, 1024, 768);
+	for (unsigned i = 0; i < 1000; i++) {
+		unsigned at = rand() % (1024 * 768 - 1);
+
+		rig_poke(r, RIG_FB + 4 * at, 8, 0x00aabbcc00112233);
+		d->pixels[at] = 0x112233;
+		d->pixels[at + 1] = 0xaabbcc;
+		assert_int_equal(rig_peek(r, RIG_FB + 4 * at + 3, 2), 0xcc00);
+	}
+	check(d, 1, 1);
+	/* Across a page's end, both pages are told. */
+	rig_poke(r, RIG_FB + VGA_PAGE * 7 - 4, 8, 0x0044556600ddeeff);
+	d->pixels[1024 * 7 - 1] = 0xddeeff;
+	d->pixels[1024 * 7] = 0x445566;
+	check(d, 1, 1);
+	rig_poke(r, RIG_FB + 4 * MiB - 4, 8, 0);
+	assert_int_equal(rig_peek(r, RIG_FB + 4 * MiB - 4, 8), UINT64_MAX);
+}
+
 static void flipping_between_two_pages(void **state)
 {
 	struct drawing *d = *state;
@@ -594,6 +623,7 @@ int main(void)
 		TEST(edid_is_that_of_the_monitor),
 		TEST(linear_modes_tell_rows_that_changed),
 		TEST(palette_repaints_eight_bits),
+		TEST(vram_by_the_bus),
 		TEST(flipping_between_two_pages),
 		TEST(a_blanked_screen_is_off),
 		TEST(a_driver_takes_the_display_and_gives_it_back),

@@ -63,8 +63,9 @@ static uint32_t page_pixel(const struct page *p, unsigned x, unsigned y)
 	bool below = y > p->split;
 	unsigned line = below ? y - p->split - 1 : y + p->preset;
 	unsigned dot = x + (below && p->pan_top ? 0 : p->pan);
-	unsigned at = (below ? 0 : p->start) + line / p->cell_height * p->pitch + dot / p->cell_width;
 	unsigned in_y = line % p->cell_height;
+	unsigned at = (below ? 0 : p->start) + line / p->cell_height * p->pitch +
+		      dot / p->cell_width;
 	uint16_t cell;
 	bool on;
 

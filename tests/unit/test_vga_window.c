@@ -187,7 +187,8 @@ static void accesses_of_several_bytes_are_one_of_each(void **state)
 static void windows_answer_where_they_are(void **state)
 {
 	static const struct { uint32_t base, len; } maps[] = {
-		{ 0xa0000, 0x20000 }, { 0xa0000, 0x10000 }, { 0xb0000, 0x8000 }, { 0xb8000, 0x8000 },
+		{ 0xa0000, 0x20000 }, { 0xa0000, 0x10000 },
+		{ 0xb0000, 0x8000 }, { 0xb8000, 0x8000 },
 	};
 	struct vga_rig r;
 
