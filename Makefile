@@ -73,7 +73,7 @@ DEVICES := $(filter-out $(GPU) $(CTL),$(wildcard devices/*.c devices/*/*.c))
 # Memory in, memory out, without KVM: what is of arch/arm is tested on every host.
 PURE_x86 := arch/x86/boot.c arch/x86/boot_bzimage.c arch/x86/boot_elf.c arch/x86/acpi.c
 PURE_arm64 := $(wildcard arch/arm/boot*.c arch/arm/fdt*.c) \
-	$(wildcard arch/arm/models*.c) arch/arm/build.c arch/arm/virt.c
+	$(wildcard arch/arm/models*.c) arch/arm/build.c arch/arm/tree.c arch/arm/virt.c
 PURE := $(PURE_$(ARCH))
 CONFIG := vmm/config.c vmm/config_device.c vmm/config_dump.c
 VM := vmm/kvm.c vmm/vcpu.c vmm/vm.c vmm/vm_devices.c vmm/vm_control.c vmm/vm_stats.c vmm/main.c \

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/dts.h"
 #include "vmm/util.h"
@@ -32,6 +33,21 @@ struct irq_line kvm_irq_line(struct kvm *kvm, unsigned gsi)
 struct msi_sink kvm_msi_sink(struct kvm *kvm)
 {
 	return fake_msi_sink(&container_of(kvm, struct arm_rig, vm.kvm)->f);
+}
+
+int kvm_make_vm(struct kvm *kvm, unsigned long type)
+{
+	return 0;
+}
+
+unsigned long arm_vm_type(struct kvm *kvm, unsigned ipa_bits)
+{
+	return ipa_bits;
+}
+
+void arm_gic_probe(struct kvm *kvm, struct arm_gic_host *host)
+{
+	*host = (struct arm_gic_host){ .v2 = true, .v3 = true, .its = true };
 }
 
 unsigned arm_gic_line(unsigned spi)
@@ -96,6 +112,26 @@ int arm_rig_virt(struct arm_rig *r, const struct arm_gic_host *host)
 	r->vm.n_vcpus = r->cfg.cpus;
 	ret = arm_virt_place_memory(&r->vm);
 	return ret < 0 ? ret : arm_virt_create(&r->vm, host);
+}
+
+int arm_rig_create(struct arm_rig *r, const char *source)
+{
+	char path[] = "/tmp/arm_rig.XXXXXX";
+	int fd = mkstemp(path), ret;
+	void *blob;
+	size_t len = dts_compile(source, &blob);
+
+	if (fd < 0 || write(fd, blob, len) != (ssize_t)len)
+		abort();
+	free(blob);
+	close(fd);
+	r->machine.ipa_bits = r->ipa_bits;
+	r->vm.n_vcpus = r->cfg.cpus;
+	r->cfg.dtb = path;
+	ret = arm_tree_create(&r->vm);
+	r->cfg.dtb = NULL;
+	unlink(path);
+	return ret;
 }
 
 int arm_rig_build_blob(struct arm_rig *r, const void *blob, size_t len)

@@ -27,6 +27,8 @@ void arm_rig_finish(struct arm_rig *r);
 /* The machine of a tree in text, or of a blob. What arm_machine_build() says. */
 int arm_rig_build(struct arm_rig *r, const char *source);
 int arm_rig_build_blob(struct arm_rig *r, const void *blob, size_t len);
+/* What a file with that tree means for memory and CPUs: what arm_tree_create() says. */
+int arm_rig_create(struct arm_rig *r, const char *source);
 /* The virt board of @host for r->cfg and r->machine.kernel: what arm_virt_create() says. */
 int arm_rig_virt(struct arm_rig *r, const struct arm_gic_host *host);
 /* Takes it apart; another may be built. */

@@ -35,7 +35,7 @@ static int tree_check_ram(void *ctx, const struct arm_fdt_node *node)
 	struct vm *vm = ctx;
 	const struct gmem_range *ram = &vm->machine->ram;
 
-	for (unsigned i = 0; i < node->n_regs; i++) {
+	for (unsigned i = 0; i < node->n_regs && !arm_node_is_memory(node); i++) {
 		const struct gmem_range *reg = &node->regs[i];
 
 		if (reg->gpa < ram->gpa || reg->gpa - ram->gpa >= ram->len || !reg->len)

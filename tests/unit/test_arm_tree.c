@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory and CPUs of trees from files, and the tree that the guest gets. No KVM. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "tests/arm_rig.h"
+#include "vmm/util.h"
+
+#define GIC \
+	"gic: intc@8000000 { compatible = \"arm,gic-v3\"; interrupt-controller;" \
+	" #interrupt-cells = <3>; reg = <0 0x8000000 0 0x10000>, <0 0x80a0000 0 0xf60000>; };"
+#define CPUS \
+	"cpus { #address-cells = <1>; #size-cells = <0>;" \
+	" cpu@f00 { device_type = \"cpu\"; compatible = \"arm,cortex-a7\"; reg = <0xf00>; };" \
+	" cpu@f01 { device_type = \"cpu\"; compatible = \"arm,cortex-a7\"; reg = <0xf01>; }; };"
+#define MEMORY(at) "memory@" #at " { device_type = \"memory\"; reg = <0 0x" #at " 0 0x10000000>; };"
+#define TREE(nodes) \
+	"/ { #address-cells = <2>; #size-cells = <2>; interrupt-parent = <&gic>; chosen { };" \
+	GIC nodes "};"
+
+static int setup(void **state)
+{
+	struct arm_rig *r = calloc(1, sizeof(*r));
+
+	arm_rig_init(r);
+	r->cfg.append = (char *)"quiet";
+	*state = r;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct arm_rig *r = *state;
+
+	arm_rig_finish(r);
+	free(r);
+	return 0;
+}
+
+static void memory_is_where_the_tree_says_and_as_large_as_asked_for(void **state)
+{
+	struct arm_rig *r = *state;
+
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(80000000))), 0);
+	assert_true(r->machine.ram.gpa == 0x80000000 && r->machine.ram.len == 512 * MiB);
+	assert_true(r->machine.pvtime_gpa == 0 && r->machine.firmware.len == 0);
+}
+
+static void cpus_have_the_numbers_of_the_tree(void **state)
+{
+	struct arm_rig *r = *state;
+
+	r->cfg.cpus = 2;
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(40000000))), 0);
+	assert_true(r->machine.mpidr[0] == 0xf00 && r->machine.mpidr[1] == 0xf01);
+}
+
+static void firmware_is_at_0_unless_that_is_memory(void **state)
+{
+	struct arm_rig *r = *state;
+
+	r->machine.kernel.raw = true;
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(40000000))), 0);
+	assert_int_not_equal(r->machine.firmware.len, 0);
+	arm_rig_again(r);
+	r->machine.kernel.raw = true;
+	r->cfg.memory = 64 * MiB;
+	assert_int_equal(arm_rig_create(r, TREE(CPUS "memory { device_type = \"memory\";"
+					       " reg = <0 0 0 0x4000000>; };")), 0);
+	assert_int_equal(r->machine.firmware.len, 0);
+}
+
+static void more_memory_than_there_is_room_for_is_refused(void **state)
+{
+	struct arm_rig *r = *state;
+	const char *tree = TREE(CPUS MEMORY(0) "uart@20000000 { compatible = \"arm,pl011\";"
+				" reg = <0 0x20000000 0 0x1000>; };");
+
+	r->cfg.memory = 128 * MiB;	/* up to the GIC */
+	assert_int_equal(arm_rig_create(r, tree), 0);
+	arm_rig_again(r);
+	r->cfg.memory += 4 * KiB;
+	assert_int_equal(arm_rig_create(r, tree), -EINVAL);
+}
+
+static void reserved_memory_is_no_device_in_the_way(void **state)
+{
+	struct arm_rig *r = *state;
+
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(40000000)
+		"reserved-memory { #address-cells = <2>; #size-cells = <2>; ranges;"
+		" pool@41000000 { compatible = \"shared-dma-pool\";"
+		" reg = <0 0x41000000 0 0x100000>; }; };")), 0);
+	assert_int_equal(arm_machine_build(&r->vm), 0);
+	assert_int_equal(r->machine.n_unknown, 0);
+}
+
+static void case_95_trees_without_memory_or_cpus_are_refused(void **state)
+{
+	struct arm_rig *r = *state;
+
+	assert_int_equal(arm_rig_create(r, TREE(CPUS)), -EINVAL);
+	arm_rig_again(r);
+	assert_int_equal(arm_rig_create(r, TREE(MEMORY(40000000))), -EINVAL);
+	arm_rig_again(r);
+	r->cfg.cpus = 3;
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(40000000))), -EINVAL);
+}
+
+static void case_95_memory_that_wraps_or_is_unaligned_is_refused(void **state)
+{
+	struct arm_rig *r = *state;
+
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(40001000))), -EINVAL);
+	arm_rig_again(r);
+	assert_int_equal(arm_rig_create(r, TREE(CPUS
+		"memory { device_type = \"memory\"; reg = <0xffffffff 0xfff00000 0 0x1000>; };")),
+		-EINVAL);
+}
+
+static void options_that_the_tree_decides_are_refused(void **state)
+{
+	struct arm_rig *r = *state;
+
+	r->cfg.gic = (char *)"3";
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(40000000))), -EINVAL);
+	arm_rig_again(r);
+	r->cfg.gic = NULL;
+	r->cfg.uart = (char *)"pl011";
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(40000000))), -EINVAL);
+}
+
+static void the_guest_sees_its_memory_cpus_and_slots_in_use(void **state)
+{
+	static const struct arm_entry entry = { .initrd_gpa = 0x48000000, .initrd_len = 0x1000 };
+	struct arm_rig *r = *state;
+	struct arm_fdt fdt = { 0 };
+	struct gmem_range ram = { 0 };
+	const char *args;
+	int slot;
+
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(40000000)
+		"v@a000000 { compatible = \"virtio,mmio\"; reg = <0 0xa000000 0 0x200>; };"
+		"v@a000200 { compatible = \"virtio,mmio\"; reg = <0 0xa000200 0 0x200>; };")), 0);
+	assert_int_equal(arm_machine_build(&r->vm), 0);
+	r->vm.mmio_slots_used = 1;
+	assert_int_equal(arm_tree_for_guest(&r->vm, &entry, &fdt), 0);
+	assert_int_equal(arm_fdt_cpus(&fdt, NULL, 0), 1);
+	assert_int_equal(arm_fdt_memory(&fdt, &ram, 1), 1);
+	assert_true(ram.gpa == 0x40000000 && ram.len == 512 * MiB);
+	args = arm_fdt_string(&fdt, arm_fdt_find(&fdt, "/chosen"), "bootargs");
+	assert_string_equal(args, "quiet");
+	slot = arm_fdt_find(&fdt, "/v@a000000");
+	assert_null(arm_fdt_string(&fdt, slot, "status"));
+	slot = arm_fdt_find(&fdt, "/v@a000200");
+	assert_string_equal(arm_fdt_string(&fdt, slot, "status"), "disabled");
+	/* The machine's own is as it was, for the next boot. */
+	assert_int_equal(arm_fdt_cpus(&r->machine.tree, NULL, 0), 2);
+	arm_fdt_close(&fdt);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(memory_is_where_the_tree_says_and_as_large_as_asked_for),
+		T(cpus_have_the_numbers_of_the_tree),
+		T(firmware_is_at_0_unless_that_is_memory),
+		T(more_memory_than_there_is_room_for_is_refused),
+		T(reserved_memory_is_no_device_in_the_way),
+		T(case_95_trees_without_memory_or_cpus_are_refused),
+		T(case_95_memory_that_wraps_or_is_unaligned_is_refused),
+		T(options_that_the_tree_decides_are_refused),
+		T(the_guest_sees_its_memory_cpus_and_slots_in_use),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
