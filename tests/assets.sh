@@ -184,6 +184,7 @@ sysroot() { # ARCH
 	if [ ! -e "$out" ]; then
 		say "making sysroot-$1"
 		"$src/tests/sysroot.sh" "$1" "$cache/tmp.$$"
+		find "$cache" -maxdepth 1 -name "sysroot-$1-*" -ctime +7 -exec rm -rf {} +
 		mv "$cache/tmp.$$" "$out"
 	fi
 	echo "$out"

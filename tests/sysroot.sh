@@ -8,7 +8,6 @@
 set -eu
 
 sources() {
-	local list
 	list() {
 		apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
 			sort -u | grep -vE '^deb [^ ]+ [^ ]+-(updates|security|backports)'
