@@ -89,34 +89,45 @@ static void column_clipped(const struct vga_mode *m, const uint32_t *dots, int x
 			line[x + i] = dots[i / m->wide];
 }
 
-static void column_paint(struct vga_card *c, const struct beam *b, unsigned i, uint32_t cell)
+static int column_left(const struct vga_mode *m, const struct beam *b, unsigned i)
 {
-	const struct vga_mode *m = &c->painter.mode;
-	int n = m->dots * m->wide, x = (int)i * n - b->pan * m->wide;
-	int left = MAX(x, 0), right = MIN(x + n, (int)m->width);
-	uint32_t dots[9], *line = vga_canvas_line(c, b->y);
+	return ((int)i * m->dots - b->pan) * m->wide;
+}
 
-	if (left >= right)
-		return;
+static void column_paint(const struct vga_mode *m, int x, uint32_t cell, uint32_t *line)
+{
+	int n = m->dots * m->wide;
+	uint32_t dots[9];
+
 	if (m->kind == VGA_TEXT)
 		vga_text_dots(m, cell, dots);
 	else
 		vga_graphics_dots(m, cell, dots);
-	if (m->wide == 1 && right - left == n)
+	if (m->wide == 1 && x >= 0 && x + n <= (int)m->width)
 		memcpy(line + x, dots, 4 * n);
 	else
 		column_clipped(m, dots, x, line);
-	vga_damage(c, left, b->y, right - left);
 }
 
 /* --- lines -------------------------------------------------------------------------------- */
 
+static void line_damage(struct vga_card *c, const struct beam *b, unsigned first, unsigned last)
+{
+	const struct vga_mode *m = &c->painter.mode;
+	int left = MAX(column_left(m, b, first), 0);
+	int right = MIN(column_left(m, b, last + 1), (int)m->width);
+
+	if (left < right)
+		vga_damage(c, left, b->y, right - left);
+}
+
 static void line_paint(struct vga_card *c, const struct beam *b)
 {
 	struct vga_painter *p = &c->painter;
-	uint32_t *cells = p->cells[b->y];
+	const struct vga_mode *m = &p->mode;
+	uint32_t *cells = p->cells[b->y], *line = vga_canvas_line(c, b->y);
 	/* One more, of which the first dots are seen when others are panned away. */
-	unsigned n = p->mode.columns + (b->pan ? 1 : 0);
+	unsigned n = m->columns + (b->pan ? 1 : 0), first = n, last = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t cell = column_cell(c, b, i);
@@ -124,8 +135,12 @@ static void line_paint(struct vga_card *c, const struct beam *b)
 		if (cell == cells[i] && !p->fresh)
 			continue;
 		cells[i] = cell;
-		column_paint(c, b, i, cell);
+		column_paint(m, column_left(m, b, i), cell, line);
+		first = MIN(first, i);
+		last = i;
 	}
+	if (first < n)
+		line_damage(c, b, first, last);
 }
 
 void vga_paint_legacy(struct vga_card *c)

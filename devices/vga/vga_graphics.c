@@ -54,24 +54,39 @@ static void row_8(const struct vga_mode *m, const uint8_t *src, uint32_t *dst)
 }
 
 /* @n bits at @shift of @v, to eight: the highest of them again below the lowest. */
-static uint32_t widen(uint32_t v, unsigned shift, unsigned n)
+static inline uint32_t widen(uint32_t v, unsigned shift, unsigned n)
 {
 	uint32_t part = v >> shift & ((1u << n) - 1);
 
 	return part << (8 - n) | part >> (2 * n - 8);
 }
 
-static void row_16(const struct vga_mode *m, const uint8_t *src, uint32_t *dst)
+/* Once for each layout, whose shifts are constants then. */
+static inline void row_of_words(const struct vga_mode *m, const uint8_t *src, uint32_t *dst,
+				unsigned green, bool big)
 {
-	unsigned green = m->bpp - 10;
-
 	for (uint32_t x = 0; x < m->width; x++) {
 		uint16_t v = load_le(src + 2 * x, 2);
 
-		if (m->big_endian)
-			v = __builtin_bswap16(v);
+		v = big ? __builtin_bswap16(v) : v;
 		dst[x] = widen(v, 5 + green, 5) << 16 | widen(v, 5, green) << 8 | widen(v, 0, 5);
 	}
+}
+
+static void row_15(const struct vga_mode *m, const uint8_t *src, uint32_t *dst)
+{
+	if (m->big_endian)
+		row_of_words(m, src, dst, 5, true);
+	else
+		row_of_words(m, src, dst, 5, false);
+}
+
+static void row_16(const struct vga_mode *m, const uint8_t *src, uint32_t *dst)
+{
+	if (m->big_endian)
+		row_of_words(m, src, dst, 6, true);
+	else
+		row_of_words(m, src, dst, 6, false);
 }
 
 static void row_24(const struct vga_mode *m, const uint8_t *src, uint32_t *dst)
@@ -95,7 +110,10 @@ static void paint_row(const struct vga_card *c, uint32_t y)
 	case 8:
 		row_8(m, src, dst);
 		break;
-	case 15: case 16:
+	case 15:
+		row_15(m, src, dst);
+		break;
+	case 16:
 		row_16(m, src, dst);
 		break;
 	case 24:

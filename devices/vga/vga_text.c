@@ -59,12 +59,23 @@ uint32_t vga_text_cell(const struct vga_card *c, const struct vga_mode *m,
 	return dots | (attr & 0x0fu) << CELL_FOREGROUND | (uint32_t)background << CELL_BACKGROUND;
 }
 
+/* Four bits as masks: most of what a screen full of text costs is here. */
+#define MASKS(n)                                                                                   \
+	{ -((n) >> 3 & 1u), -((n) >> 2 & 1u), -((n) >> 1 & 1u), -((n) & 1u) }
+static const uint32_t text_masks[16][4] = {
+	MASKS(0), MASKS(1), MASKS(2), MASKS(3), MASKS(4), MASKS(5), MASKS(6), MASKS(7),
+	MASKS(8), MASKS(9), MASKS(10), MASKS(11), MASKS(12), MASKS(13), MASKS(14), MASKS(15),
+};
+
 void vga_text_dots(const struct vga_mode *m, uint32_t cell, uint32_t dots[9])
 {
-	uint32_t on = m->colours[cell >> CELL_FOREGROUND & 0x0f];
 	uint32_t off = m->colours[cell >> CELL_BACKGROUND & 0x0f];
+	uint32_t turn = off ^ m->colours[cell >> CELL_FOREGROUND & 0x0f];
+	const uint32_t *left = text_masks[cell >> 4 & 0x0f], *right = text_masks[cell & 0x0f];
 
-	for (unsigned i = 0; i < 8; i++)
-		dots[i] = cell & 0x80 >> i ? on : off;
-	dots[8] = cell & CELL_NINTH ? on : off;
+	for (unsigned i = 0; i < 4; i++)
+		dots[i] = off ^ (turn & left[i]);
+	for (unsigned i = 0; i < 4; i++)
+		dots[4 + i] = off ^ (turn & right[i]);
+	dots[8] = cell & CELL_NINTH ? off ^ turn : off;
 }
