@@ -10,6 +10,7 @@
 #include "devices/bcm283x_armctrl.h"
 #include "devices/bcm283x_gpio.h"
 #include "devices/bcm283x_local.h"
+#include "devices/bcm283x_mbox.h"
 #include "devices/bcm283x_pm.h"
 #include "devices/bcm283x_regs.h"
 #include "devices/bcm283x_timer.h"
@@ -49,6 +50,7 @@
 
 BCM_BLOCK(local)
 BCM_BLOCK(armctrl)
+BCM_BLOCK(mbox)
 BCM_BLOCK(timer)
 BCM_BLOCK(pm)
 BCM_BLOCK(cprman)
@@ -159,6 +161,33 @@ static int add_cprman(struct vm *vm, const struct arm_fdt_node *node)
 	return cprman_add(vm, node, b);
 }
 
+/* --- the firmware -------------------------------------------------------------------------- */
+
+/* Two machines with the same number are as alike as two virtual ones are. */
+#define RPI_2B_REVISION 0xa01041
+#define RPI_SERIAL 0x564d0002
+
+static int add_mbox(struct vm *vm, const struct arm_fdt_node *node)
+{
+	struct bcm283x_board board = {
+		.revision = RPI_2B_REVISION,
+		.serial = RPI_SERIAL,
+		/* Those of the firmware end in the lower half of the serial number. */
+		.mac = { 0xb8, 0x27, 0xeb, RPI_SERIAL >> 16 & 0xff, RPI_SERIAL >> 8 & 0xff,
+			 RPI_SERIAL & 0xff },
+		.ram = MIN(vm->machine->ram.len, (uint64_t)UINT32_MAX),
+	};
+	struct mbox_block *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	if (vm->cfg->append)
+		strncat(board.cmdline, vm->cfg->append, sizeof(board.cmdline) - 1);
+	board.gpu_base = board.ram;
+	bcm283x_mbox_init(&b->model, &vm->mem, arm_node_irq(vm, node, 0), &board);
+	return mbox_add(vm, node, b);
+}
+
 /* --- pins, serial port and what is small ------------------------------------------------- */
 
 static int add_gpio(struct vm *vm, const struct arm_fdt_node *node)
@@ -230,6 +259,7 @@ const struct arm_model arm_bcm_models[] = {
 	{ "brcm,bcm2835-system-timer", ARM_STAGE_DEVICES, add_system_timer },
 	{ "brcm,bcm2835-pm", ARM_STAGE_DEVICES, add_pm },
 	{ "brcm,bcm2835-pm-wdt", ARM_STAGE_DEVICES, add_pm },
+	{ "brcm,bcm2835-mbox", ARM_STAGE_DEVICES, add_mbox },
 	{ "brcm,bcm2835-cprman", ARM_STAGE_DEVICES, add_cprman },
 	{ "brcm,bcm2835-gpio", ARM_STAGE_DEVICES, add_gpio },
 	{ "brcm,bcm2835-rng", ARM_STAGE_DEVICES, add_rng },

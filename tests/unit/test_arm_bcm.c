@@ -140,7 +140,7 @@ static void case_95_a_block_without_registers_is_refused(void **state)
 	static const char *const names[] = {
 		"bcm2836-l1-intc", "bcm2836-armctrl-ic", "bcm2835-system-timer", "bcm2835-pm",
 		"bcm2835-cprman", "bcm2835-gpio", "bcm2835-rng", "bcm2836-thermal", "bcm2835-aux",
-		"bcm2835-aux-uart",
+		"bcm2835-aux-uart", "bcm2835-mbox",
 	};
 	struct arm_rig *r = *state;
 	char text[2048];
@@ -198,7 +198,6 @@ static const char *const without_a_model[] = {
 	"brcm,bcm2835-hdmi",
 	"brcm,bcm2835-v3d",
 	"brcm,bcm2836-vchiq",
-	"brcm,bcm2835-mbox",
 	"brcm,bcm2835-dma",
 	"brcm,bcm2835-sdhost",
 };

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/* The mailbox of a BCM283x and what the firmware answers behind it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "devices/bcm283x_mbox.h"
+#include "tests/fake.h"
+#include "vmm/util.h"
+
+#define MBOX 0x3f00b880
+#define BUF 0x1000
+#define ALIAS 0xc0000000u
+
+struct fixture {
+	struct fake f;
+	struct fake_irq irq;
+	struct bcm283x_mbox mbox;
+	struct bcm283x_fb fb;	/* as told last */
+	unsigned told;
+	bool shown;
+};
+
+static uint32_t in(struct fixture *t, unsigned reg)
+{
+	uint64_t v;
+
+	assert_true(bus_read(&t->f.mmio, MBOX + reg, 4, &v));
+	return v;
+}
+
+static void out(struct fixture *t, unsigned reg, uint32_t value)
+{
+	assert_true(bus_write(&t->f.mmio, MBOX + reg, 4, value));
+}
+
+static void fb_set(void *ctx, const struct bcm283x_fb *fb)
+{
+	struct fixture *t = ctx;
+
+	t->told++;
+	t->shown = fb;
+	if (fb)
+		t->fb = *fb;
+}
+
+static int setup(void **state)
+{
+	struct fixture *t = calloc(1, sizeof(*t));
+	struct bcm283x_board board = {
+		.revision = 0xa01041,
+		.serial = 0x123456789abcdef0,
+		.mac = { 0xb8, 0x27, 0xeb, 1, 2, 3 },
+		.ram = 0x3b400000,
+		.gpu_base = 0x3b400000,
+		.gpu_len = 0x4c00000,
+		.fb = { 0x3c000000, 0x800000 },
+		.fb_sink = { fb_set, t },
+		.cmdline = "console=ttyAMA0",
+	};
+
+	fake_init(&t->f);
+	bcm283x_mbox_init(&t->mbox, &t->f.mem, fake_irq_line(&t->irq), &board);
+	assert_int_equal(bus_add(&t->f.mmio, &t->mbox.region, MBOX), 0);
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *t = *state;
+
+	bcm283x_mbox_finish(&t->mbox);
+	fake_finish(&t->f);
+	free(t);
+	return 0;
+}
+
+static uint32_t mem(struct fixture *t, uint64_t gpa)
+{
+	uint32_t v;
+
+	assert_int_equal(gmem_read(&t->f.mem, gpa, &v, 4), 0);
+	return v;
+}
+
+static void put(struct fixture *t, uint64_t gpa, uint32_t v)
+{
+	assert_int_equal(gmem_write(&t->f.mem, gpa, &v, 4), 0);
+}
+
+/* One tag with room for @n words, of which two are given; the code of the buffer. */
+static uint32_t ask(struct fixture *t, uint32_t tag, unsigned n, uint32_t a, uint32_t b)
+{
+	uint32_t words[512] = { 24 + n * 4, 0, tag, n * 4, 0, a, b };
+
+	/* A value of one word has no room for a second. */
+	if (n < 2)
+		words[6] = 0;
+	if (n < 1)
+		words[5] = 0;
+	assert_true(6 + n <= ARRAY_SIZE(words));
+	assert_int_equal(gmem_write(&t->f.mem, BUF, words, 24 + n * 4), 0);
+	out(t, 0x20, ALIAS | BUF | 8);
+	assert_int_equal(in(t, 0x00), ALIAS | BUF | 8);
+	return mem(t, BUF + 4);
+}
+
+static uint32_t got(struct fixture *t, unsigned n)
+{
+	return mem(t, BUF + 20 + n * 4);
+}
+
+static void wants(struct fixture *t, uint32_t tag, uint32_t a, uint32_t want0, uint32_t want1)
+{
+	assert_int_equal(ask(t, tag, 2, a, 0), 0x80000000);
+	assert_int_equal(mem(t, BUF + 16) & 0x80000000, 0x80000000);
+	assert_int_equal(got(t, 0), want0);
+	assert_int_equal(got(t, 1), want1);
+}
+
+/* --- the mailbox ------------------------------------------------------------------- */
+
+static void an_answer_interrupts_until_it_is_read(void **state)
+{
+	struct fixture *t = *state;
+	uint32_t words[] = { 28, 0, 1, 4, 0, 0, 0 };
+
+	gmem_write(&t->f.mem, BUF, words, sizeof(words));
+	assert_int_equal(in(t, 0x18), 1u << 30);
+	out(t, 0x1c, 1);
+	out(t, 0x20, ALIAS | BUF | 8);
+	assert_int_equal(t->irq.level, 1);
+	assert_int_equal(in(t, 0x18), 1);
+	assert_int_equal(in(t, 0x10), ALIAS | BUF | 8);
+	assert_int_equal(in(t, 0x00), ALIAS | BUF | 8);
+	assert_int_equal(t->irq.level, 0);
+	assert_int_equal(mem(t, BUF + 4), 0x80000000);
+	assert_int_equal(mem(t, BUF + 16), 0x80000004);
+	assert_int_not_equal(mem(t, BUF + 20), 0);
+}
+
+static void a_full_mailbox_says_so_and_takes_no_more(void **state)
+{
+	struct fixture *t = *state;
+
+	put(t, BUF, 12);
+	put(t, BUF + 8, 0);
+	for (unsigned i = 0; i < 12; i++)
+		out(t, 0x20, BUF | 8);
+	assert_int_equal(in(t, 0x38) >> 31, 1);
+	assert_int_equal(in(t, 0x18), 1u << 31 | 8);
+	for (unsigned i = 0; i < 8; i++)
+		in(t, 0);
+	assert_int_equal(in(t, 0x18), 1u << 30);
+	assert_int_equal(in(t, 0x38) >> 31, 0);
+}
+
+static void other_channels_and_what_is_not_memory_get_no_answer(void **state)
+{
+	struct fixture *t = *state;
+
+	put(t, BUF, 12);
+	out(t, 0x20, BUF | 1);
+	out(t, 0x20, 0x3ffffff0 | 8);
+	assert_int_equal(in(t, 0x18), 1u << 30);
+}
+
+static void a_reset_forgets_answers(void **state)
+{
+	struct fixture *t = *state;
+
+	put(t, BUF, 12);
+	out(t, 0x1c, 1);
+	out(t, 0x20, BUF | 8);
+	bcm283x_mbox_reset(&t->mbox);
+	assert_int_equal(t->irq.level, 0);
+	assert_int_equal(in(t, 0x18), 1u << 30);
+}
+
+/* --- properties --------------------------------------------------------------------- */
+
+static void the_board_says_who_it_is(void **state)
+{
+	struct fixture *t = *state;
+
+	wants(t, 0x10002, 0, 0xa01041, 0);
+	wants(t, 0x10003, 0, 0x01eb27b8, 0x0302);
+	wants(t, 0x10004, 0, 0x9abcdef0, 0x12345678);
+	wants(t, 0x10005, 0, 0, 0x3b400000);
+	wants(t, 0x10006, 0, 0x3b400000, 0x4c00000);
+	wants(t, 0x60001, 0, 0x7f35, 0);
+	assert_int_equal(ask(t, 0x50001, 8, 0, 0), 0x80000000);
+	assert_int_equal(mem(t, BUF + 16), 0x80000000 | 15);
+	assert_int_equal(got(t, 0), 0x736e6f63);
+}
+
+static void what_linux_asks_at_boot_is_answered(void **state)
+{
+	static const uint32_t tags[] = {
+		0x1, 0x30046, 0x10007, 0x30030, 0x38030, 0x28001, 0x30066, 0x30048, 0x30002,
+	};
+	struct fixture *t = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(tags); i++) {
+		assert_int_equal(ask(t, tags[i], 32, 0, 0), 0x80000000);
+		assert_int_equal(mem(t, BUF + 16) >> 31, 1);
+	}
+}
+
+static void an_unknown_tag_stays_as_it_was(void **state)
+{
+	struct fixture *t = *state;
+
+	assert_int_equal(ask(t, 0x48010, 2, 0x1234, 0x5678), 0x80000000);
+	assert_int_equal(mem(t, BUF + 16), 0);
+	assert_int_equal(got(t, 0), 0x1234);
+	assert_int_equal(got(t, 1), 0x5678);
+}
+
+static void domains_and_devices_keep_their_power(void **state)
+{
+	struct fixture *t = *state;
+
+	wants(t, 0x30030, 5, 5, 0);
+	ask(t, 0x38030, 2, 5, 1);
+	wants(t, 0x30030, 5, 5, 1);
+	wants(t, 0x30030, 4000, 4000, 0);
+	ask(t, 0x28001, 2, 3, 1 | 2);
+	assert_int_equal(got(t, 1), 1);
+	wants(t, 0x20001, 3, 3, 1);
+	wants(t, 0x20001, 77, 77, 2);
+}
+
+static void clocks_have_rates_within_their_limits(void **state)
+{
+	struct fixture *t = *state;
+
+	wants(t, 0x30002, 2, 2, 48000000);
+	wants(t, 0x30004, 3, 3, 900000000);
+	wants(t, 0x30007, 3, 3, 450000000);
+	ask(t, 0x38002, 3, 3, 600000000);
+	assert_int_equal(got(t, 1), 600000000);
+	ask(t, 0x38002, 3, 3, 4000000000u);
+	wants(t, 0x30002, 3, 3, 900000000);
+	wants(t, 0x30002, 0xffffffff, 0xffffffff, 0);
+	wants(t, 0x30006, 0, 0, 45000);
+}
+
+static void several_tags_are_answered_in_one_buffer(void **state)
+{
+	struct fixture *t = *state;
+	uint32_t words[] = { 60, 0, 0x10002, 4, 0, 0, 0x10003, 6, 0, 0, 0, 0x30006, 8, 0, 0, 0, 0 };
+
+	words[0] = sizeof(words);
+	gmem_write(&t->f.mem, BUF, words, sizeof(words));
+	out(t, 0x20, BUF | 8);
+	assert_int_equal(mem(t, BUF + 4), 0x80000000);
+	assert_int_equal(mem(t, BUF + 20), 0xa01041);
+	assert_int_equal(mem(t, BUF + 32), 0x80000006);
+	assert_int_equal(mem(t, BUF + 60), 45000);
+}
+
+static void an_answer_that_does_not_fit_is_cut_and_says_its_length(void **state)
+{
+	struct fixture *t = *state;
+
+	assert_int_equal(ask(t, 0x10004, 1, 0, 0), 0x80000000);
+	assert_int_equal(mem(t, BUF + 16), 0x80000008);
+	assert_int_equal(got(t, 0), 0x9abcdef0);
+	assert_int_equal(got(t, 1), 0);		/* the end tag */
+}
+
+/* --- the frame buffer ------------------------------------------------------------------ */
+
+static void a_frame_buffer_is_set_up_and_shown(void **state)
+{
+	struct fixture *t = *state;
+
+	ask(t, 0x48003, 2, 1024, 768);
+	ask(t, 0x48004, 2, 1024, 1536);
+	ask(t, 0x48005, 1, 16, 0);
+	ask(t, 0x48006, 1, 0, 0);
+	ask(t, 0x48009, 2, 0, 768);
+	assert_int_equal(got(t, 1), 768);
+	ask(t, 0x40008, 1, 0, 0);
+	assert_int_equal(got(t, 0), 2048);
+	assert_false(t->shown);
+	ask(t, 0x40001, 2, 4096, 0);
+	assert_int_equal(got(t, 0), 0xfc000000);
+	assert_int_equal(got(t, 1), 2048 * 1536);
+	assert_true(t->shown);
+	assert_int_equal(t->fb.width, 1024);
+	assert_int_equal(t->fb.y, 768);
+	assert_int_equal(t->fb.depth, 16);
+	assert_false(t->fb.rgb);
+	ask(t, 0x48001, 1, 0, 0);
+	assert_false(t->shown);
+}
+
+static void what_does_not_fit_is_answered_with_what_is(void **state)
+{
+	struct fixture *t = *state;
+
+	ask(t, 0x48003, 2, 4096, 4096);		/* 64 MiB */
+	assert_int_equal(got(t, 0), 640);
+	ask(t, 0x48003, 2, 0xffffffff, 0x80000000);
+	assert_int_equal(got(t, 0), 640);
+	ask(t, 0x44003, 2, 800, 600);
+	assert_int_equal(got(t, 0), 800);
+	ask(t, 0x40003, 2, 0, 0);
+	assert_int_equal(got(t, 0), 640);
+	ask(t, 0x48005, 1, 7, 0);
+	assert_int_equal(got(t, 0), 32);
+	ask(t, 0x48009, 2, 0xffffffff, 0xffffffff);
+	assert_int_equal(got(t, 0), 0);
+}
+
+static void a_palette_is_set_within_its_entries(void **state)
+{
+	struct fixture *t = *state;
+
+	ask(t, 0x4800b, 258, 0, 256);
+	assert_int_equal(got(t, 0), 0);
+	ask(t, 0x4800b, 10, 250, 7);
+	assert_int_equal(got(t, 0), 1);
+	ask(t, 0x4800b, 3, 0, 256);
+	assert_int_equal(got(t, 0), 1);
+	ask(t, 0x4800b, 3, 0xffffffff, 1);
+	assert_int_equal(got(t, 0), 1);
+	ask(t, 0x4000b, 256, 0, 0);
+	assert_int_equal(mem(t, BUF + 16), 0x80000400);
+}
+
+/* --- hostile buffers ------------------------------------------------------------------------- */
+
+static void case_54_sizes_that_are_none_are_an_error_and_no_more(void **state)
+{
+	static const uint32_t sizes[] = { 0, 4, 7, 8193, 0x80000000, 0xffffffff };
+	struct fixture *t = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		put(t, BUF, sizes[i]);
+		put(t, BUF + 4, 0);
+		out(t, 0x20, BUF | 8);
+		assert_int_equal(in(t, 0), BUF | 8);
+		assert_int_equal(mem(t, BUF + 4), 0x80000001);
+	}
+}
+
+static void case_54_values_past_the_buffer_are_an_error(void **state)
+{
+	static const uint32_t lens[] = { 5, 0x7fffffff, 0xfffffff0, 0xffffffff };
+	struct fixture *t = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lens); i++) {
+		uint32_t words[] = { 24, 0, 0x10002, lens[i], 0, 0x77 };
+
+		gmem_write(&t->f.mem, BUF, words, sizeof(words));
+		out(t, 0x20, BUF | 8);
+		in(t, 0);
+		assert_int_equal(mem(t, BUF + 4), 0x80000001);
+		assert_int_equal(mem(t, BUF + 20), 0x77);
+	}
+}
+
+static void case_7_a_buffer_that_leaves_ram_is_an_error(void **state)
+{
+	struct fixture *t = *state;
+
+	put(t, FAKE_RAM_LEN - 16, 4096);
+	put(t, FAKE_RAM_LEN - 12, 0);
+	out(t, 0x20, (FAKE_RAM_LEN - 16) | 8);
+	assert_int_equal(mem(t, FAKE_RAM_LEN - 12), 0x80000001);
+}
+
+static void case_53_nothing_of_ours_is_in_an_answer(void **state)
+{
+	struct fixture *t = *state;
+
+	for (uint32_t kind = 0; kind < 7; kind++)
+		for (uint32_t n = 0; n < 0x70; n++) {
+			uint32_t tag = kind << 16 | n;
+
+			ask(t, tag, 300, 0, 0);
+			for (unsigned i = 40; i < 256 && kind != 5; i++)
+				assert_int_equal(got(t, i), 0);
+		}
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(an_answer_interrupts_until_it_is_read),
+		T(a_full_mailbox_says_so_and_takes_no_more),
+		T(other_channels_and_what_is_not_memory_get_no_answer),
+		T(a_reset_forgets_answers),
+		T(the_board_says_who_it_is),
+		T(what_linux_asks_at_boot_is_answered),
+		T(an_unknown_tag_stays_as_it_was),
+		T(domains_and_devices_keep_their_power),
+		T(clocks_have_rates_within_their_limits),
+		T(several_tags_are_answered_in_one_buffer),
+		T(an_answer_that_does_not_fit_is_cut_and_says_its_length),
+		T(a_frame_buffer_is_set_up_and_shown),
+		T(what_does_not_fit_is_answered_with_what_is),
+		T(a_palette_is_set_within_its_entries),
+		T(case_54_sizes_that_are_none_are_an_error_and_no_more),
+		T(case_54_values_past_the_buffer_are_an_error),
+		T(case_7_a_buffer_that_leaves_ram_is_an_error),
+		T(case_53_nothing_of_ours_is_in_an_answer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
