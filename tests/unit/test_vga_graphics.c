@@ -163,27 +163,46 @@ static void mode_x_flips_pages(void **state)
 	}
 }
 
+/* Two bits a pixel, lines by turns in banks of 8 KiB: what the guest stores, and what it means. */
+static void draw_in_banks(struct drawing *d, unsigned n_banks)
+{
+	static const uint32_t cga[4] = { 0, 0x55ffff, 0xff55ff, 0xffffff };
+
+	rig_dac(&d->rig, 0x13, 0x15, 0x3f, 0x3f);
+	rig_dac(&d->rig, 0x15, 0x3f, 0x15, 0x3f);
+	rig_dac(&d->rig, 0x17, 0x3f, 0x3f, 0x3f);
+	for (unsigned y = 0; y < d->height; y++)
+		for (unsigned x = 0; x < d->width; x += 4) {
+			unsigned at = y % n_banks * 0x2000 + y / n_banks * 80 + x / 4;
+			uint8_t byte = rand();
+
+			rig_poke(&d->rig, 0xb8000 + at, 1, byte);
+			for (unsigned i = 0; i < 4; i++)
+				d->pixels[y * d->width + x + i] = cga[byte >> (6 - 2 * i) & 3];
+		}
+}
+
 static void mode_04h_in_two_banks(void **state)
 {
 	struct drawing *d = *state;
 
 	rig_set_mode(&d->rig, &vga_mode_04h);
-	rig_dac(&d->rig, 0x13, 0x15, 0x3f, 0x3f);
-	rig_dac(&d->rig, 0x15, 0x3f, 0x15, 0x3f);
-	rig_dac(&d->rig, 0x17, 0x3f, 0x3f, 0x3f);
-	for (unsigned i = 0; i < 0x4000; i++)
-		rig_poke(&d->rig, 0xb8000 + i, 1, 0);
 	size(d, 320, 200);
-	for (unsigned y = 0; y < 200; y++)
-		for (unsigned x = 0; x < 320; x += 4) {
-			static const uint32_t cga[4] = { 0, 0x55ffff, 0xff55ff, 0xffffff };
-			uint8_t byte = rand();
-
-			rig_poke(&d->rig, 0xb8000 + y % 2 * 0x2000 + y / 2 * 80 + x / 4, 1, byte);
-			for (unsigned i = 0; i < 4; i++)
-				d->pixels[y * 320 + x + i] = cga[byte >> (6 - 2 * i) & 3];
-		}
+	draw_in_banks(d, 2);
 	check(d, 2, 2);
+}
+
+/* As Hercules has them. */
+static void four_banks(void **state)
+{
+	struct drawing *d = *state;
+
+	rig_set_mode(&d->rig, &vga_mode_04h);
+	rig_reg(&d->rig, 0x3d4, 0x09, 0x43);
+	rig_reg(&d->rig, 0x3d4, 0x17, 0xa0);
+	size(d, 320, 400);
+	draw_in_banks(d, 4);
+	check(d, 2, 1);
 }
 
 static void graphics_pan_and_split(void **state)
@@ -291,6 +310,11 @@ static void vbe_depths_in_both_byte_orders(void **state)
 				 (depths[i / 2] == 32 ? d->rig.vram : d->rig.canvas), 1);
 	}
 	assert_int_equal(d->rig.surface.fourcc, DRM_FORMAT_BGRX8888);
+	/* The same bytes in the other order. */
+	rig_poke(&d->rig, RIG_MMIO + 0x604, 4, 0x1e1e1e1e);
+	for (unsigned i = 0; i < d->width * d->height; i++)
+		d->pixels[i] = __builtin_bswap32(d->pixels[i]) & 0xffffff;
+	check(d, 1, 1);
 }
 
 static void vbe_virtual_screens(void **state)
@@ -301,6 +325,7 @@ static void vbe_virtual_screens(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(depths); i++) {
 		size(d, 200, 120);
 		rig_vbe(&d->rig, 200, 120, depths[i]);
+		vga_rig_paint(&d->rig);
 		rig_dispi(&d->rig, RIG_VIRT_WIDTH, 256);
 		assert_int_equal(rig_dispi_get(&d->rig, RIG_VIRT_HEIGHT),
 				 4 * MiB / 256 / pixel_bytes(depths[i]));
@@ -386,6 +411,34 @@ static void vbe_clears_unless_told_not_to(void **state)
 	rig_dispi(&d->rig, RIG_ENABLE, 0xc1);
 	vga_rig_paint(&d->rig);
 	assert_int_equal(vga_rig_pixel(&d->rig, 0, 0), red);
+	/* On again is no change. */
+	rig_dispi(&d->rig, RIG_Y_OFFSET, 5);
+	rig_dispi(&d->rig, RIG_ENABLE, 0x41);
+	assert_int_equal(rig_dispi_get(&d->rig, RIG_Y_OFFSET), 5);
+	assert_int_equal(load_le(d->rig.vram, 4), red);
+	/* Off and on between two pictures of the same mode. */
+	rig_dispi(&d->rig, RIG_Y_OFFSET, 0);
+	vga_rig_paint(&d->rig);
+	rig_dispi(&d->rig, RIG_ENABLE, 0);
+	rig_dispi(&d->rig, RIG_ENABLE, 0x41);
+	vga_rig_paint(&d->rig);
+	assert_int_equal(vga_rig_pixel(&d->rig, 0, 0), 0);
+}
+
+static void vbe_pictures_that_the_canvas_does_not_hold(void **state)
+{
+	struct vga_rig r;
+
+	vga_rig_init(&r, 16 * MiB);
+	rig_vbe(&r, 16384, 1000, 8);
+	vga_rig_paint(&r);
+	assert_int_equal(r.width, 16384);
+	assert_int_equal(r.height, VGA_MIN_CANVAS / 4 / 16384);
+	/* Of what is shown from vram nothing is cut. */
+	rig_vbe(&r, 4096, 1024, 32);
+	vga_rig_paint(&r);
+	assert_int_equal(r.height, 1024);
+	vga_rig_finish(&r);
 }
 
 static void vbe_says_what_it_can(void **state)
@@ -486,6 +539,22 @@ static void linear_modes_tell_rows_that_changed(void **state)
 	}
 }
 
+/* Rows of which a page has the beginning and another the end. */
+static void rows_that_cross_pages(void **state)
+{
+	struct drawing *d = *state;
+	const uint32_t red = 0xff0000;
+
+	rig_vbe(&d->rig, 1000, 100, 32);
+	vga_rig_paint(&d->rig);
+	rig_store(&d->rig, 5000, &red, 4);
+	vga_rig_paint(&d->rig);
+	assert_int_equal(vga_rig_pixel(&d->rig, 250, 1), red);
+	rig_store(&d->rig, 8000, &red, 4);
+	vga_rig_paint(&d->rig);
+	assert_int_equal(vga_rig_pixel(&d->rig, 0, 2), red);
+}
+
 static void palette_repaints_eight_bits(void **state)
 {
 	struct drawing *d = *state;
@@ -540,6 +609,12 @@ static void flipping_between_two_pages(void **state)
 			rig_dispi(&d->rig, RIG_Y_OFFSET, i % 2 * 240);
 			check(d, 1, 1);
 		}
+		/* Without a new picture, to the other one and back. */
+		rig_dispi(&d->rig, RIG_Y_OFFSET, 0);
+		vga_rig_paint(&d->rig);
+		assert_true(vga_rig_pixel(&d->rig, 0, 0) != d->pixels[0]);
+		rig_dispi(&d->rig, RIG_Y_OFFSET, 240);
+		check(d, 1, 1);
 		assert_int_equal(d->rig.n_mode, modes);
 	}
 }
@@ -564,9 +639,11 @@ static void a_blanked_screen_is_off(void **state)
 		vga_rig_paint(r);
 		assert_non_null(r->screen);
 	}
-	/* As Linux blanks VBE's modes. */
+	/* As Linux blanks VBE's modes, which do not ask the CRTC. */
 	rig_vbe(r, 64, 64, 32);
+	rig_reg(r, 0x3d4, 0x17, 0x23);
 	vga_rig_paint(r);
+	assert_non_null(r->screen);
 	rig_in(r, 0x3da);
 	rig_out(r, 0x3c0, 0);
 	vga_rig_paint(r);
@@ -611,6 +688,7 @@ int main(void)
 		TEST(mode_13h_and_its_palette),
 		TEST(mode_x_flips_pages),
 		TEST(mode_04h_in_two_banks),
+		TEST(four_banks),
 		TEST(graphics_pan_and_split),
 		TEST(vbe_depths_in_both_byte_orders),
 		TEST(vbe_virtual_screens),
@@ -618,10 +696,12 @@ int main(void)
 		TEST(vbe_banks_of_the_window),
 		TEST(vbe_colours_of_eight_bits),
 		TEST(vbe_clears_unless_told_not_to),
+		TEST(vbe_pictures_that_the_canvas_does_not_hold),
 		TEST(vbe_says_what_it_can),
 		TEST(vbe_registers_in_memory_are_the_same),
 		TEST(edid_is_that_of_the_monitor),
 		TEST(linear_modes_tell_rows_that_changed),
+		TEST(rows_that_cross_pages),
 		TEST(palette_repaints_eight_bits),
 		TEST(vram_by_the_bus),
 		TEST(flipping_between_two_pages),

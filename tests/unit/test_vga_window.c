@@ -343,6 +343,11 @@ static void reset_is_as_the_beginning(void **state)
 	vga_rig_init(&r, VGA_MIN_VRAM);
 	vga_rig_init(&fresh, VGA_MIN_VRAM);
 	vga_rig_paint(&fresh);
+	rig_poke(&r, 0xb8000, 2, 0x1f41);
+	vga_rig_paint(&r);
+	vga_reset(&r.vga);
+	vga_rig_paint(&r);
+	assert_memory_equal(r.screen, fresh.screen, 4 * r.width * r.height);
 	rig_vbe(&r, 640, 480, 8);
 	rig_dac(&r, 7, 1, 2, 3);
 	vga_rig_paint(&r);
