@@ -138,20 +138,36 @@ const struct io_ops vga_dispi_ops = { .read = dispi_read, .write = dispi_write }
 
 /* --- memory -------------------------------------------------------------------------- */
 
+/* Whether the access is one of VGA's ports; its first one, as an offset from 0x3b0. */
+static bool mmio_port(uint64_t off, unsigned size, unsigned *port)
+{
+	if (off < MMIO_VGA || !range_fits(off - MMIO_VGA, size, MMIO_VGA_LEN))
+		return false;
+	*port = off - MMIO_VGA + 0x3c0 - VGA_PORTS;
+	return true;
+}
+
+static bool mmio_dispi(uint64_t off, unsigned size, unsigned *index)
+{
+	if (size != 2 || off % 2 || off < MMIO_DISPI || off >= MMIO_DISPI + 2 * DISPI_COUNT)
+		return false;
+	*index = (off - MMIO_DISPI) / 2;
+	return true;
+}
+
 static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
 {
 	struct vga_card *c = dev;
+	unsigned n;
 
 	if (range_fits(off, size, sizeof(c->edid)))
 		return load_le(c->edid + off, size);
 	if (off < MMIO_VGA)
 		return 0;
-	off -= MMIO_VGA;
-	if (range_fits(off, size, MMIO_VGA_LEN))
-		return byte_regs_read(vga_port_read, c, off + MMIO_VGA_LEN / 2, size);
-	off += MMIO_VGA;
-	if (size == 2 && off >= MMIO_DISPI && !(off & 1) && off < MMIO_DISPI + 2 * DISPI_COUNT)
-		return vga_dispi_get(c, (off - MMIO_DISPI) / 2);
+	if (mmio_port(off, size, &n))
+		return byte_regs_read(vga_port_read, c, n, size);
+	if (mmio_dispi(off, size, &n))
+		return vga_dispi_get(c, n);
 	if (size == 4 && off == MMIO_EXT)
 		return MMIO_EXT_SIZE;
 	if (size == 4 && off == MMIO_ORDER)
@@ -162,12 +178,12 @@ static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
 static void mmio_write(void *dev, uint64_t off, unsigned size, uint64_t value)
 {
 	struct vga_card *c = dev;
+	unsigned n;
 
-	if (off >= MMIO_VGA && range_fits(off - MMIO_VGA, size, MMIO_VGA_LEN)) {
-		byte_regs_write(vga_port_write, c, off - MMIO_VGA + MMIO_VGA_LEN / 2, size, value);
-	} else if (size == 2 && off >= MMIO_DISPI && !(off & 1) &&
-		   off < MMIO_DISPI + 2 * DISPI_COUNT) {
-		vga_dispi_set(c, (off - MMIO_DISPI) / 2, value);
+	if (mmio_port(off, size, &n)) {
+		byte_regs_write(vga_port_write, c, n, size, value);
+	} else if (mmio_dispi(off, size, &n)) {
+		vga_dispi_set(c, n, value);
 	} else if (size == 4 && off == MMIO_ORDER &&
 		   (value == ORDER_BIG || value == ORDER_LITTLE)) {
 		c->regs.big_endian = value == ORDER_BIG;

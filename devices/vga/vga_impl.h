@@ -46,7 +46,6 @@ enum {
 #define GC_MODE_CGA 0x20
 #define GC_MODE_256 0x40
 #define GC_MISC_GRAPHICS 0x01
-#define GC_MISC_CHAIN 0x02
 #define ATTR_MODE_MONO 0x02
 #define ATTR_MODE_LINE_9 0x04
 #define ATTR_MODE_BLINK 0x08

@@ -163,6 +163,7 @@ static void paint_picture(struct vga_card *c, uint64_t now, bool moved, bool dir
 
 	if (p->fresh || moved || dirty)
 		p->changed_ns = now;
+	/* In 0 everything is seen. */
 	phase = paint_asleep(p, now) ? 0 : now / BLINK_NS;
 	if (p->mode.kind == VGA_LINEAR) {
 		if (p->fresh || moved || dirty)
