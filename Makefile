@@ -52,7 +52,7 @@ LDFLAGS += $(SAN)
 
 # Another architecture's libraries and headers are in a directory that we make.
 ifneq ($(ARCH),$(HOST))
-ifneq ($(filter-out clean help deps-% demo demo-shell test,$(or $(MAKECMDGOALS),microvm)),)
+ifneq ($(filter-out clean help bench deps-% demo demo-shell test,$(or $(MAKECMDGOALS),microvm)),)
 CROSS := $(if $(filter arm64,$(ARCH)),aarch64-linux-gnu-,x86_64-linux-gnu-)
 SYSROOT := $(shell tests/deps.sh -n cross >&2 && tests/assets.sh sysroot-$(if $(filter arm64,$(ARCH)),arm64,amd64))
 ifeq ($(SYSROOT),)
@@ -186,10 +186,12 @@ ifeq ($(HOST),x86)
 endif
 lab:
 	@tests/lab/lab --arch $(ARCH)
-bench: deps-bench
+bench: deps-bench deps-lab-$(ARCH)
 	@$(MAKE) --no-print-directory microvm
+ifeq ($(ARCH),$(HOST))
 	@$(MAKE) --no-print-directory VARIANT=release run-bench
-	@tests/bench/run
+endif
+	@tests/bench/run --arch $(ARCH)
 # No KVM in these.
 run-bench: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*_bench.c)) | $(BUILD)/microvm-gpu
 	@mkdir -p build/bench && for b in $^; do $$b || exit 1; done

@@ -9,6 +9,7 @@
 #                          guest/initramfs.sh
 #   rootfs-amd64           image of an ext4 file system: Debian with fio, gcc and make
 #   lab-amd64              the lab's own initramfs
+#   sysroot-arm64          what programs for arm64 are linked with, the root of its lab; sysroot-arm64-peer has QEMU, too
 #   installer-amd64-kernel, installer-amd64-initrd    Debian 12's installer, as it boots from a network: graphical, of armhf in text
 #   installer-amd64-version                           which one
 # Nothing is installed: packages are fetched and unpacked into ${MICROVM_CACHE:-~/.cache/microvm}, where everything
@@ -178,13 +179,13 @@ tools() { # KERNEL COMMAND...: which find the tools for its architecture in thei
 	CC=${CC-} OBJCOPY=${prefix}objcopy BUSYBOX=$bb "${@:2}"
 }
 
-sysroot() { # ARCH
+sysroot() { # NAME ARCH [PACKAGE,...]
 	local out
-	out=$cache/sysroot-$1-$(sha256sum <"$src/tests/sysroot.sh" | cut -c1-12)
+	out=$cache/$1-$(sha256sum <"$src/tests/sysroot.sh" | cut -c1-12)
 	if [ ! -e "$out" ]; then
-		say "making sysroot-$1"
-		"$src/tests/sysroot.sh" "$1" "$cache/tmp.$$"
-		find "$cache" -maxdepth 1 -name "sysroot-$1-*" -ctime +7 -exec rm -rf {} +
+		say "making $1"
+		"$src/tests/sysroot.sh" "$2" "$cache/tmp.$$" "${3-}"
+		find "$cache" -maxdepth 1 -name "$1-????????????" -ctime +7 -exec rm -rf {} +
 		mv "$cache/tmp.$$" "$out"
 	fi
 	echo "$out"
@@ -194,7 +195,8 @@ asset() {
 	local arch bb variant
 	arch=$(sed -E 's/^[a-z]+-([a-z0-9]+).*/\1/' <<<"$1")
 	case $1 in
-	sysroot-"$arch") sysroot "$arch"; return ;;
+	sysroot-"$arch") sysroot "$1" "$arch"; return ;;
+	sysroot-arm64-peer) sysroot "$1" arm64 qemu-system-arm,libc-bin,binutils; return ;;
 	uboot-arm64) echo "$(unpacked u-boot-qemu arm64)/usr/lib/u-boot/qemu_arm64/u-boot.bin"; return ;;
 	esac
 	case $1 in

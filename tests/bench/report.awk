@@ -47,6 +47,14 @@ function row(title, name,   i, line, k) {
 	print line
 }
 
+function target(title, got, most) { printf "    %-40s%10.2f of %.2f: %s\n", title, got, most, got <= most ? "met" : "missed" }
+function targets() {
+	print "Targets for microvm" (where ~ /lab/ ? " (times of an emulated processor; ratios count)" : "") ":"
+	if (many > 1 && ratios(vmm[2], "init_ms")) target("exec to init, share of " vmm[2] "'s", mid, 0.8)
+	stats(vmm[1], "run_ms"); target("exec to KVM_RUN, ms", mid, 5)
+	stats(vmm[1], "rss_kib"); target("RSS without guest RAM, MiB", mid / 1024, 3)
+}
+
 END {
 	many = split(vmms, vmm, " ")
 	print "Boot of " what "; " rounds " rounds on " where
@@ -54,13 +62,15 @@ END {
 	for (i = 1; i <= many; i++) printf "%26s", vmm[i]
 	print ""
 	row("exec to KVM_RUN, ms", "run_ms")
-	row("exec to start_kernel, ms", "kernel_ms")
+	row("exec to kernel proper, ms", "kernel_ms")
 	row("exec to init, ms", "init_ms")
 	row("exits until init", "exits")
 	row("  of them to the VMM", "user_exits")
 	row("RSS without guest RAM, KiB", "rss_kib")
 	row("PSS without guest RAM, KiB", "pss_kib")
 	row("stripped binary, KiB", "binary_kib")
+	if (n[vmm[1], "kick_us"]) row("virtio kick by MMIO, us", "kick_us")
+	targets()
 
 	printf("{\n \"what\": \"%s\",\n \"where\": \"%s\",\n \"rounds\": %d,\n \"vmms\": {", what, where, rounds) >json
 	for (i = 1; i <= many; i++) {
