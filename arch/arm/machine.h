@@ -83,6 +83,8 @@ struct arm_gpio {
 struct arm_bcm {
 	struct bcm283x_local *local;	/* to be connected to the CPUs */
 	struct bcm283x_aux *aux;
+	struct bcm283x_dma *dma;
+	struct bcm283x_sdhost *sdhost;	/* its slot for a card is empty */
 };
 
 struct arch_machine {

@@ -8,11 +8,13 @@
 
 #include "arch/arm/machine.h"
 #include "devices/bcm283x_armctrl.h"
+#include "devices/bcm283x_dma.h"
 #include "devices/bcm283x_gpio.h"
 #include "devices/bcm283x_local.h"
 #include "devices/bcm283x_mbox.h"
 #include "devices/bcm283x_pm.h"
 #include "devices/bcm283x_regs.h"
+#include "devices/bcm283x_sdhost.h"
 #include "devices/bcm283x_timer.h"
 #include "devices/bcm283x_uart.h"
 #include "vmm/util.h"
@@ -59,6 +61,8 @@ BCM_BLOCK(gpio)
 BCM_BLOCK(thermal)
 BCM_BLOCK(aux)
 BCM_BLOCK(uart)
+BCM_BLOCK(dma)
+BCM_BLOCK(sdhost)
 
 /* --- interrupt controllers ---------------------------------------------------------- */
 
@@ -249,6 +253,38 @@ static int add_uart(struct vm *vm, const struct arm_fdt_node *node)
 	return uart_add(vm, node, b);
 }
 
+/* --- DMA and SD card ------------------------------------------------------------------------ */
+
+/* dma/brcm,bcm2835-dma.yaml: an interrupt each channel, of which some are the same line. */
+static int add_dma(struct vm *vm, const struct arm_fdt_node *node)
+{
+	struct irq_line irqs[BCM283X_DMA_IRQS];
+	struct dma_block *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	for (unsigned i = 0; i < BCM283X_DMA_IRQS; i++)
+		irqs[i] = arm_node_irq(vm, node, i);
+	bcm283x_dma_init(&b->model, &vm->mem, vm->loop, irqs);
+	if (!vm->machine->bcm.dma)
+		vm->machine->bcm.dma = &b->model;
+	return dma_add(vm, node, b);
+}
+
+static int add_sdhost(struct vm *vm, const struct arm_fdt_node *node)
+{
+	struct sdhost_block *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	bcm283x_sdhost_init(&b->model, arm_node_irq(vm, node, 0));
+	if (vm->machine->bcm.dma)
+		bcm283x_sdhost_connect(&b->model, vm->machine->bcm.dma);
+	if (!vm->machine->bcm.sdhost)
+		vm->machine->bcm.sdhost = &b->model;
+	return sdhost_add(vm, node, b);
+}
+
 /* --- the registry --------------------------------------------------------------------------- */
 
 const struct arm_model arm_bcm_models[] = {
@@ -266,6 +302,9 @@ const struct arm_model arm_bcm_models[] = {
 	{ "brcm,bcm2836-thermal", ARM_STAGE_DEVICES, add_thermal },
 	{ "brcm,bcm2835-aux", ARM_STAGE_DEVICES, add_aux },
 
+	{ "brcm,bcm2835-dma", ARM_STAGE_DEVICES, add_dma },
+
+	{ "brcm,bcm2835-sdhost", ARM_STAGE_USERS, add_sdhost },
 	{ "brcm,bcm2835-aux-uart", ARM_STAGE_USERS, add_uart },
 	{ 0 }
 };

@@ -140,7 +140,8 @@ static void case_95_a_block_without_registers_is_refused(void **state)
 	static const char *const names[] = {
 		"bcm2836-l1-intc", "bcm2836-armctrl-ic", "bcm2835-system-timer", "bcm2835-pm",
 		"bcm2835-cprman", "bcm2835-gpio", "bcm2835-rng", "bcm2836-thermal", "bcm2835-aux",
-		"bcm2835-aux-uart", "bcm2835-mbox",
+		"bcm2835-aux-uart", "bcm2835-mbox", "bcm2835-dma",
+		"bcm2835-sdhost",
 	};
 	struct arm_rig *r = *state;
 	char text[2048];
@@ -198,8 +199,6 @@ static const char *const without_a_model[] = {
 	"brcm,bcm2835-hdmi",
 	"brcm,bcm2835-v3d",
 	"brcm,bcm2836-vchiq",
-	"brcm,bcm2835-dma",
-	"brcm,bcm2835-sdhost",
 };
 
 static bool is_expected(const struct arm_fdt_node *node)

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SD host and DMA engine: register accesses of the fuzzer's on a card that is ready, with
+ * control blocks of the fuzzer's in memory. First 16 words of these, then seven bytes an
+ * access: what, register, value.
+ */
+#include <stdlib.h>
+
+#include "devices/bcm283x_sdhost.h"
+#include "tests/fake.h"
+#include "tests/fuzz/input.h"
+#include "tests/mem_disk.h"
+#include "vmm/util.h"
+
+#define SDHOST 0x3f202000
+#define DMA 0x3f007000
+#define BLOCKS 0x1000
+#define ACCESSES 256
+#define TURNS 4
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+struct rig {
+	struct fake f;
+	struct mem_disk disk;
+	struct bcm283x_sdhost host;
+	struct bcm283x_dma dma;
+};
+
+static void out(struct rig *r, uint64_t gpa, uint32_t value)
+{
+	bus_write(&r->f.mmio, gpa, 4, value);
+}
+
+static void command(struct rig *r, unsigned index, uint32_t arg)
+{
+	out(r, SDHOST + 4, arg);
+	out(r, SDHOST, 0x8000 | index);
+}
+
+static void rig_init(struct rig *r)
+{
+	static const struct disk_info info = { 1u << 20, 512, 512, 0, false };
+	static const struct irq_line irqs[BCM283X_DMA_IRQS];
+
+	fake_init(&r->f);
+	mem_disk_init(&r->disk, r->f.loop, &info);
+	bcm283x_dma_init(&r->dma, &r->f.mem, r->f.loop, irqs);
+	bcm283x_sdhost_init(&r->host, irqs[0]);
+	if (bcm283x_sdhost_insert(&r->host, r->f.loop, r->disk.disk) < 0)
+		abort();
+	bcm283x_sdhost_connect(&r->host, &r->dma);
+	bus_add(&r->f.mmio, &r->host.region, SDHOST);
+	bus_add(&r->f.mmio, &r->dma.region, DMA);
+	out(r, SDHOST + 0x30, 1);
+	command(r, 0, 0);
+	command(r, 8, 0x1aa);
+	command(r, 55, 0);
+	command(r, 41, 0x40ff8000);
+	command(r, 2, 0);
+	command(r, 3, 0);
+	command(r, 7, 0x4d56u << 16);
+	out(r, SDHOST + 0x3c, 512);
+	out(r, SDHOST + 0x50, 2);
+}
+
+/* A loop of control blocks never settles: a few turns have to do. */
+static void turn(struct rig *r)
+{
+	for (unsigned i = 0; i < TURNS; i++)
+		loop_run_once(r->f.loop, 0);
+}
+
+static void access(struct rig *r, struct input *in)
+{
+	unsigned what = take(in, 1);
+	uint64_t gpa = (what & 1 ? DMA : SDHOST) + (take(in, 2) & (what & 1 ? 0xfff : 0xff));
+	unsigned size = 1 << (what >> 1 & 3);
+	uint64_t value = take(in, 4);
+
+	if (what & 8)
+		bus_read(&r->f.mmio, gpa, size, &value);
+	else
+		bus_write(&r->f.mmio, gpa, size, value);
+	if (what & 16)
+		turn(r);
+	if (what & 32)
+		mem_disk_hold(&r->disk);
+	else
+		mem_disk_release(&r->disk);
+	r->disk.error = what & 64 ? -5 : 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	struct input in = { data, len };
+
+	if (!r)
+		return 0;
+	rig_init(r);
+	for (unsigned i = 0; i < 16; i++) {
+		uint32_t word = take(&in, 4);
+
+		gmem_write(&r->f.mem, BLOCKS + i * 4, &word, 4);
+	}
+	for (unsigned i = 0; i < ACCESSES && in.left; i++)
+		access(r, &in);
+	mem_disk_release(&r->disk);
+	turn(r);
+	bcm283x_sdhost_finish(&r->host);
+	bcm283x_dma_finish(&r->dma);
+	mem_disk_finish(&r->disk);
+	fake_finish(&r->f);
+	free(r);
+	return 0;
+}
