@@ -16,6 +16,14 @@ int tree_failed(const struct arm_fdt *fdt, const char *what, int err);
 __attribute__((format(printf, 3, 4)))
 int tree_refuse(const struct arm_fdt *fdt, const char *path, const char *fmt, ...);
 
+/* fdt_patch.c. Makes room for @extra bytes; tree_shrink() takes back what was not needed. */
+int tree_grow(struct arm_fdt *fdt, size_t extra);
+int tree_shrink(struct arm_fdt *fdt);
+int tree_set(struct arm_fdt *fdt, int node, const char *name, const void *value, size_t len);
+int tree_set_string(struct arm_fdt *fdt, int node, const char *name, const char *s);
+/* A child of the root, which is made if it is not there: its offset or negative errno. */
+int tree_top(struct arm_fdt *fdt, const char *name);
+
 /* What is looked at in every node. */
 enum tree_prop {
 	PROP_ADDR_CELLS, PROP_SIZE_CELLS, PROP_IRQ_CELLS, PROP_PHANDLE, PROP_OLD_PHANDLE,

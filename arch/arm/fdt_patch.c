@@ -19,8 +19,7 @@
 
 /* --- a tree with room in it ------------------------------------------------------ */
 
-/* Makes room for @extra bytes; tree_shrink() takes back what was not needed. */
-static int tree_grow(struct arm_fdt *fdt, size_t extra)
+int tree_grow(struct arm_fdt *fdt, size_t extra)
 {
 	size_t size = fdt->size + extra;
 	void *blob = malloc(size);
@@ -40,7 +39,7 @@ static int tree_grow(struct arm_fdt *fdt, size_t extra)
 	return 0;
 }
 
-static int tree_shrink(struct arm_fdt *fdt)
+int tree_shrink(struct arm_fdt *fdt)
 {
 	void *blob;
 
@@ -55,20 +54,19 @@ static int tree_shrink(struct arm_fdt *fdt)
 	return -EFBIG;
 }
 
-static int tree_set(struct arm_fdt *fdt, int node, const char *name, const void *value, size_t len)
+int tree_set(struct arm_fdt *fdt, int node, const char *name, const void *value, size_t len)
 {
 	int err = fdt_setprop(fdt->blob, node, name, value, len);
 
 	return err ? tree_failed(fdt, name, err) : 0;
 }
 
-static int tree_set_string(struct arm_fdt *fdt, int node, const char *name, const char *s)
+int tree_set_string(struct arm_fdt *fdt, int node, const char *name, const char *s)
 {
 	return tree_set(fdt, node, name, s, strlen(s) + 1);
 }
 
-/* A child of the root, which is made if it is not there: its offset or negative errno. */
-static int tree_top(struct arm_fdt *fdt, const char *name)
+int tree_top(struct arm_fdt *fdt, const char *name)
 {
 	int node = fdt_subnode_offset(fdt->blob, 0, name);
 

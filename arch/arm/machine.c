@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "arch/arm/layout.h"
+#include "arch/arm/rpi.h"
 #include "devices/backend/chardev.h"
 #include "vmm/arch.h"
 #include "vmm/util.h"
@@ -195,6 +196,8 @@ int arch_load(struct vm *vm)
 	ret = arm_boot_load(&vm->mem, &boot, &m->entry);
 	if (ret == 0)
 		ret = arm_tree_for_guest(vm, &m->entry, &fdt);
+	if (ret == 0 && m->bcm.local)
+		ret = arm_rpi_patch(&fdt, &arm_rpi_2b);
 	if (ret == 0)
 		ret = put_tree(vm, &fdt, boot.dtb_len);
 	arm_fdt_close(&fdt);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "arch/arm/machine.h"
+#include "arch/arm/rpi.h"
 #include "devices/bcm283x_armctrl.h"
 #include "devices/bcm283x_dma.h"
 #include "devices/bcm283x_gpio.h"
@@ -167,18 +168,11 @@ static int add_cprman(struct vm *vm, const struct arm_fdt_node *node)
 
 /* --- the firmware -------------------------------------------------------------------------- */
 
-/* Two machines with the same number are as alike as two virtual ones are. */
-#define RPI_2B_REVISION 0xa01041
-#define RPI_SERIAL 0x564d0002
-
 static int add_mbox(struct vm *vm, const struct arm_fdt_node *node)
 {
 	struct bcm283x_board board = {
-		.revision = RPI_2B_REVISION,
-		.serial = RPI_SERIAL,
-		/* Those of the firmware end in the lower half of the serial number. */
-		.mac = { 0xb8, 0x27, 0xeb, RPI_SERIAL >> 16 & 0xff, RPI_SERIAL >> 8 & 0xff,
-			 RPI_SERIAL & 0xff },
+		.revision = arm_rpi_2b.revision,
+		.serial = arm_rpi_2b.serial,
 		.ram = MIN(vm->machine->ram.len, (uint64_t)UINT32_MAX),
 	};
 	struct mbox_block *b = calloc(1, sizeof(*b));
@@ -187,6 +181,7 @@ static int add_mbox(struct vm *vm, const struct arm_fdt_node *node)
 		return -ENOMEM;
 	if (vm->cfg->append)
 		strncat(board.cmdline, vm->cfg->append, sizeof(board.cmdline) - 1);
+	memcpy(board.mac, arm_rpi_2b.mac, sizeof(board.mac));
 	board.gpu_base = board.ram;
 	bcm283x_mbox_init(&b->model, &vm->mem, arm_node_irq(vm, node, 0), &board);
 	return mbox_add(vm, node, b);

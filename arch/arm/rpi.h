@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the firmware of a Raspberry Pi adds to a board's tree beyond what every boot loader
+ * does (arm_fdt_patch()), and answers on the property channel. Pure.
+ */
+#ifndef MICROVM_ARM_RPI_H
+#define MICROVM_ARM_RPI_H
+
+#include "arch/arm/fdt.h"
+
+struct arm_rpi {
+	uint32_t revision;	/* of the board, as /proc/cpuinfo has it */
+	uint64_t serial;
+	uint8_t mac[6];		/* of the port that the alias ethernet0 names */
+};
+
+/* A Raspberry Pi 2 B 1.1; two machines are as alike as two virtual ones are. */
+extern const struct arm_rpi arm_rpi_2b;
+
+/*
+ * Writes /serial-number, /system and the address of ethernet0, if there is one. 0, or
+ * negative errno after one line in the log.
+ */
+int arm_rpi_patch(struct arm_fdt *fdt, const struct arm_rpi *rpi);
+
+#endif
