@@ -13,6 +13,7 @@
 #include "vmm/loop.h"
 #include "vmm/opts.h"
 
+struct disk;
 struct evdev_set;
 struct gpu_process;
 struct term;
@@ -60,6 +61,12 @@ struct virtio_model {
 	int (*create)(struct virtio_device **out, const struct virtio_env *env,
 		      const struct opt_value *opts);
 	void (*destroy)(struct virtio_device *v);	/* loop thread, no vCPU runs */
+	/*
+	 * Of a model that is a disk: what it would be made of, for a machine that has a
+	 * place of its own for one. 0, or negative errno after one line. Else NULL.
+	 */
+	int (*open_disk)(struct disk **out, const struct virtio_env *env,
+			 const struct opt_value *opts);
 };
 
 /* Ended by NULL. */

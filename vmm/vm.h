@@ -25,6 +25,7 @@
 #include "vmm/vcpu.h"
 
 struct control;
+struct disk;
 struct gpu_process;
 struct term;
 struct arch_machine;
@@ -60,6 +61,13 @@ struct vm_mmio_slot {
 	struct irq_line irq;
 };
 
+/* A place for the first disk, where a machine has one: a slot for an SD card. */
+struct vm_disk_slot {
+	/* Takes the disk over. 0, or negative errno after one line. NULL: no slot, or taken. */
+	int (*insert)(void *ctx, struct disk *disk);
+	void *ctx;
+};
+
 struct vm_virtio;		/* vm_devices.c */
 
 struct vm {
@@ -83,6 +91,7 @@ struct vm {
 	struct pci_bus pci;
 	struct vm_mmio_slot mmio_slots[VM_MAX_MMIO_SLOTS];
 	unsigned n_mmio_slots, mmio_slots_used;
+	struct vm_disk_slot disk_slot;
 	struct vm_virtio *devices;
 	struct evdev_set evdevs;	/* of the host, among them */
 

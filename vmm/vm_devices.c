@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "devices/backend/disk.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "devices/virtio/virtio_pci.h"
 #include "vmm/util.h"
@@ -82,12 +83,36 @@ static int vm_announce_device(struct vm *vm, const struct config_device *cfg)
 	return cfg->model->announce ? cfg->model->announce(&env, &cfg->opts) : 0;
 }
 
+/* A disk that nobody has given a bus to, in a machine with a place of its own for one. */
+static bool vm_takes_disk(const struct vm *vm, const struct config_device *cfg)
+{
+	return vm->disk_slot.insert && cfg->model->open_disk && !opt_value_get(&cfg->opts, "bus");
+}
+
+static int vm_insert_disk(struct vm *vm, const struct config_device *cfg)
+{
+	struct virtio_env env = vm_device_env(vm, cfg);
+	struct disk *disk;
+	int ret = cfg->model->open_disk(&disk, &env, &cfg->opts);
+
+	if (ret < 0)
+		return ret;
+	ret = vm->disk_slot.insert(vm->disk_slot.ctx, disk);
+	if (ret < 0)
+		disk_close(disk);
+	vm->disk_slot.insert = NULL;
+	return ret;
+}
+
 static int vm_add_device(struct vm *vm, const struct config_device *cfg)
 {
 	struct virtio_env env = vm_device_env(vm, cfg);
-	struct vm_virtio *dev = calloc(1, sizeof(*dev));
+	struct vm_virtio *dev;
 	int ret;
 
+	if (vm_takes_disk(vm, cfg))
+		return vm_insert_disk(vm, cfg);
+	dev = calloc(1, sizeof(*dev));
 	if (!dev)
 		return -ENOMEM;
 	dev->model = cfg->model;

@@ -84,7 +84,7 @@ struct arm_bcm {
 	struct bcm283x_local *local;	/* to be connected to the CPUs */
 	struct bcm283x_aux *aux;
 	struct bcm283x_dma *dma;
-	struct bcm283x_sdhost *sdhost;	/* its slot for a card is empty */
+	struct bcm283x_sdhost *sdhost;	/* of vm->disk_slot */
 };
 
 struct arch_machine {

@@ -266,6 +266,13 @@ static int add_dma(struct vm *vm, const struct arm_fdt_node *node)
 	return dma_add(vm, node, b);
 }
 
+static int insert_card(void *ctx, struct disk *disk)
+{
+	struct vm *vm = ctx;
+
+	return bcm283x_sdhost_insert(vm->machine->bcm.sdhost, vm->loop, disk);
+}
+
 static int add_sdhost(struct vm *vm, const struct arm_fdt_node *node)
 {
 	struct sdhost_block *b = calloc(1, sizeof(*b));
@@ -275,8 +282,10 @@ static int add_sdhost(struct vm *vm, const struct arm_fdt_node *node)
 	bcm283x_sdhost_init(&b->model, arm_node_irq(vm, node, 0));
 	if (vm->machine->bcm.dma)
 		bcm283x_sdhost_connect(&b->model, vm->machine->bcm.dma);
-	if (!vm->machine->bcm.sdhost)
+	if (!vm->machine->bcm.sdhost) {
 		vm->machine->bcm.sdhost = &b->model;
+		vm->disk_slot = (struct vm_disk_slot){ insert_card, vm };
+	}
 	return sdhost_add(vm, node, b);
 }
 

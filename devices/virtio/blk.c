@@ -539,6 +539,16 @@ static int blk_create(struct virtio_device **out, const struct virtio_env *env,
 	return ret;
 }
 
+static int blk_open_disk(struct disk **out, const struct virtio_env *env,
+			 const struct opt_value *opts)
+{
+	struct disk_params disk_params = { 0 };
+	struct blk_params params = { 0 };
+	int ret = blk_parse(opts, &disk_params, &params);
+
+	return ret < 0 ? ret : disk_open(out, env->loop, &disk_params);
+}
+
 const struct virtio_model virtio_blk_model = {
 	.name = "disk",
 	.arg = "FILE",
@@ -547,4 +557,5 @@ const struct virtio_model virtio_blk_model = {
 	.multiple = true,
 	.create = blk_create,
 	.destroy = virtio_blk_destroy,
+	.open_disk = blk_open_disk,
 };

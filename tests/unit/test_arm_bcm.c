@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include "devices/bcm283x_local.h"
+#include "devices/bcm283x_sdhost.h"
 #include "tests/arm_rig.h"
+#include "tests/mem_disk.h"
 #include "vmm/util.h"
 
 #define LOCAL 0x40000000
@@ -110,6 +112,35 @@ static void the_mini_uart_shows_in_aux(void **state)
 	assert_int_equal(rd(r, 0x3f215000), 1);
 	wr(r, ARMCTRL + 0x10, 1 << 29);
 	assert_int_equal(rd(r, ARMCTRL + 4), 1 << 29);
+}
+
+static void sd_command(struct arm_rig *r, unsigned index, uint32_t arg)
+{
+	wr(r, 0x3f202004, arg);
+	wr(r, 0x3f202000, 0x8000 | index);
+}
+
+static void the_first_disk_is_the_card_in_the_boards_slot(void **state)
+{
+	static const struct disk_info info = { 1u << 20, 512, 512, 0, false };
+	struct arm_rig *r = *state;
+	struct mem_disk disk;
+
+	assert_int_equal(arm_rig_build(r, SOC(
+		"mmc@7e202000 { compatible = \"brcm,bcm2835-sdhost\"; reg = <0x7e202000 0x100>;"
+		" interrupts = <2 24>; };"
+		"dma@7e007000 { compatible = \"brcm,bcm2835-dma\"; reg = <0x7e007000 0xf00>; };"
+		)), 0);
+	wr(r, 0x3f202030, 1);
+	sd_command(r, 8, 0x1aa);
+	assert_int_equal(rd(r, 0x3f202000) & 0x4000, 0x4000);
+	assert_ptr_equal(r->machine.bcm.sdhost->dma, r->machine.bcm.dma);
+	mem_disk_init(&disk, r->vm.loop, &info);
+	assert_int_equal(r->vm.disk_slot.insert(r->vm.disk_slot.ctx, disk.disk), 0);
+	sd_command(r, 8, 0x1aa);
+	assert_int_equal(rd(r, 0x3f202010), 0x1aa);
+	arm_rig_again(r);
+	mem_disk_finish(&disk);
 }
 
 static void two_controllers_next_to_the_cpus_are_refused(void **state)
@@ -266,6 +297,7 @@ int main(void)
 		T(a_device_interrupts_through_both_controllers),
 		T(the_fiq_of_the_peripherals_is_connected_as_well),
 		T(the_mini_uart_shows_in_aux),
+		T(the_first_disk_is_the_card_in_the_boards_slot),
 		T(two_controllers_next_to_the_cpus_are_refused),
 		T(case_95_interrupts_that_do_not_exist_are_not_connected),
 		T(case_95_a_block_without_registers_is_refused),
