@@ -1,18 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# tools.sh ARCH DIR: Debian's programs that look at graphics cards and input devices (modetest, evtest, libinput, udev),
-# with the libraries and rules that these need, as a tree for an initramfs. From where this machine's apt has its own
-# packages. libinput's tools come without their dependencies, most of which are for the one with a window.
+# tools.sh tools|gl ARCH DIR: programs of Debian, with the libraries and rules that these need, as a tree for an initramfs.
+# From where this machine's apt has its own packages.
+#   tools  those that look at graphics cards and input devices: modetest, evtest, libinput, udev. libinput's tools come
+#          without their dependencies, most of which are for the one with a window.
+#   gl     kmscube, and Mesa's driver of virgl
 set -eu
-arch=$1 to=$2
+set=$1 arch=$2 to=$3
+case $set in
+tools) packages=libdrm-tests,evtest,libinput10,udev ;;
+gl) packages=kmscube,libgl1-mesa-dri,libegl-mesa0,libegl1,libgles2,libgbm1 ;;
+esac
 all=$(mktemp -d)
 trap 'rm -rf "$all"' EXIT
 apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
 	sort -u >"$all/list"
 [ -s "$all/list" ] || { echo "tools.sh: apt knows of no Debian archive: run apt-get update" >&2; exit 1; }
-mmdebstrap --quiet --architectures="$arch" --variant=extract --include=libdrm-tests,evtest,libinput10,udev \
+mmdebstrap --quiet --architectures="$arch" --variant=extract --include="$packages" \
 	--aptopt='APT::Install-Recommends "false"' --aptopt='APT::Sandbox::User "root"' --format=directory '' "$all/root" "$all/list" >&2
-(cd "$all" && apt-get -qq -o APT::Sandbox::User=root download "libinput-tools:$arch" >&2 && dpkg -x ./*.deb root)
+[ "$set" != tools ] || (cd "$all" && apt-get -qq -o APT::Sandbox::User=root download "libinput-tools:$arch" >&2 && dpkg -x ./*.deb root)
 
 keep() { # PATH: to the same place
 	[ ! -e "$to/$1" ] || return 0
@@ -28,6 +34,16 @@ keep_program() { # PATH: and what its dynamic section names
 		done
 	done
 }
+for f in "$all"/root/lib64/ld-*; do keep "lib64/${f##*/}"; done
+if [ "$set" = gl ]; then
+	lib=$(cd "$all/root" && echo usr/lib/*-linux-gnu)
+	# what is opened by name, not linked
+	for f in usr/bin/kmscube "$lib"/lib{EGL_mesa,glapi}.so.0 "$lib"/libGLESv2.so.2 "$lib/dri/virtio_gpu_dri.so"; do
+		keep_program "$f"
+	done
+	keep usr/share/glvnd/egl_vendor.d
+	exit
+fi
 for f in usr/bin/{modetest,evtest,libinput} usr/libexec/libinput/libinput-{list-devices,debug-events} bin/udevadm \
 	lib/udev/libinput-{device-group,fuzz-extract}; do
 	keep_program "$f"
@@ -36,4 +52,3 @@ keep lib/udev/rules.d
 keep usr/share/libinput
 mkdir -p "$to/usr/lib/systemd" "$to/etc/udev" "$to/run"
 ln -s /bin/udevadm "$to/usr/lib/systemd/systemd-udevd"
-for f in "$all"/root/lib64/ld-*; do keep "lib64/${f##*/}"; done

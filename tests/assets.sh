@@ -5,7 +5,7 @@
 #   kernel-amd64-modules   directory that holds its lib/modules (for modprobe -d)
 #   kernel-amd64-version   its release, as uname -r says it
 #   vmlinux-amd64          the ELF inside that bzImage
-#   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -gpu, -tools, -smoke, -bench: see
+#   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -gpu, -tools, -gl, -smoke, -bench: see
 #                          guest/initramfs.sh
 #   rootfs-amd64           image of an ext4 file system: Debian with fio, gcc and make
 #   lab-amd64              the lab's own initramfs
@@ -210,7 +210,8 @@ asset() {
 	vmlinux-amd64) built vmlinux "$arch" ;;
 	initramfs-"$arch"-smoke | initramfs-"$arch"-bench)
 		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/init.c ;;
-	initramfs-amd64-tools) built initramfs-tools "$arch" guest/initramfs.sh guest/tools.sh guest/init.c /bin/busybox ;;
+	initramfs-amd64-tools | initramfs-amd64-gl)
+		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/tools.sh guest/init.c /bin/busybox ;;
 	initramfs-"$arch" | initramfs-"$arch"-disk | initramfs-"$arch"-share | initramfs-"$arch"-gpu)
 		bb=$(busybox "$(arch_of "$arch")")
 		variant=${1#initramfs-"$arch"}
