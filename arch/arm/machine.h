@@ -84,7 +84,8 @@ struct arm_bcm {
 	struct bcm283x_local *local;	/* to be connected to the CPUs */
 	struct bcm283x_aux *aux;
 	struct bcm283x_dma *dma;
-	struct bcm283x_sdhost *sdhost;	/* of vm->disk_slot */
+	struct bcm283x_sdhost *sdhost;	/* of vm->disk_slot, or else: */
+	struct bcm283x_sdhci *sdhci;
 };
 
 struct arch_machine {

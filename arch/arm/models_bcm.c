@@ -15,6 +15,7 @@
 #include "devices/bcm283x_mbox.h"
 #include "devices/bcm283x_pm.h"
 #include "devices/bcm283x_regs.h"
+#include "devices/bcm283x_sdhci.h"
 #include "devices/bcm283x_sdhost.h"
 #include "devices/bcm283x_timer.h"
 #include "devices/bcm283x_uart.h"
@@ -64,6 +65,7 @@ BCM_BLOCK(aux)
 BCM_BLOCK(uart)
 BCM_BLOCK(dma)
 BCM_BLOCK(sdhost)
+BCM_BLOCK(sdhci)
 
 /* --- interrupt controllers ---------------------------------------------------------- */
 
@@ -269,8 +271,10 @@ static int add_dma(struct vm *vm, const struct arm_fdt_node *node)
 static int insert_card(void *ctx, struct disk *disk)
 {
 	struct vm *vm = ctx;
+	struct arm_bcm *bcm = &vm->machine->bcm;
 
-	return bcm283x_sdhost_insert(vm->machine->bcm.sdhost, vm->loop, disk);
+	return bcm->sdhost ? bcm283x_sdhost_insert(bcm->sdhost, vm->loop, disk) :
+	       bcm283x_sdhci_insert(bcm->sdhci, vm->loop, disk);
 }
 
 static int add_sdhost(struct vm *vm, const struct arm_fdt_node *node)
@@ -282,11 +286,26 @@ static int add_sdhost(struct vm *vm, const struct arm_fdt_node *node)
 	bcm283x_sdhost_init(&b->model, arm_node_irq(vm, node, 0));
 	if (vm->machine->bcm.dma)
 		bcm283x_sdhost_connect(&b->model, vm->machine->bcm.dma);
-	if (!vm->machine->bcm.sdhost) {
+	/* The first host in the tree has the card's slot. */
+	if (!vm->disk_slot.insert) {
 		vm->machine->bcm.sdhost = &b->model;
 		vm->disk_slot = (struct vm_disk_slot){ insert_card, vm };
 	}
 	return sdhost_add(vm, node, b);
+}
+
+static int add_sdhci(struct vm *vm, const struct arm_fdt_node *node)
+{
+	struct sdhci_block *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	bcm283x_sdhci_init(&b->model, arm_node_irq(vm, node, 0));
+	if (!vm->disk_slot.insert) {
+		vm->machine->bcm.sdhci = &b->model;
+		vm->disk_slot = (struct vm_disk_slot){ insert_card, vm };
+	}
+	return sdhci_add(vm, node, b);
 }
 
 /* --- the registry --------------------------------------------------------------------------- */
@@ -309,6 +328,7 @@ const struct arm_model arm_bcm_models[] = {
 	{ "brcm,bcm2835-dma", ARM_STAGE_DEVICES, add_dma },
 
 	{ "brcm,bcm2835-sdhost", ARM_STAGE_USERS, add_sdhost },
+	{ "brcm,bcm2835-sdhci", ARM_STAGE_USERS, add_sdhci },
 	{ "brcm,bcm2835-aux-uart", ARM_STAGE_USERS, add_uart },
 	{ 0 }
 };

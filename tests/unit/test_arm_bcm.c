@@ -143,6 +143,23 @@ static void the_first_disk_is_the_card_in_the_boards_slot(void **state)
 	mem_disk_finish(&disk);
 }
 
+static void a_board_with_the_other_host_has_its_card_there(void **state)
+{
+	static const struct disk_info info = { 1u << 20, 512, 512, 0, false };
+	struct arm_rig *r = *state;
+	struct mem_disk disk;
+
+	assert_int_equal(arm_rig_build(r, SOC(
+		"mmc@7e300000 { compatible = \"brcm,bcm2835-sdhci\"; reg = <0x7e300000 0x100>;"
+		" interrupts = <2 30>; };")), 0);
+	assert_int_equal(rd(r, 0x3f300024) & 1 << 16, 0);
+	mem_disk_init(&disk, r->vm.loop, &info);
+	assert_int_equal(r->vm.disk_slot.insert(r->vm.disk_slot.ctx, disk.disk), 0);
+	assert_int_equal(rd(r, 0x3f300024) & 1 << 16, 1 << 16);
+	arm_rig_again(r);
+	mem_disk_finish(&disk);
+}
+
 static void two_controllers_next_to_the_cpus_are_refused(void **state)
 {
 	struct arm_rig *r = *state;
@@ -172,7 +189,7 @@ static void case_95_a_block_without_registers_is_refused(void **state)
 		"bcm2836-l1-intc", "bcm2836-armctrl-ic", "bcm2835-system-timer", "bcm2835-pm",
 		"bcm2835-cprman", "bcm2835-gpio", "bcm2835-rng", "bcm2836-thermal", "bcm2835-aux",
 		"bcm2835-aux-uart", "bcm2835-mbox", "bcm2835-dma",
-		"bcm2835-sdhost",
+		"bcm2835-sdhost", "bcm2835-sdhci",
 	};
 	struct arm_rig *r = *state;
 	char text[2048];
@@ -298,6 +315,7 @@ int main(void)
 		T(the_fiq_of_the_peripherals_is_connected_as_well),
 		T(the_mini_uart_shows_in_aux),
 		T(the_first_disk_is_the_card_in_the_boards_slot),
+		T(a_board_with_the_other_host_has_its_card_there),
 		T(two_controllers_next_to_the_cpus_are_refused),
 		T(case_95_interrupts_that_do_not_exist_are_not_connected),
 		T(case_95_a_block_without_registers_is_refused),
