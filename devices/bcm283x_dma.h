@@ -25,7 +25,8 @@
 struct bcm283x_dma_peer {
 	/* Bytes that can be moved now, from memory to it (@write) or the other way. */
 	unsigned (*ready)(void *ctx, bool write);
-	void (*read)(void *ctx, void *data, unsigned len);	/* so many at most, a multiple of 4 */
+	/* So many at most, a multiple of 4. */
+	void (*read)(void *ctx, void *data, unsigned len);
 	void (*write)(void *ctx, const void *data, unsigned len);
 	void *ctx;
 };

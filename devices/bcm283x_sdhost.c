@@ -45,7 +45,7 @@
 #define EDM_KEPT 0x0007fe00u	/* thresholds */
 #define FIFO_WORDS 16u
 
-/* --- how far it is -------------------------------------------------------------- */
+/* --- how far it is ------------------------------------------------------------------- */
 
 static unsigned sdhost_ready(const struct bcm283x_sdhost *host)
 {
@@ -171,7 +171,7 @@ static void sdhost_write_data(struct bcm283x_sdhost *host, uint32_t value)
 		sdhost_give(host, data, 4);
 }
 
-/* --- the DMA engine's side ---------------------------------------------------------------- */
+/* --- the DMA engine's side ----------------------------------------------------------- */
 
 static unsigned peer_ready(void *ctx, bool write)
 {
@@ -207,7 +207,7 @@ static void peer_write(void *ctx, const void *data, unsigned len)
 	pthread_mutex_unlock(&host->lock);
 }
 
-/* --- registers --------------------------------------------------------------------------------- */
+/* --- registers ----------------------------------------------------------------------- */
 
 static uint32_t sdhost_edm(const struct bcm283x_sdhost *host)
 {
@@ -327,7 +327,7 @@ static void sdhost_write(void *dev, uint64_t off, unsigned size, uint64_t value)
 
 static const struct io_ops sdhost_ops = { .read = sdhost_read, .write = sdhost_write };
 
-/* --- life ----------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------- */
 
 static void sdhost_power_on(struct bcm283x_sdhost *host)
 {

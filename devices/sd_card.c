@@ -198,7 +198,7 @@ static void sd_disk_done(void *arg, struct disk_request *batch)
 	pthread_mutex_unlock(card->lock);
 }
 
-/* --- data ---------------------------------------------------------------------------------- */
+/* --- data ---------------------------------------------------------------------------- */
 
 static void sd_stop_data(struct sd_card *card)
 {
@@ -305,7 +305,7 @@ static void sd_stop(struct sd_card *card)
 	}
 }
 
-/* --- commands ---------------------------------------------------------------------------------- */
+/* --- commands ------------------------------------------------------------------------ */
 
 /* 4.10.1; the state is the one in which the command came. */
 static enum sd_response sd_r1(struct sd_card *card, unsigned state, uint32_t errors,
@@ -491,7 +491,7 @@ enum sd_response sd_card_command(struct sd_card *card, unsigned cmd, uint32_t ar
 	}
 }
 
-/* --- life ------------------------------------------------------------------------------------------ */
+/* --- life ---------------------------------------------------------------------------- */
 
 void sd_card_reset(struct sd_card *card)
 {

@@ -22,7 +22,8 @@
 	" intc: interrupt-controller@7e00b200 { compatible = \"brcm,bcm2836-armctrl-ic\";" \
 	"  reg = <0x7e00b200 0x200>; interrupt-controller; #interrupt-cells = <2>;" \
 	"  interrupt-parent = <&l1>; interrupts = <8 4>; };" \
-	" l1: local_intc@40000000 { compatible = \"brcm,bcm2836-l1-intc\"; reg = <0x40000000 0x100>;" \
+	" l1: local_intc@40000000 { compatible = \"brcm,bcm2836-l1-intc\";" \
+	"  reg = <0x40000000 0x100>;" \
 	"  interrupt-controller; #interrupt-cells = <2>; interrupt-parent = <&l1>; };" \
 	nodes " }; };"
 
@@ -165,7 +166,8 @@ static void two_controllers_next_to_the_cpus_are_refused(void **state)
 	struct arm_rig *r = *state;
 
 	assert_int_equal(arm_rig_build(r, SOC(
-		"other@40000200 { compatible = \"brcm,bcm2836-l1-intc\"; reg = <0x40000200 0x100>; };"
+		"other@40000200 { compatible = \"brcm,bcm2836-l1-intc\";"
+		" reg = <0x40000200 0x100>; };"
 		)), -EINVAL);
 }
 
@@ -174,11 +176,13 @@ static void case_95_interrupts_that_do_not_exist_are_not_connected(void **state)
 	struct arm_rig *r = *state;
 
 	assert_int_equal(arm_rig_build(r, SOC(
-		"a@7e003000 { compatible = \"brcm,bcm2835-system-timer\"; reg = <0x7e003000 0x1000>;"
+		"a@7e003000 { compatible = \"brcm,bcm2835-system-timer\";"
+		" reg = <0x7e003000 0x1000>;"
 		" interrupts = <3 0>, <1 32>, <0 8>, <0xffffffff 0xffffffff>; };"
 		"b@7e200000 { compatible = \"brcm,bcm2835-gpio\"; reg = <0x7e200000 0xb4>;"
 		" interrupt-parent = <&l1>; interrupts = <9 4>, <0 4>, <77 4>; };"
-		"c@7e100000 { compatible = \"brcm,bcm2835-pm-wdt\"; reg = <0x7e100000 0x114>; };")), 0);
+		"c@7e100000 { compatible = \"brcm,bcm2835-pm-wdt\";"
+		" reg = <0x7e100000 0x114>; };")), 0);
 	for (unsigned i = 0; i < 4; i++)
 		wr(r, 0x3f00300c + i * 4, 0);
 }

@@ -110,7 +110,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- system timer ------------------------------------------------------------------------ */
+/* --- system timer -------------------------------------------------------------------- */
 
 static void the_counter_counts_microseconds_in_two_halves(void **state)
 {
@@ -158,7 +158,7 @@ static void a_reset_begins_anew(void **state)
 	fake_settle(&t->f);
 }
 
-/* --- watchdog and power --------------------------------------------------------------------- */
+/* --- watchdog and power -------------------------------------------------------------- */
 
 static void linux_restart_resets_the_machine(void **state)
 {
@@ -228,7 +228,7 @@ static void domains_and_bridges_answer_at_once(void **state)
 	assert_int_equal(in(t, ASB + 8), 0);
 }
 
-/* --- clocks -------------------------------------------------------------------------------- */
+/* --- clocks -------------------------------------------------------------------------- */
 
 /* As clk-bcm2835.c works it out: 19.2 MHz * (integer + fraction) / dividers. */
 static uint64_t pll_hz(struct fixture *t, unsigned ctl, unsigned frac)
@@ -262,7 +262,7 @@ static void a_clock_is_busy_while_it_is_on(void **state)
 	assert_int_equal(in(t, CPRMAN + 0xa0), 0);
 }
 
-/* --- pins ------------------------------------------------------------------------------------ */
+/* --- pins ---------------------------------------------------------------------------- */
 
 static void an_output_reads_back_and_an_input_has_its_pull(void **state)
 {
@@ -321,7 +321,7 @@ static void the_firmware_has_given_pins_to_uart_and_card(void **state)
 	assert_int_equal(in(t, GPIO + 4), 4 << 12 | 4 << 15);
 }
 
-/* --- the small ones ----------------------------------------------------------------------------- */
+/* --- the small ones ------------------------------------------------------------------ */
 
 static void random_numbers_come_once_it_is_on(void **state)
 {
