@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SD host and DMA engine: register accesses of the fuzzer's on a card that is ready, with
+ * SD hosts and DMA engine: register accesses of the fuzzer's on cards that are ready, with
  * control blocks of the fuzzer's in memory. First 16 words of these, then seven bytes an
  * access: what, register, value.
  */
 #include <stdlib.h>
 
+#include "devices/bcm283x_sdhci.h"
 #include "devices/bcm283x_sdhost.h"
 #include "tests/fake.h"
 #include "tests/fuzz/input.h"
@@ -13,6 +14,7 @@
 #include "vmm/util.h"
 
 #define SDHOST 0x3f202000
+#define SDHCI 0x3f300000
 #define DMA 0x3f007000
 #define BLOCKS 0x1000
 #define ACCESSES 256
@@ -22,8 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 struct rig {
 	struct fake f;
-	struct mem_disk disk;
+	struct mem_disk disk, disk2;
 	struct bcm283x_sdhost host;
+	struct bcm283x_sdhci emmc;
 	struct bcm283x_dma dma;
 };
 
@@ -36,6 +39,29 @@ static void command(struct rig *r, unsigned index, uint32_t arg)
 {
 	out(r, SDHOST + 4, arg);
 	out(r, SDHOST, 0x8000 | index);
+}
+
+static void emmc_command(struct rig *r, unsigned index, uint32_t arg)
+{
+	out(r, SDHCI + 8, arg);
+	out(r, SDHCI + 0xc, index << 24);
+}
+
+static void emmc_init(struct rig *r, const struct disk_info *info)
+{
+	mem_disk_init(&r->disk2, r->f.loop, info);
+	bcm283x_sdhci_init(&r->emmc, (struct irq_line){ 0 });
+	if (bcm283x_sdhci_insert(&r->emmc, r->f.loop, r->disk2.disk) < 0)
+		abort();
+	bus_add(&r->f.mmio, &r->emmc.region, SDHCI);
+	out(r, SDHCI + 0x34, ~0u);
+	emmc_command(r, 8, 0x1aa);
+	emmc_command(r, 55, 0);
+	emmc_command(r, 41, 0x40ff8000);
+	emmc_command(r, 2, 0);
+	emmc_command(r, 3, 0);
+	emmc_command(r, 7, 0x4d56u << 16);
+	out(r, SDHCI + 4, 2 << 16 | 512);
 }
 
 static void rig_init(struct rig *r)
@@ -62,6 +88,7 @@ static void rig_init(struct rig *r)
 	command(r, 7, 0x4d56u << 16);
 	out(r, SDHOST + 0x3c, 512);
 	out(r, SDHOST + 0x50, 2);
+	emmc_init(r, &info);
 }
 
 /* A loop of control blocks never settles: a few turns have to do. */
@@ -74,7 +101,8 @@ static void turn(struct rig *r)
 static void access(struct rig *r, struct input *in)
 {
 	unsigned what = take(in, 1);
-	uint64_t gpa = (what & 1 ? DMA : SDHOST) + (take(in, 2) & (what & 1 ? 0xfff : 0xff));
+	uint64_t base = what & 1 ? DMA : what & 128 ? SDHCI : SDHOST;
+	uint64_t gpa = base + (take(in, 2) & (what & 1 ? 0xfff : 0xff));
 	unsigned size = 1 << (what >> 1 & 3);
 	uint64_t value = take(in, 4);
 
@@ -88,7 +116,7 @@ static void access(struct rig *r, struct input *in)
 		mem_disk_hold(&r->disk);
 	else
 		mem_disk_release(&r->disk);
-	r->disk.error = what & 64 ? -5 : 0;
+	r->disk.error = r->disk2.error = what & 64 ? -5 : 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -108,9 +136,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		access(r, &in);
 	mem_disk_release(&r->disk);
 	turn(r);
+	bcm283x_sdhci_finish(&r->emmc);
 	bcm283x_sdhost_finish(&r->host);
 	bcm283x_dma_finish(&r->dma);
 	mem_disk_finish(&r->disk);
+	mem_disk_finish(&r->disk2);
 	fake_finish(&r->f);
 	free(r);
 	return 0;
