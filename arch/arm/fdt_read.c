@@ -260,7 +260,7 @@ static void tree_pci_map(const struct tree_walk *w, struct arm_fdt_pci *pci)
 static void tree_pci_rest(const struct tree_walk *w, const struct arm_fdt_node *node,
 			  struct arm_fdt_pci *pci)
 {
-	uint64_t buses = node->regs[0].len >> 20;
+	uint64_t buses = node->n_regs ? node->regs[0].len >> 20 : 0;
 	uint32_t bus[2] = { 0, 255 };
 
 	for (unsigned i = 0; i < 2; i++)
