@@ -30,7 +30,8 @@ struct fake_irq {
 struct fake_msi {
 	atomic_uint sent;
 	uint64_t last_addr;
-	uint32_t last_data, last_devid;
+	uint32_t last_data;
+	_Atomic uint32_t last_devid;	/* of a message, or of a route: vectors are routed by several threads */
 	atomic_uint routes;	/* handed out and not returned */
 	int attached[FAKE_ATTACHED];	/* eventfds of others, 0: none... */
 	int attached_to[FAKE_ATTACHED];	/* ...and the route of each */
