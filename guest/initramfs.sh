@@ -17,7 +17,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 version=$(basename "$kernel"/lib/modules/*)
 case $(${CC:-gcc} -dumpmachine) in
 x86_64*) platform="button pvpanic-mmio" flags= ;;
-arm-*) platform="gpio_keys" flags="-marm -mcpu=cortex-a7" ;; # with instructions that divide
+arm-*) platform="gpio_keys bcm2835_wdt" flags="-marm -mcpu=cortex-a7" ;; # with instructions that divide
 *) platform="gpio_keys" flags= ;;
 esac
 case $variant in

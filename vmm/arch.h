@@ -37,6 +37,11 @@ int arch_vm_ready(struct vm *vm);
 /* platform devices back to power-on state, after the vCPUs have stopped */
 void arch_machine_reset(struct vm *vm);
 
+/*
+ * On the vCPU's thread, before it runs and whenever it was kicked out of that. 0, or
+ * negative errno after one line in the log: it cannot go on.
+ */
+int arch_vcpu_kicked(struct vcpu *vcpu);
 /* An exit that vcpu.c does not know, on the vCPU's thread. False: unknown here too. */
 bool arch_handle_exit(struct vcpu *vcpu);
 /* Registers to the log at LOG_INFO, on the vCPU's thread. */

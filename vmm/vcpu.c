@@ -245,8 +245,17 @@ static void vcpu_count(struct vcpu *vcpu)
 
 static void vcpu_loop(struct vcpu *vcpu)
 {
+	bool kicked = true;
+
 	while (!vcpu->stop) {
-		int ret = ioctl(vcpu->fd, KVM_RUN, 0);
+		int ret;
+
+		if (kicked && arch_vcpu_kicked(vcpu) < 0) {
+			vcpu_fail(vcpu, VM_END_KVM_ERROR);
+			return;
+		}
+		ret = ioctl(vcpu->fd, KVM_RUN, 0);
+		kicked = ret < 0;
 
 		if (ret < 0 && (errno == EINTR || errno == EAGAIN)) {
 			/*

@@ -226,7 +226,8 @@ static int vm_create_vcpus(struct vm *vm)
 
 static int vm_start_vcpus(struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+	/* The first one runs at once, and may then kick the others. */
+	for (unsigned i = vm->n_vcpus; i-- > 0;) {
 		int ret = vcpu_start(&vm->vcpus[i]);
 
 		if (ret < 0)

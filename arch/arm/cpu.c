@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
+#include "arch/arm/irq_wire.h"
 #include "arch/arm/machine.h"
 #include "vmm/arch.h"
 #include "vmm/util.h"
@@ -162,6 +163,11 @@ static bool handle_nisv(struct vcpu *vcpu)
 	if (kvm_cap(&vcpu->vm->kvm, KVM_CAP_ARM_INJECT_EXT_DABT) <= 0)
 		return false;
 	return vcpu_ioctl(vcpu, "KVM_SET_VCPU_EVENTS", KVM_SET_VCPU_EVENTS, &events) >= 0;
+}
+
+int arch_vcpu_kicked(struct vcpu *vcpu)
+{
+	return arm_wire_wanted(vcpu->vm) ? arm_wire_release(vcpu) : 0;
 }
 
 bool arch_handle_exit(struct vcpu *vcpu)

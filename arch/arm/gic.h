@@ -50,6 +50,10 @@ int arm_gic_create(struct arm_gic_fds *fds, struct kvm *kvm, const struct arm_gi
 int arm_gic_ready(struct arm_gic_fds *fds, struct kvm *kvm, const struct arm_gic_place *place);
 void arm_gic_destroy(struct arm_gic_fds *fds);
 
+/* An attribute of the GIC, named @what in the log. 0, or negative errno after one line. */
+int arm_gic_set(const struct arm_gic_fds *fds, const char *what, uint32_t group, uint64_t attr,
+		const void *value);
+
 /* SPI @n as KVM_IRQ_LINE takes it. */
 unsigned arm_gic_line(unsigned spi);
 

@@ -66,6 +66,12 @@ static int gic_set(int fd, const char *what, uint32_t group, uint64_t attr, cons
 	return -err;
 }
 
+int arm_gic_set(const struct arm_gic_fds *fds, const char *what, uint32_t group, uint64_t attr,
+		const void *value)
+{
+	return gic_set(fds->gic, what, group, attr, value);
+}
+
 static int gic_set_redists(int fd, const struct arm_gic_place *place, unsigned n_cpus)
 {
 	for (unsigned i = 0; i < place->n_redists && n_cpus; i++) {

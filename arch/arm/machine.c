@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "arch/arm/irq_wire.h"
 #include "arch/arm/layout.h"
 #include "arch/arm/rpi.h"
 #include "devices/backend/chardev.h"
@@ -80,10 +81,6 @@ int arch_machine_create(struct vm *vm)
 			return ret;
 	}
 	ret = arm_machine_build(vm);
-	if (ret == 0 && !m->gic.known) {
-		log_error("a board without a GIC does not run on KVM yet");
-		ret = -EINVAL;
-	}
 	if (ret == -EINVAL)
 		vm->end = VM_END_BAD_INPUT;
 	return ret;
@@ -110,7 +107,9 @@ void arch_machine_reset(struct vm *vm)
 	for (struct arm_device *dev = m->devices; dev; dev = dev->next)
 		if (dev->ops->reset)
 			dev->ops->reset(vm, dev);
-	/* They are of the VM that goes now. */
+	/* These are of the VM that goes now. */
+	if (arm_wire_wanted(vm))
+		arm_wire_disconnect(vm);
 	arm_gic_destroy(&m->gic_fds);
 }
 
@@ -135,15 +134,14 @@ int arch_vm_init(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
 	struct kvm_enable_cap nisv = { .cap = KVM_CAP_ARM_NISV_TO_USER };
+	int ret = 0;
 
 	/* Otherwise such an access ends KVM_RUN with ENOSYS and no word of where it was. */
-	if (kvm_cap(&vm->kvm, KVM_CAP_ARM_NISV_TO_USER) > 0) {
-		int ret = kvm_vm_ioctl(&vm->kvm, "KVM_CAP_ARM_NISV_TO_USER", KVM_ENABLE_CAP, &nisv);
-
-		if (ret < 0)
-			return ret;
-	}
-	return arm_gic_create(&m->gic_fds, &vm->kvm, &m->gic, vm->n_vcpus);
+	if (kvm_cap(&vm->kvm, KVM_CAP_ARM_NISV_TO_USER) > 0)
+		ret = kvm_vm_ioctl(&vm->kvm, "KVM_CAP_ARM_NISV_TO_USER", KVM_ENABLE_CAP, &nisv);
+	if (ret == 0 && arm_wire_wanted(vm))
+		ret = arm_wire_place(vm);
+	return ret < 0 ? ret : arm_gic_create(&m->gic_fds, &vm->kvm, &m->gic, vm->n_vcpus);
 }
 
 int arch_vm_ready(struct vm *vm)
@@ -153,7 +151,7 @@ int arch_vm_ready(struct vm *vm)
 
 	for (unsigned i = 0; i < vm->n_vcpus && ret == 0; i++)
 		ret = arm_cpu_ready(&vm->vcpus[i]);
-	return ret;
+	return ret == 0 && arm_wire_wanted(vm) ? arm_wire_connect(vm) : ret;
 }
 
 static int put_tree(struct vm *vm, const struct arm_fdt *fdt, uint64_t room)

@@ -14,8 +14,13 @@
 #include "arch/arm/boot.h"
 #include "arch/arm/fdt.h"
 #include "arch/arm/gic.h"
+#include "devices/bcm283x_local.h"
 #include "devices/gpio_pl061.h"
 #include "vmm/vm.h"
+
+/* Of arch_machine's release[], above all that a 32-bit CPU can start at. */
+#define ARM_CPU_HELD BIT(32)
+#define ARM_CPU_FREE BIT(33)
 
 #define ARM_MAX_CONTROLLERS 8
 #define ARM_MAX_ABSENT 128	/* windows of nodes without a model */
@@ -81,7 +86,7 @@ struct arm_gpio {
 
 /* What models_bcm.c's devices know of each other; NULL: the tree has none. */
 struct arm_bcm {
-	struct bcm283x_local *local;	/* to be connected to the CPUs */
+	struct bcm283x_local *local;	/* connected to the CPUs by irq_wire.c */
 	struct bcm283x_aux *aux;
 	struct bcm283x_dma *dma;
 	struct bcm283x_sdhost *sdhost;	/* of vm->disk_slot, or else: */
@@ -102,6 +107,8 @@ struct arch_machine {
 	unsigned virt_timer, phys_timer;	/* GIC interrupts, 16 to 31 */
 	int pmu_irq;		/* likewise; 0: the CPUs have no PMU */
 	uint64_t mpidr[CONFIG_MAX_CPUS];
+	/* Without a GIC: where a CPU is to start, written by another's thread. */
+	_Atomic uint64_t release[BCM283X_CPUS];
 
 	struct arm_bcm bcm;
 

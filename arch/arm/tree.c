@@ -108,7 +108,8 @@ static int tree_patch(struct vm *vm, const struct arm_entry *entry, struct arm_f
 		.initrd_gpa = entry->initrd_gpa,
 		.initrd_len = entry->initrd_len,
 		.n_cpus = vm->n_vcpus,
-		.psci = true,
+		/* 32-bit boards without a GIC have a way of their own, mailboxes. */
+		.psci = m->gic.known || !m->kernel.aarch32,
 	};
 
 	/* Without a seed a guest boots as well. */

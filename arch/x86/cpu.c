@@ -278,6 +278,11 @@ int arch_vcpu_init(struct vcpu *vcpu)
 
 /* --- exits and dumps --------------------------------------------------------------- */
 
+int arch_vcpu_kicked(struct vcpu *vcpu)
+{
+	return 0;
+}
+
 bool arch_handle_exit(struct vcpu *vcpu)
 {
 	return false;
