@@ -266,7 +266,7 @@ static int add_defaults(const struct parse *p)
 	int ret = 0;
 
 	for (unsigned i = 0; virtio_models[i] && ret == 0; i++) {
-		struct config_device dev = { .model = virtio_models[i] };
+		struct config_device dev = { .model = virtio_models[i], .by_default = true };
 
 		if (!dev.model->by_default || (p->models_seen & model_bit(dev.model)))
 			continue;

@@ -31,6 +31,7 @@ struct config_device {
 	struct opt_value opts;
 	bool mmio;		/* bus=mmio */
 	bool packed;		/* offers packed rings */
+	bool by_default;	/* nobody asked for it */
 };
 
 struct config {

@@ -104,6 +104,12 @@ static int vm_insert_disk(struct vm *vm, const struct config_device *cfg)
 	return ret;
 }
 
+/* A board that somebody else has described may have no place for what nobody asked for. */
+static bool vm_does_without(const struct vm *vm, const struct config_device *cfg)
+{
+	return cfg->by_default && !vm->pci.mmio && !vm->n_mmio_slots;
+}
+
 static int vm_add_device(struct vm *vm, const struct config_device *cfg)
 {
 	struct virtio_env env = vm_device_env(vm, cfg);
@@ -112,6 +118,10 @@ static int vm_add_device(struct vm *vm, const struct config_device *cfg)
 
 	if (vm_takes_disk(vm, cfg))
 		return vm_insert_disk(vm, cfg);
+	if (vm_does_without(vm, cfg)) {
+		log_info("no --%s: this machine has no place for it", cfg->model->name);
+		return 0;
+	}
 	dev = calloc(1, sizeof(*dev));
 	if (!dev)
 		return -ENOMEM;

@@ -122,6 +122,7 @@ static int wire_set_v3(struct vm *vm)
 	const struct wire_reg regs[] = {
 		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ICFGR2, 0 },
 		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IGROUPR1, UINT32_MAX },
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ISENABLER1, BIT(vm->n_vcpus) - 1 },
 		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_CTLR, GICD_CTLR_V3_ENABLE },
 	};
 	int ret = wire_set(vm, regs, ARRAY_SIZE(regs));
@@ -153,8 +154,9 @@ static int wire_set_v2(struct vm *vm)
 	ret = wire_set(vm, (struct wire_reg[]){
 		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ICFGR2, 0 },
 		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ITARGETSR8, targets },
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ISENABLER1, BIT(vm->n_vcpus) - 1 },
 		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_CTLR, GICD_CTLR_V2_ENABLE },
-	}, 3);
+	}, 4);
 	for (unsigned i = 0; i < vm->n_vcpus && ret == 0; i++)
 		ret = wire_set_v2_cpu(vm, i);
 	return ret;

@@ -411,6 +411,12 @@ static void device_by_default_can_be_moved_and_removed(void **state)
 {
 	struct config cfg;
 
+	assert_runs(&cfg, "--kernel=k");
+	assert_true(find_device(&cfg, &rng)->by_default);
+	config_finish(&cfg);
+	assert_runs(&cfg, "--kernel=k", "--rng", "on");
+	assert_false(find_device(&cfg, &rng)->by_default);
+	config_finish(&cfg);
 	assert_runs(&cfg, "--kernel=k", "--rng", "off");
 	assert_int_equal(cfg.n_devices, 0);
 	config_finish(&cfg);
