@@ -4,6 +4,7 @@
 #   kernel-amd64           Debian's kernel as it is shipped (bzImage)
 #   kernel-amd64-modules   directory that holds its lib/modules (for modprobe -d)
 #   kernel-amd64-version   its release, as uname -r says it
+#   kernel-armmp-rpi2      device tree of a Raspberry Pi 2, as it comes with the kernel
 #   vmlinux-amd64          the ELF inside that bzImage
 #   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -gpu, -tools, -gl, -smoke, -bench: see
 #                          guest/initramfs.sh
@@ -206,6 +207,7 @@ asset() {
 	case $1 in
 	kernel-"$arch") echo "$cache/kernel-$arch/vmlinuz" ;;
 	kernel-"$arch"-modules) readlink -f "$cache/kernel-$arch" ;;
+	kernel-armmp-rpi2) readlink -f "$cache"/kernel-armmp/usr/lib/linux-image-*/bcm2836-rpi-2-b.dtb ;;
 	kernel-"$arch"-version) basename "$cache/kernel-$arch"/lib/modules/* ;;
 	vmlinux-amd64) built vmlinux "$arch" ;;
 	initramfs-"$arch"-smoke | initramfs-"$arch"-bench)

@@ -186,9 +186,9 @@ static bool is_up(uint64_t ctl)
 static unsigned wire_timers(void *ctx, unsigned cpu)
 {
 	struct vm *vm = ctx;
-	struct vcpu *vcpu = &vm->vcpus[cpu];
+	struct vcpu *vcpu = cpu < vm->n_vcpus ? &vm->vcpus[cpu] : NULL;
 
-	if (cpu >= vm->n_vcpus || !pthread_equal(vcpu->thread, pthread_self()))
+	if (!vcpu || !pthread_equal(vcpu->thread, pthread_self()))
 		return 0;
 	return (is_up(arm_get_reg(vcpu, KVM_REG_ARM_PTIMER_CTL)) ? BIT(TIMER_PHYS) : 0) |
 	       (is_up(arm_get_reg(vcpu, KVM_REG_ARM_TIMER_CTL)) ? BIT(TIMER_VIRT) : 0);
