@@ -158,5 +158,5 @@ test_balloon() { # what the guest has no use for is the host's again: free pages
 	send $'poweroff -f\n'
 	ended 0
 }
-# Not among all: share-killed-parent; vsock, whose guest has stalled with the lab's emulated timers.
-all_share="share-pci share-mmio share-ro share-killed vhost-user-blk balloon"
+# Not among all: share-killed-parent.
+all_share="share-pci share-mmio share-ro share-killed vhost-user-blk balloon vsock"
