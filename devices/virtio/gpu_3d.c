@@ -158,7 +158,6 @@ GPU_HANDLER(gpu_resource_create_3d)
 	uint64_t bytes = valid ? gpu_create_3d_bytes(c) : 0;
 	uint32_t type = gpu_resource_admit(g, c->resource_id, bytes, GPU_MAX_3D_RESOURCE_BYTES);
 	struct gpu_resource *res;
-	int ret;
 
 	if (type != VIRTIO_GPU_RESP_OK_NODATA)
 		return type;
@@ -166,22 +165,14 @@ GPU_HANDLER(gpu_resource_create_3d)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (!g->renderer->ops->create_3d)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	res = calloc(1, sizeof(*res));
+	res = gpu_resource_new(c->resource_id, GPU_RESOURCE_3D, bytes);
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	res->id = c->resource_id;
-	res->kind = GPU_RESOURCE_3D;
 	res->width = c->width;
 	res->height = c->height;
 	res->format = c->format;
-	res->host_bytes = bytes;
 	gpu_spend(g, bytes / 10);
-	ret = g->renderer->ops->create_3d(g->renderer, res, &args);
-	if (ret < 0)
-		free(res);
-	else
-		gpu_resource_link(g, res);
-	return gpu_answer_type(ret);
+	return gpu_resource_settle(g, res, g->renderer->ops->create_3d(g->renderer, res, &args));
 }
 
 static uint32_t gpu_transfer_3d(struct gpu *g, const struct virtio_gpu_transfer_host_3d *c,

@@ -160,8 +160,10 @@ GPU_HANDLER(gpu_transfer_2d);
 struct gpu_resource *gpu_resource_find(const struct gpu *g, uint32_t id);
 /* VIRTIO_GPU_RESP_OK_NODATA: there may be a new one by this id that costs @bytes, @limit at most. */
 uint32_t gpu_resource_admit(const struct gpu *g, uint32_t id, uint64_t bytes, uint64_t limit);
-/* @res, with its id, is one of the card's from now on. */
-void gpu_resource_link(struct gpu *g, struct gpu_resource *res);
+/* Costs @bytes once it is settled; NULL: out of memory. */
+struct gpu_resource *gpu_resource_new(uint32_t id, enum gpu_resource_kind kind, uint64_t bytes);
+/* The card's from now on, or freed when making it failed with @ret; the answer to the guest. */
+uint32_t gpu_resource_settle(struct gpu *g, struct gpu_resource *res, int ret);
 void gpu_resource_destroy_all(struct gpu *g);
 /* Host addresses of all backing go, and come again; see gpu_memory_leave(). */
 void gpu_resource_unmap_all(struct gpu *g);

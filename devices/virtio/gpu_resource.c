@@ -32,7 +32,7 @@ struct gpu_resource *gpu_resource_find(const struct gpu *g, uint32_t id)
 	return res;
 }
 
-void gpu_resource_link(struct gpu *g, struct gpu_resource *res)
+static void gpu_resource_link(struct gpu *g, struct gpu_resource *res)
 {
 	struct gpu_resource **bucket = &g->table[gpu_bucket(res->id)];
 
@@ -61,6 +61,27 @@ uint32_t gpu_resource_admit(const struct gpu *g, uint32_t id, uint64_t bytes, ui
 	    bytes > g->max_bytes - g->usage.bytes)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
+struct gpu_resource *gpu_resource_new(uint32_t id, enum gpu_resource_kind kind, uint64_t bytes)
+{
+	struct gpu_resource *res = calloc(1, sizeof(*res));
+
+	if (!res)
+		return NULL;
+	res->id = id;
+	res->kind = kind;
+	res->host_bytes = bytes;
+	return res;
+}
+
+uint32_t gpu_resource_settle(struct gpu *g, struct gpu_resource *res, int ret)
+{
+	if (ret < 0)
+		free(res);
+	else
+		gpu_resource_link(g, res);
+	return gpu_answer_type(ret);
 }
 
 /* --- backing -------------------------------------------------------------- */
@@ -216,28 +237,19 @@ GPU_HANDLER(gpu_resource_create_2d)
 	uint64_t bytes = gpu_image_bytes(c->width, c->height);
 	uint32_t type = gpu_resource_admit(g, c->resource_id, bytes, GPU_MAX_RESOURCE_BYTES);
 	struct gpu_resource *res;
-	int ret;
 
 	if (type != VIRTIO_GPU_RESP_OK_NODATA)
 		return type;
 	if (!bytes || !gpu_fourcc(c->format) || c->width > DISPLAY_MAX_SIZE ||
 	    c->height > DISPLAY_MAX_SIZE)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	res = calloc(1, sizeof(*res));
+	res = gpu_resource_new(c->resource_id, GPU_RESOURCE_2D, bytes);
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	res->id = c->resource_id;
-	res->kind = GPU_RESOURCE_2D;
 	res->width = c->width;
 	res->height = c->height;
 	res->format = c->format;
-	res->host_bytes = bytes;
-	ret = g->renderer->ops->create_2d(g->renderer, res);
-	if (ret < 0)
-		free(res);
-	else
-		gpu_resource_link(g, res);
-	return gpu_answer_type(ret);
+	return gpu_resource_settle(g, res, g->renderer->ops->create_2d(g->renderer, res));
 }
 
 /* Whether what is asked for is a blob of guest memory; others are the renderer's matter. */
@@ -264,8 +276,6 @@ static int gpu_blob_make(struct gpu *g, struct gpu_request *req, struct gpu_reso
 	const struct virtio_gpu_resource_create_blob *c = &req->cmd.create_blob;
 	int ret = 0;
 
-	res->id = c->resource_id;
-	res->kind = GPU_RESOURCE_BLOB;
 	res->blob_mem = c->blob_mem;
 	res->blob_flags = c->blob_flags;
 	res->blob_id = c->blob_id;
@@ -289,22 +299,15 @@ GPU_HANDLER(gpu_resource_create_blob)
 	uint64_t bytes = valid && c->blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST ? c->size : 0;
 	uint32_t type = gpu_resource_admit(g, c->resource_id, bytes, GPU_MAX_3D_RESOURCE_BYTES);
 	struct gpu_resource *res;
-	int ret;
 
 	if (type != VIRTIO_GPU_RESP_OK_NODATA)
 		return type;
 	if (!valid)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	res = calloc(1, sizeof(*res));
+	res = gpu_resource_new(c->resource_id, GPU_RESOURCE_BLOB, bytes);
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	res->host_bytes = bytes;
-	ret = gpu_blob_make(g, req, res);
-	if (ret < 0)
-		free(res);
-	else
-		gpu_resource_link(g, res);
-	return gpu_answer_type(ret);
+	return gpu_resource_settle(g, res, gpu_blob_make(g, req, res));
 }
 
 static void gpu_resource_destroy(struct gpu *g, struct gpu_resource *res)
