@@ -95,7 +95,6 @@ test_gpu_qemu() {
 # A script looks at the screen, types, points, resizes the window that there is not, and ends the guest.
 test_gpu_control() {
 	[ -x "$MICROVM-ctl" ] || skip 'no microvm-ctl here'
-	ctl() { "$MICROVM-ctl" socket "$@" || fail "microvm-ctl $*"; }
 	gpu --gpu 2d,size=800x600 --control socket
 	does 'echo 0 >/sys/class/graphics/fbcon/cursor_blink; for i in $(seq 20); do echo line $i; done >/dev/tty1' drawn
 	ctl wait-stable 300

@@ -3,7 +3,6 @@
 # kept in $SMOKE_OUT/$pages and has to look like tests/golden/$pages; with SMOKE_LEARN=1 it is taken as it comes.
 # shellcheck shell=bash disable=SC2154
 pages=installer
-ctl() { "$MICROVM-ctl" socket "$@" 2>>refused || fail "microvm-ctl $*: $(tail -n 1 refused)"; }
 # 19 pixels of 800x600 may differ, less than a letter. Text cursors blink, but it is not looked at once only.
 alike() { "$PNGDIFF" -t 48 -m 40 "$1" "$2" >difference; }
 

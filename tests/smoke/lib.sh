@@ -5,6 +5,7 @@
 #   send TEXT              type it
 #   ended CODE [SECONDS]   wait for microvm's end with this exit status
 #   running                it has not ended
+#   ctl COMMAND...         ask it by its control socket, named socket
 #   fail WHY, skip WHY     end the test
 # shellcheck shell=bash
 export LC_ALL=C # count bytes
@@ -25,6 +26,7 @@ vm() {
 	vm=$!
 }
 send() { printf '%s' "$1" >&"$in"; }
+ctl() { "$MICROVM-ctl" socket "$@" 2>>refused || fail "microvm-ctl $*: $(tail -n 1 refused)"; }
 running() { kill -0 "$vm" 2>/dev/null; }
 
 expect() {

@@ -8,7 +8,6 @@ tools() { # ARG...: a guest with a shell, the drivers and these
 	# events DEVICE: of evtest's output, each as TYPE CODE VALUE and a comma; but no keys that the kernel repeats by itself
 	send $'events() { awk \'/^Event.*EV_KEY.*value 2$/ {r=1; next} /^Event.*SYN_REPORT/ {if (!r) printf "0 0 0,"; r=0; next} /^Event/ {printf "%s %s %s,", $5, $8, $NF}\' /raw-$1; }\n'
 }
-ctl() { "$MICROVM-ctl" socket "$@" 2>>refused || fail "microvm-ctl $*: $(tail -n 1 refused)"; }
 until_true() { # WHAT COMMAND...
 	local limit=$((SECONDS + 120))
 	until "${@:2}"; do
