@@ -127,6 +127,36 @@ int boot_file_load(const struct boot_file *file, uint64_t off, struct gmem *mem,
 	return boot_file_failed(file, "read");
 }
 
+static const struct boot_stranger boot_packed[] = {
+	{ 0, 6, "\xfd" "7zXZ\0", "is xz-compressed: unpack it first (unxz)" },
+	{ 0, 3, "BZh", "is bzip2-compressed: unpack it first (bunzip2)" },
+	{ 0, 4, "\x28\xb5\x2f\xfd", "is zstd-compressed: unpack it first (unzstd)" },
+	{ 0, 4, "\x02\x21\x4c\x18", "is lz4-compressed: unpack it first (unlz4)" },
+	{ 0, 4, "\x04\x22\x4d\x18", "is lz4-compressed: unpack it first (unlz4)" },
+	{ 0, 6, "070701", "is a cpio archive: is it the initrd?" },
+	{ 0, 0, NULL, NULL },
+};
+
+/* The first whose magic fits, or the last one, which has none. */
+static const struct boot_stranger *boot_find_stranger(const struct boot_stranger *s,
+						      const uint8_t *head, size_t len)
+{
+	while (s->len && (s->off + s->len > len || memcmp(head + s->off, s->magic, s->len)))
+		s++;
+	return s;
+}
+
+int boot_refuse_stranger(const struct boot_file *file, const struct boot_stranger *own,
+			 const uint8_t *head, size_t len)
+{
+	const struct boot_stranger *s = boot_find_stranger(boot_packed, head, len);
+
+	if (!s->what)
+		s = boot_find_stranger(own, head, len);
+	log_error("%s: %s", file->path, s->what);
+	return -ENOEXEC;
+}
+
 int boot_file_unchanged(const struct boot_file *file)
 {
 	struct stat st;

@@ -28,6 +28,20 @@ int boot_file_read(const struct boot_file *file, uint64_t off, void *buf, size_t
 /* Straight into guest memory, region by region. */
 int boot_file_load(const struct boot_file *file, uint64_t off, struct gmem *mem, uint64_t gpa,
 		   uint64_t len);
+
+/* A kind of file that people take for a kernel, by the @len bytes at @off; what to do about it. */
+struct boot_stranger {
+	unsigned off, len;
+	const char *magic, *what;
+};
+
+/*
+ * -ENOEXEC after a line in the log that says what @file is, whose first @len bytes are
+ * @head: packed, an archive, or one of @own, whose last entry has no magic and so fits
+ * every file.
+ */
+int boot_refuse_stranger(const struct boot_file *file, const struct boot_stranger *own,
+			 const uint8_t *head, size_t len);
 /* Whether it still is what boot_file_open() saw; to be asked after the last read. */
 int boot_file_unchanged(const struct boot_file *file);
 

@@ -20,16 +20,7 @@
 /* --- which kernel it is ------------------------------------------------------------ */
 
 /* Files that people take for an ARM kernel, and what to do about it. */
-static const struct boot_stranger {
-	unsigned off, len;
-	const char *magic, *what;
-} boot_strangers[] = {
-	{ 0, 6, "\xfd" "7zXZ\0", "is xz-compressed: unpack it first (unxz)" },
-	{ 0, 3, "BZh", "is bzip2-compressed: unpack it first (bunzip2)" },
-	{ 0, 4, "\x28\xb5\x2f\xfd", "is zstd-compressed: unpack it first (unzstd)" },
-	{ 0, 4, "\x02\x21\x4c\x18", "is lz4-compressed: unpack it first (unlz4)" },
-	{ 0, 4, "\x04\x22\x4d\x18", "is lz4-compressed: unpack it first (unlz4)" },
-	{ 0, 6, "070701", "is a cpio archive: is it the initrd?" },
+static const struct boot_stranger boot_strangers[] = {
 	{ 0, 4, "\xd0\x0d\xfe\xed", "is a device tree, or a FIT image of U-Boot: a tree is for "
 	  "--dtb, of a FIT image unpack the kernel (dumpimage)" },
 	{ 4, 4, "zimg", "is an EFI zboot image: unpack the kernel that is in it" },
@@ -38,17 +29,6 @@ static const struct boot_stranger {
 	{ 0, 0, "", "is no ARM kernel: neither Image, zImage, uImage nor ELF (firmware that is "
 	  "entered at its first byte is to be named *" BOOT_RAW_SUFFIX ")" },
 };
-
-static int boot_refuse_stranger(const struct payload *p)
-{
-	const struct boot_stranger *s = boot_strangers;
-
-	/* The last one has no magic and so fits every file. */
-	while (s->len && memcmp(p->head + s->off, s->magic, s->len))
-		s++;
-	log_error("%s: %s", p->file->path, s->what);
-	return -ENOEXEC;
-}
 
 static bool boot_is_gzip(const struct payload *p)
 {
@@ -87,7 +67,7 @@ static int boot_tell_other(struct kernel *k, const struct arm_boot *cfg)
 		return 0;
 	}
 	if (!boot_is_raw(cfg->kernel))
-		return boot_refuse_stranger(p);
+		return boot_refuse_stranger(p->file, boot_strangers, p->head, sizeof(p->head));
 	k->kind = KERNEL_RAW;
 	k->aarch32 = cfg->width == ARM_WIDTH_32;
 	return 0;

@@ -193,34 +193,14 @@ int boot_write_zero_page(struct boot *boot, const struct setup_header *hdr)
 /* --- from a file to an entry ------------------------------------------------ */
 
 /* Files that people take for an x86 kernel, and what to do about it. */
-static const struct boot_stranger {
-	unsigned off, len;
-	const char *magic, *what;
-} boot_strangers[] = {
+static const struct boot_stranger boot_strangers[] = {
 	{ 0, 2, "\x1f\x8b", "is gzip-compressed: unpack it first (gunzip)" },
-	{ 0, 6, "\xfd" "7zXZ\0", "is xz-compressed: unpack it first (unxz)" },
-	{ 0, 3, "BZh", "is bzip2-compressed: unpack it first (bunzip2)" },
-	{ 0, 4, "\x28\xb5\x2f\xfd", "is zstd-compressed: unpack it first (unzstd)" },
-	{ 0, 4, "\x02\x21\x4c\x18", "is lz4-compressed: unpack it first (unlz4)" },
-	{ 0, 4, "\x04\x22\x4d\x18", "is lz4-compressed: unpack it first (unlz4)" },
-	{ 0, 6, "070701", "is a cpio archive: is it the initrd?" },
 	{ 4, 4, "zimg", "is an EFI zboot image, not a kernel for x86" },
 	{ 0x24, 4, "\x18\x28\x6f\x01", "is an ARM zImage, not a kernel for x86" },
 	{ 0x38, 4, "ARM\x64", "is an arm64 Image, not a kernel for x86" },
 	{ 0, 2, "MZ", "is an EFI program: the bzImage that may be in it is needed" },
 	{ 0x202, 0, "", "is no x86 kernel: neither a bzImage nor an ELF file" },
 };
-
-static int boot_refuse_stranger(const struct boot_file *f, const uint8_t *head, size_t len)
-{
-	const struct boot_stranger *s = boot_strangers;
-
-	/* The last one has no magic and so fits every file. */
-	while (s->len && (s->off + s->len > len || memcmp(head + s->off, s->magic, s->len)))
-		s++;
-	log_error("%s: %s", f->path, s->what);
-	return -ENOEXEC;
-}
 
 static int boot_load_kernel(struct boot *boot, struct x86_entry *entry)
 {
@@ -235,7 +215,7 @@ static int boot_load_kernel(struct boot *boot, struct x86_entry *entry)
 	else if (boot_bzimage_probe(head, len))
 		ret = boot_bzimage_load(boot, head, len, entry);
 	else
-		ret = boot_refuse_stranger(&boot->kernel, head, len);
+		ret = boot_refuse_stranger(&boot->kernel, boot_strangers, head, len);
 	return ret < 0 ? ret : boot_file_unchanged(&boot->kernel);
 }
 
