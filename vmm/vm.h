@@ -128,6 +128,12 @@ void vm_request_end(struct vm *vm, enum vm_end end, unsigned code);
 /* For devices: off, reset, panic, results and marks. */
 struct power_sink vm_power_sink(struct vm *vm);
 
+/* A disk that nobody has given a bus to: the first is for a machine's disk_slot. */
+static inline bool vm_is_card(const struct config_device *dev)
+{
+	return dev->model->open_disk && !opt_value_get(&dev->opts, "bus");
+}
+
 /* vm_devices.c: the virtio devices of the configuration, on PCI or MMIO. */
 int vm_add_devices(struct vm *vm);
 void vm_reset_devices(struct vm *vm);

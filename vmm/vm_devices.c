@@ -83,10 +83,9 @@ static int vm_announce_device(struct vm *vm, const struct config_device *cfg)
 	return cfg->model->announce ? cfg->model->announce(&env, &cfg->opts) : 0;
 }
 
-/* A disk that nobody has given a bus to, in a machine with a place of its own for one. */
 static bool vm_takes_disk(const struct vm *vm, const struct config_device *cfg)
 {
-	return vm->disk_slot.insert && cfg->model->open_disk && !opt_value_get(&cfg->opts, "bus");
+	return vm->disk_slot.insert && vm_is_card(cfg);
 }
 
 static int vm_insert_disk(struct vm *vm, const struct config_device *cfg)
@@ -107,7 +106,7 @@ static int vm_insert_disk(struct vm *vm, const struct config_device *cfg)
 /* A board that somebody else has described may have no place for what nobody asked for. */
 static bool vm_does_without(const struct vm *vm, const struct config_device *cfg)
 {
-	return cfg->by_default && !vm->pci.mmio && !vm->n_mmio_slots;
+	return cfg->by_default && !vm->pci.mmio && vm->mmio_slots_used == vm->n_mmio_slots;
 }
 
 static int vm_add_device(struct vm *vm, const struct config_device *cfg)

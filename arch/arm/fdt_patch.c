@@ -122,30 +122,35 @@ static uint8_t *tree_put_cells(uint8_t *p, uint64_t value, unsigned n)
 	return p + n * 4;
 }
 
-static int tree_add_memory(struct arm_fdt *fdt, const struct arm_fdt_boot *boot)
+int tree_set_reg(struct arm_fdt *fdt, int node, const struct gmem_range *ranges, unsigned n)
 {
 	uint8_t reg[GMEM_MAX_REGIONS * 16], *p = reg;
 	uint32_t addr, size;
+
+	assert(n <= GMEM_MAX_REGIONS);
+	tree_root_cells(fdt, &addr, &size);
+	for (unsigned i = 0; i < n && p; i++) {
+		p = tree_put_cells(p, ranges[i].gpa, addr);
+		p = p ? tree_put_cells(p, ranges[i].len, size) : NULL;
+	}
+	if (p)
+		return tree_set(fdt, node, "reg", reg, p - reg);
+	log_error("%s: has addresses of %u and sizes of %u cells, which have no room for what is to "
+		  "be at %#" PRIx64 ": give the guest less", fdt->name, addr, size, ranges[0].gpa);
+	return -EINVAL;
+}
+
+static int tree_add_memory(struct arm_fdt *fdt, const struct arm_fdt_boot *boot)
+{
 	char name[32];
 	int node, ret;
 
-	assert(boot->n_memory <= GMEM_MAX_REGIONS);
-	tree_root_cells(fdt, &addr, &size);
-	for (unsigned i = 0; i < boot->n_memory && p; i++) {
-		p = tree_put_cells(p, boot->memory[i].gpa, addr);
-		p = p ? tree_put_cells(p, boot->memory[i].len, size) : NULL;
-	}
-	if (!p) {
-		log_error("%s: has addresses of %u and sizes of %u cells, which have no room for "
-			  "the guest's memory: give it less", fdt->name, addr, size);
-		return -EINVAL;
-	}
 	snprintf(name, sizeof(name), "memory@%" PRIx64, boot->memory[0].gpa);
 	node = tree_top(fdt, name);
 	if (node < 0)
 		return node;
 	ret = tree_set_string(fdt, node, "device_type", "memory");
-	return ret < 0 ? ret : tree_set(fdt, node, "reg", reg, p - reg);
+	return ret < 0 ? ret : tree_set_reg(fdt, node, boot->memory, boot->n_memory);
 }
 
 /* --- CPUs ---------------------------------------------------------------------------- */

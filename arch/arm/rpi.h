@@ -23,4 +23,13 @@ extern const struct arm_rpi arm_rpi_2b;
  */
 int arm_rpi_patch(struct arm_fdt *fdt, const struct arm_rpi *rpi);
 
+#define ARM_RPI_MAX_VIRTIO 16
+
+/*
+ * Adds nodes for @n virtio-mmio devices where a BCM2836 has nothing, with interrupts that
+ * nothing of the tree uses; other boards' trees stay as they are. Before the machine is
+ * built. 0, or negative errno after one line in the log.
+ */
+int arm_rpi_add_virtio(struct arm_fdt *fdt, unsigned n);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "arch/arm/layout.h"
 #include "arch/arm/machine.h"
+#include "arch/arm/rpi.h"
 #include "vmm/util.h"
 
 #define SEED_LEN 40		/* 8 bytes for kaslr-seed, 32 for rng-seed */
@@ -61,6 +62,43 @@ static int tree_take_cpus(struct vm *vm)
 	return 0;
 }
 
+static int tree_see_slot(void *ctx, const struct arm_fdt_node *node)
+{
+	bool *found = ctx;
+
+	*found |= arm_fdt_is_compatible(node, "brcm,bcm2835-sdhost") ||
+		  arm_fdt_is_compatible(node, "brcm,bcm2835-sdhci");
+	return *found;
+}
+
+static int tree_see_virtio(void *ctx, const struct arm_fdt_node *node)
+{
+	return arm_fdt_is_compatible(node, "virtio,mmio");
+}
+
+/*
+ * A Raspberry Pi has no place for virtio devices: one for each that was asked for, but
+ * for the disk that becomes the card in its slot. A tree that has thought of them stays.
+ */
+static int tree_add_virtio(struct vm *vm)
+{
+	struct arm_fdt *tree = &vm->machine->tree;
+	bool slot = false;
+	unsigned n = 0;
+
+	if (arm_fdt_walk(tree, tree_see_virtio, NULL) > 0)
+		return 0;
+	arm_fdt_walk(tree, tree_see_slot, &slot);
+	for (unsigned i = 0; i < vm->cfg->n_devices; i++) {
+		const struct config_device *dev = &vm->cfg->devices[i];
+		bool card = slot && vm_is_card(dev);
+
+		slot &= !card;
+		n += !card && !dev->by_default;
+	}
+	return arm_rpi_add_virtio(tree, n);
+}
+
 static int tree_open(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
@@ -72,6 +110,7 @@ static int tree_open(struct vm *vm)
 		return -EINVAL;
 	}
 	if ((ret = arm_fdt_open(&m->tree, vm->cfg->dtb)) < 0 ||
+	    (ret = tree_add_virtio(vm)) < 0 ||
 	    (ret = tree_place_ram(vm)) < 0 ||
 	    (ret = tree_take_cpus(vm)) < 0)
 		return ret;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the firmware of a Raspberry Pi writes into a tree. */
+#include <errno.h>
 #include <libfdt.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,9 +94,115 @@ static void case_95_an_alias_without_its_end_is_no_port(void **state)
 	arm_fdt_close(&fdt);
 }
 
+/* --- virtio ------------------------------------------------------------------------------- */
+
+#define BOARD(cells, nodes) \
+	"/ { #address-cells = <" #cells ">; #size-cells = <1>; interrupt-parent = <&intc>;" \
+	" first@0 { compatible = \"x\"; };" \
+	" intc: intc@7e00b200 { compatible = \"brcm,bcm2836-armctrl-ic\"; interrupt-controller;" \
+	" #interrupt-cells = <2>; }; " nodes " };"
+
+struct slots {
+	unsigned n;
+	uint64_t gpa[32];
+	uint32_t bank[32], line[32];
+};
+
+static int see_slot(void *ctx, const struct arm_fdt_node *node)
+{
+	struct slots *s = ctx;
+
+	if (!arm_fdt_is_compatible(node, "virtio,mmio"))
+		return 0;
+	assert_int_equal(node->n_regs, 1);
+	assert_int_equal(node->n_irqs, 1);
+	assert_int_equal(node->irqs[0].n, 2);
+	s->gpa[s->n] = node->regs[0].gpa;
+	s->bank[s->n] = node->irqs[0].cells[0];
+	s->line[s->n++] = node->irqs[0].cells[1];
+	return 0;
+}
+
+static void virtio_slots_are_apart_and_in_order(void **state)
+{
+	struct slots s = { 0 };
+	struct arm_fdt fdt;
+
+	open_dts(&fdt, BOARD(1, ""));
+	assert_int_equal(arm_rpi_add_virtio(&fdt, ARM_RPI_MAX_VIRTIO), 0);
+	arm_fdt_walk(&fdt, see_slot, &s);
+	assert_int_equal(s.n, ARM_RPI_MAX_VIRTIO);
+	for (unsigned i = 1; i < s.n; i++) {
+		assert_int_equal(s.gpa[i], s.gpa[0] + i * 0x200);
+		assert_true(s.bank[i] * 32 + s.line[i] > s.bank[i - 1] * 32 + s.line[i - 1]);
+	}
+	arm_fdt_close(&fdt);
+}
+
+static void virtio_takes_no_interrupt_that_the_board_uses(void **state)
+{
+	struct slots s = { 0 };
+	struct arm_fdt fdt;
+
+	open_dts(&fdt, BOARD(2, "jpeg { compatible = \"y\"; interrupts = <1 4>, <1 6>; };"));
+	assert_int_equal(arm_rpi_add_virtio(&fdt, 2), 0);
+	arm_fdt_walk(&fdt, see_slot, &s);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(s.line[0], 5);
+	assert_int_equal(s.line[1], 7);
+	arm_fdt_close(&fdt);
+}
+
+static void more_virtio_devices_than_there_are_interrupts_are_refused(void **state)
+{
+	struct arm_fdt fdt;
+
+	open_dts(&fdt, BOARD(1, ""));
+	assert_int_equal(arm_rpi_add_virtio(&fdt, ARM_RPI_MAX_VIRTIO + 1), -ENOSPC);
+	arm_fdt_close(&fdt);
+	open_dts(&fdt, BOARD(1, "y { compatible = \"y\"; interrupts = <2 0>; };"));
+	assert_int_equal(arm_rpi_add_virtio(&fdt, ARM_RPI_MAX_VIRTIO), -ENOSPC);
+	assert_int_equal(arm_rpi_add_virtio(&fdt, 1000000), -ENOSPC);
+	arm_fdt_close(&fdt);
+}
+
+static void case_95_a_tree_without_room_for_the_addresses_is_refused(void **state)
+{
+	struct arm_fdt fdt;
+
+	open_dts(&fdt, BOARD(3, ""));
+	assert_int_equal(arm_rpi_add_virtio(&fdt, 1), -EINVAL);
+	arm_fdt_close(&fdt);
+}
+
+static void trees_of_others_and_for_nobody_stay_as_they_are(void **state)
+{
+	struct arm_fdt fdt, was = { 0 };
+
+	open_dts(&fdt, "/ { #address-cells = <1>; #size-cells = <1>; x { compatible = \"x\"; }; };");
+	assert_int_equal(arm_fdt_copy(&was, &fdt), 0);
+	assert_int_equal(arm_rpi_add_virtio(&fdt, 3), 0);
+	assert_int_equal(fdt.size, was.size);
+	assert_memory_equal(fdt.blob, was.blob, was.size);
+	arm_fdt_close(&fdt);
+	arm_fdt_close(&was);
+	open_dts(&fdt, BOARD(1, ""));
+	assert_int_equal(arm_fdt_copy(&was, &fdt), 0);
+	assert_int_equal(arm_rpi_add_virtio(&fdt, 0), 0);
+	assert_int_equal(fdt.size, was.size);
+	assert_memory_equal(fdt.blob, was.blob, was.size);
+	arm_fdt_close(&fdt);
+	arm_fdt_close(&was);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(virtio_slots_are_apart_and_in_order),
+		cmocka_unit_test(virtio_takes_no_interrupt_that_the_board_uses),
+		cmocka_unit_test(more_virtio_devices_than_there_are_interrupts_are_refused),
+		cmocka_unit_test(case_95_a_tree_without_room_for_the_addresses_is_refused),
+		cmocka_unit_test(trees_of_others_and_for_nobody_stay_as_they_are),
 		cmocka_unit_test(the_board_is_named_and_its_port_has_an_address),
 		cmocka_unit_test(what_was_there_is_replaced),
 		cmocka_unit_test(case_95_an_alias_that_leads_nowhere_is_no_port),

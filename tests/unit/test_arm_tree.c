@@ -162,10 +162,77 @@ static void the_guest_sees_its_memory_cpus_and_slots_in_use(void **state)
 	arm_fdt_close(&fdt);
 }
 
+/* --- virtio on a board that knows nothing of it ---------------------------------------------- */
+
+#define PI(nodes) \
+	"/ { #address-cells = <1>; #size-cells = <1>; interrupt-parent = <&intc>; chosen { };" \
+	" intc: intc@3f00b200 { compatible = \"brcm,bcm2836-armctrl-ic\"; interrupt-controller;" \
+	" #interrupt-cells = <2>; reg = <0x3f00b200 0x200>; };" \
+	" local@40000000 { compatible = \"brcm,bcm2836-l1-intc\"; reg = <0x40000000 0x100>; };" \
+	" memory@0 { device_type = \"memory\"; reg = <0 0x1000>; }; " CPUS nodes " };"
+#define SD "mmc@3f202000 { compatible = \"brcm,bcm2835-sdhost\"; reg = <0x3f202000 0x100>; };"
+
+static const struct virtio_model *model_named(const char *name)
+{
+	unsigned i = 0;
+
+	while (strcmp(virtio_models[i]->name, name))
+		i++;
+	return virtio_models[i];
+}
+
+static unsigned slots_of(struct arm_rig *r, const char *tree, const char *const *options)
+{
+	unsigned n;
+
+	r->cfg.n_devices = 0;
+	for (; *options; options += 2) {
+		struct config_device *dev = &r->cfg.devices[r->cfg.n_devices++];
+
+		*dev = (struct config_device){ .model = model_named(options[0]) };
+		if (!strcmp(options[1], "by default"))
+			dev->by_default = true;
+		else if (*options[1])
+			dev->opts = (struct opt_value){ .pairs = { { "bus", options[1] } },
+							.n_pairs = 1 };
+	}
+	assert_int_equal(arm_rig_create(r, tree), 0);
+	assert_int_equal(arm_machine_build(&r->vm), 0);
+	n = r->vm.n_mmio_slots;
+	arm_rig_again(r);
+	r->cfg.n_devices = 0;
+	return n;
+}
+
+#define SLOTS(r, tree, ...) slots_of(r, tree, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void a_raspberry_pi_has_a_slot_for_each_virtio_device_asked_for(void **state)
+{
+	struct arm_rig *r = *state;
+
+	assert_int_equal(SLOTS(r, PI(SD), "rng", "by default", "net", "by default"), 0);
+	assert_int_equal(SLOTS(r, PI(SD), "disk", ""), 0);
+	assert_int_equal(SLOTS(r, PI(SD), "disk", "", "disk", "", "net", ""), 2);
+	assert_int_equal(SLOTS(r, PI(SD), "disk", "mmio", "disk", "", "net", "by default"), 1);
+	assert_int_equal(SLOTS(r, PI(), "disk", ""), 1);
+}
+
+static void a_tree_that_has_slots_gets_no_more(void **state)
+{
+	struct arm_rig *r = *state;
+
+	assert_int_equal(SLOTS(r, PI("v@50000000 { compatible = \"virtio,mmio\";"
+				     " reg = <0x50000000 0x200>; };"),
+			       "rng", "", "net", ""), 1);
+	assert_int_equal(SLOTS(r, TREE(CPUS MEMORY(80000000)), "rng", ""), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(a_raspberry_pi_has_a_slot_for_each_virtio_device_asked_for),
+		T(a_tree_that_has_slots_gets_no_more),
 		T(memory_is_where_the_tree_says_and_as_large_as_asked_for),
 		T(cpus_have_the_numbers_of_the_tree),
 		T(firmware_is_at_0_unless_that_is_memory),
