@@ -38,12 +38,6 @@ struct display_rect {
 	uint32_t x, y, width, height;
 };
 
-enum display_kind {
-	DISPLAY_PIXELS,		/* memory of this process or of the guest */
-	DISPLAY_TEXTURE,	/* a GL texture of the process's shared contexts */
-	DISPLAY_DMABUF,		/* for who has no GL context of ours */
-};
-
 /* Row y of the picture begins at byte @offset + y * @stride of the pieces, one after the other. */
 struct display_pixels {
 	const struct iovec *pieces;	/* none of them empty */
@@ -53,34 +47,48 @@ struct display_pixels {
 	/* Brings the pieces up to date before they are read; NULL: they are. Takes no lock. */
 	void (*refresh)(void *ctx);
 	void *refresh_ctx;
+	/*
+	 * Can be shown to another process as it is: there is one piece, which begins at
+	 * byte @fd_offset of the memfd @fd, the card's, sealed against shrinking.
+	 */
+	bool shared;
+	int fd;
+	uint64_t fd_offset;
 };
 
-struct display_texture {
-	uint32_t id;			/* GL name */
-	uint32_t width, height;		/* of the whole texture */
-	uint32_t x, y;			/* of the picture in it */
-	bool y_0_top;			/* row 0 is the top one */
-};
-
+/* A whole image as file descriptors. Row y of plane p begins at offsets[p] + y * strides[p]. */
 struct display_dmabuf {
-	int fds[DISPLAY_MAX_PLANES];	/* the card's */
-	uint32_t offsets[DISPLAY_MAX_PLANES], strides[DISPLAY_MAX_PLANES];
-	unsigned n_planes;
-	uint64_t modifier;		/* DRM_FORMAT_MOD_... */
-	uint32_t width, height;		/* of the whole buffer */
-	uint32_t x, y;			/* of the picture in it */
-	bool y_0_top;
+	unsigned n_planes;		/* 1 ... DISPLAY_MAX_PLANES */
+	int fds[DISPLAY_MAX_PLANES];	/* the card's, each may be there more than once */
+	uint32_t offsets[DISPLAY_MAX_PLANES], strides[DISPLAY_MAX_PLANES];	/* bytes */
+	uint32_t fourcc;		/* of <libdrm/drm_fourcc.h>; not always the surface's */
+	uint64_t modifier;		/* DRM_FORMAT_MOD_..., _INVALID: the driver knows */
 };
 
+/*
+ * Where a card draws on the GPU: the same picture there, as part of an image. It lasts
+ * as long as the pixels do, and has by the time of a flush() what was drawn before it.
+ */
+struct display_image {
+	uint32_t width, height;		/* of all of it; 0: there is none, the pixels are all */
+	uint32_t x, y;			/* of the picture's top left corner, as the guest counts */
+	bool flipped;			/* the image's first row in memory is the lowest one */
+	uint32_t texture;		/* GL name in contexts of ui/gl.h; 0: none of those */
+	/*
+	 * The image as dma-bufs: exported at the first call, the same at every later one,
+	 * and closed by the card. 0; -ENOTSUP, of this image for good, or another negative
+	 * errno. Takes no lock. NULL: it has no dma-bufs.
+	 */
+	int (*dmabuf)(void *ctx, struct display_dmabuf *out);
+	void *ctx;
+};
+
+/* Pixels can always be had; who has a use for the image should not look at them. */
 struct display_surface {
-	enum display_kind kind;
 	uint32_t fourcc;		/* of <libdrm/drm_fourcc.h>, 32 bits a pixel */
 	uint32_t width, height;		/* of the picture, 1 ... DISPLAY_MAX_SIZE */
-	union {
-		struct display_pixels pixels;	/* all in range: checked by the card */
-		struct display_texture texture;
-		struct display_dmabuf dmabuf;
-	};
+	struct display_pixels pixels;	/* all in range: checked by the card */
+	struct display_image image;
 };
 
 /*
