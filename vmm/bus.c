@@ -55,6 +55,18 @@ static void bus_hook_doorbells(struct bus *bus, const struct io_region *r,
 	}
 }
 
+/* Memory of @r to the hook, or back. The kernel refuses what lies over other memory. */
+static void bus_hook_memory(struct bus *bus, struct io_region *r, bool map)
+{
+	if (!bus->hook || !bus->hook->map || !r->memory)
+		return;
+	if (map)
+		r->served = bus->hook->map(bus->hook_ctx, r) == 0;
+	else if (r->served)
+		bus->hook->unmap(bus->hook_ctx, r);
+	r->served &= map;
+}
+
 static bool bus_holds(const struct bus *bus, uint64_t base, uint64_t len)
 {
 	uint64_t last;
@@ -86,14 +98,24 @@ int bus_add(struct bus *bus, struct io_region *region, uint64_t base)
 	bus->regions[pos] = region;
 	bus->n_regions++;
 	bus_hook_doorbells(bus, region, region, true);
+	bus_hook_memory(bus, region, true);
 	pthread_mutex_unlock(&bus->lock);
 	return 0;
+}
+
+/* Memory that lay over other memory, and did not get a place, may have one now. */
+static void bus_hook_rest(struct bus *bus)
+{
+	for (unsigned i = 0; i < bus->n_regions; i++)
+		if (!bus->regions[i]->served)
+			bus_hook_memory(bus, bus->regions[i], true);
 }
 
 static void bus_take_out(struct bus *bus, unsigned pos)
 {
 	struct io_region *region = bus->regions[pos];
 
+	bus_hook_memory(bus, region, false);
 	bus_hook_doorbells(bus, region, region, false);
 	bus->n_regions--;
 	memmove(&bus->regions[pos], &bus->regions[pos + 1],
@@ -101,6 +123,8 @@ static void bus_take_out(struct bus *bus, unsigned pos)
 	for (unsigned i = pos; i < bus->n_regions; i++)
 		bus_hook_doorbells(bus, bus->regions[i], region, true);
 	region->mapped = false;
+	if (region->memory)
+		bus_hook_rest(bus);
 }
 
 void bus_remove(struct bus *bus, struct io_region *region)
@@ -115,12 +139,16 @@ void bus_remove(struct bus *bus, struct io_region *region)
 void bus_set_hook(struct bus *bus, const struct bus_hook *hook, void *ctx)
 {
 	pthread_mutex_lock(&bus->lock);
-	for (unsigned i = 0; i < bus->n_regions; i++)
+	for (unsigned i = 0; i < bus->n_regions; i++) {
 		bus_hook_doorbells(bus, bus->regions[i], bus->regions[i], false);
+		bus_hook_memory(bus, bus->regions[i], false);
+	}
 	bus->hook = hook;
 	bus->hook_ctx = ctx;
-	for (unsigned i = 0; i < bus->n_regions; i++)
+	for (unsigned i = 0; i < bus->n_regions; i++) {
 		bus_hook_doorbells(bus, bus->regions[i], bus->regions[i], true);
+		bus_hook_memory(bus, bus->regions[i], true);
+	}
 	pthread_mutex_unlock(&bus->lock);
 }
 
@@ -191,4 +219,25 @@ bool bus_write(struct bus *bus, uint64_t addr, unsigned size, uint64_t value)
 	if (r->lock)
 		pthread_mutex_unlock(r->lock);
 	return true;
+}
+
+bool bus_repair(struct bus *bus)
+{
+	bool any = false;
+
+	for (unsigned i = 0;; i++) {
+		struct io_region *r = NULL;
+
+		/* Its device takes locks of its own, which come before the bus's. */
+		pthread_mutex_lock(&bus->lock);
+		if (i < bus->n_regions)
+			r = bus->regions[i];
+		pthread_mutex_unlock(&bus->lock);
+		if (!r)
+			return any;
+		if (!r->memory || !r->repair)
+			continue;
+		r->repair(r->dev);
+		any = true;
+	}
 }

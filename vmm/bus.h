@@ -10,9 +10,13 @@
  * that does not lie wholly in one region reads all ones and writes nothing
  * (case 36).
  *
+ * A region may be memory (@memory): where the bus has a hook the kernel then
+ * serves its accesses, and the handlers see those for which that failed.
+ *
  * Regions may overlap, since a guest may move a BAR anywhere (case 29): the
  * lower prio wins, among equals the one that was added first. RAM always wins
- * over both buses, since such accesses never leave the vCPU.
+ * over both buses, since such accesses never leave the vCPU; so does a region of
+ * memory that the kernel serves.
  *
  * A region that is removed can still be in a call on another vCPU when
  * bus_remove() returns; devices live as long as the VM, so that is harmless.
@@ -57,20 +61,33 @@ struct io_region {
 	pthread_mutex_t *lock;			/* held around ops; may be NULL */
 	const struct io_doorbell *doorbells;	/* fixed while on a bus */
 	unsigned n_doorbells;
+	/*
+	 * len bytes of this process, whole pages, or NULL. Fixed and mapped while on a
+	 * bus; what is mapped there may change at any time.
+	 */
+	void *memory;
+	/*
+	 * Some of @memory may be gone, without which a vCPU cannot go on: puts something
+	 * else there. A vCPU thread, no lock held. NULL: it is there to stay.
+	 */
+	void (*repair)(void *dev);
 
 	/* owned by the bus */
 	uint64_t base;
 	bool mapped;
+	bool served;		/* memory: the hook has it */
 };
 
 /*
- * Lets the kernel serve doorbells. Called with the bus lock held, and only for
- * doorbells that no other region hides, so that it makes no difference to the
- * guest.
+ * Lets the kernel serve doorbells and memory. Called with the bus lock held, and
+ * only for doorbells that no other region hides, so that it makes no difference
+ * to the guest. unmap() returns when the kernel has let go of the memory.
  */
 struct bus_hook {
 	int (*bind)(void *ctx, uint64_t addr, const struct io_doorbell *db);
 	void (*unbind)(void *ctx, uint64_t addr, const struct io_doorbell *db);
+	int (*map)(void *ctx, const struct io_region *region);		/* may be NULL... */
+	void (*unmap)(void *ctx, const struct io_region *region);	/* ...and then both */
 };
 
 struct bus {
@@ -95,7 +112,7 @@ int bus_add(struct bus *bus, struct io_region *region, uint64_t base);
 void bus_remove(struct bus *bus, struct io_region *region);
 
 /*
- * Hands all doorbells, present and future, to @hook; NULL takes them back.
+ * Hands all doorbells and memory, present and future, to @hook; NULL takes them back.
  * A doorbell whose bind() fails keeps working by way of bus_write().
  */
 void bus_set_hook(struct bus *bus, const struct bus_hook *hook, void *ctx);
@@ -106,5 +123,8 @@ void bus_set_hook(struct bus *bus, const struct bus_hook *hook, void *ctx);
  */
 bool bus_read(struct bus *bus, uint64_t addr, unsigned size, uint64_t *value);
 bool bus_write(struct bus *bus, uint64_t addr, unsigned size, uint64_t value);
+
+/* A vCPU met memory that is not there: false when no region has any that could be gone. */
+bool bus_repair(struct bus *bus);
 
 #endif

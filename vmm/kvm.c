@@ -448,5 +448,56 @@ static void kvm_pio_unbind(void *ctx, uint64_t addr, const struct io_doorbell *d
 	kvm_ioeventfd(ctx, addr, db, KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
-const struct bus_hook kvm_mmio_hook = { .bind = kvm_mmio_bind, .unbind = kvm_mmio_unbind };
+/* --- memory on the bus ----------------------------------------------------------- */
+
+static int kvm_set_window(struct kvm *kvm, unsigned n, const struct io_region *r)
+{
+	struct kvm_userspace_memory_region slot = { .slot = GMEM_MAX_REGIONS + n };
+
+	if (r) {
+		slot.guest_phys_addr = r->base;
+		slot.memory_size = r->len;
+		slot.userspace_addr = (uintptr_t)r->memory;
+	}
+	return ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0 ? -errno : 0;
+}
+
+/* What a guest has put over its RAM, or where no CPU can reach, the kernel refuses. */
+static int kvm_window_map(void *ctx, const struct io_region *r)
+{
+	struct kvm *kvm = ctx;
+	unsigned n = 0;
+	int ret;
+
+	while (n < KVM_MAX_WINDOWS && kvm->windows[n])
+		n++;
+	if (kvm->vm_fd < 0)
+		return -ENODEV;
+	ret = n < KVM_MAX_WINDOWS ? kvm_set_window(kvm, n, r) : -ENOSPC;
+	if (ret == 0)
+		kvm->windows[n] = r;
+	else
+		log_guest(&kvm->rate, "%s: no memory at %#llx: %s", r->name,
+			  (unsigned long long)r->base, strerror(-ret));
+	return ret;
+}
+
+static void kvm_window_unmap(void *ctx, const struct io_region *r)
+{
+	struct kvm *kvm = ctx;
+
+	for (unsigned n = 0; n < KVM_MAX_WINDOWS; n++) {
+		if (kvm->windows[n] != r)
+			continue;
+		kvm_set_window(kvm, n, NULL);
+		kvm->windows[n] = NULL;
+	}
+}
+
+const struct bus_hook kvm_mmio_hook = {
+	.bind = kvm_mmio_bind,
+	.unbind = kvm_mmio_unbind,
+	.map = kvm_window_map,
+	.unmap = kvm_window_unmap,
+};
 const struct bus_hook kvm_pio_hook = { .bind = kvm_pio_bind, .unbind = kvm_pio_unbind };

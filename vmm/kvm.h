@@ -21,6 +21,7 @@
 
 #define KVM_MAX_MSI_ROUTES 256
 #define KVM_MAX_WIRED_ROUTES 64
+#define KVM_MAX_WINDOWS 16	/* regions of memory on the bus */
 
 struct kvm_msi_route {
 	bool used;
@@ -48,6 +49,8 @@ struct kvm {
 	struct kvm_irq_routing_entry wired[KVM_MAX_WIRED_ROUTES];
 	unsigned n_wired, first_msi_gsi;
 	struct kvm_msi_route msi[KVM_MAX_MSI_ROUTES];
+	/* slot GMEM_MAX_REGIONS + n is memory of this region; NULL: free. The bus's lock. */
+	const struct io_region *windows[KVM_MAX_WINDOWS];
 	struct kvm_msi_frame frame;	/* set by the architecture before the first VM */
 	bool msi_devid;		/* this VM's messages name their sender */
 	struct log_rate rate;

@@ -14,6 +14,7 @@
 
 #define VCPU_SIGNAL SIGRTMIN
 #define VCPU_STACK_SIZE (256 * KiB)
+#define VCPU_MAX_FAULTS 8
 
 const char *vcpu_exit_name(unsigned reason)
 {
@@ -243,9 +244,19 @@ static void vcpu_count(struct vcpu *vcpu)
 			      memory_order_relaxed);
 }
 
+/*
+ * Whether KVM_RUN can be tried again though memory behind a guest address was not
+ * there: another process may have taken away what it had lent.
+ */
+static bool vcpu_repaired(struct vcpu *vcpu, unsigned *faults)
+{
+	return errno == EFAULT && ++*faults < VCPU_MAX_FAULTS && bus_repair(&vcpu->vm->mmio);
+}
+
 static void vcpu_loop(struct vcpu *vcpu)
 {
 	bool kicked = true;
+	unsigned faults = 0;	/* in a row */
 
 	while (!vcpu->stop) {
 		int ret;
@@ -265,11 +276,14 @@ static void vcpu_loop(struct vcpu *vcpu)
 			__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 			continue;
 		}
+		if (ret < 0 && vcpu_repaired(vcpu, &faults))
+			continue;
 		if (ret < 0) {
 			log_error("vCPU %u: KVM_RUN: %m", vcpu->id);
 			vcpu_fail(vcpu, VM_END_KVM_ERROR);
 			return;
 		}
+		faults = 0;
 		vcpu_count(vcpu);
 		if (!vcpu_handle_exit(vcpu))
 			return;

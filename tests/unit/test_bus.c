@@ -366,7 +366,7 @@ static void hook_unbind(void *ctx, uint64_t addr, const struct io_doorbell *db)
 		}
 }
 
-static const struct bus_hook hook_ops = { hook_bind, hook_unbind };
+static const struct bus_hook hook_ops = { .bind = hook_bind, .unbind = hook_unbind };
 
 /* The device whose doorbell the kernel would ring for a write to @addr. */
 static const struct dev *rings(const struct hook *h, uint64_t addr)
@@ -557,6 +557,113 @@ static void region_lock_is_held_and_removal_during_access_is_clean(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- memory ---------------------------------------------------------------------- */
+
+/* A kernel that has memory: no two regions of it over each other, like KVM. */
+static int memory_map(void *ctx, const struct io_region *r)
+{
+	const struct io_region **slots = ctx;
+
+	for (unsigned i = 0; i < HOOK_MAX; i++)
+		if (slots[i] && ranges_overlap(slots[i]->base, slots[i]->len, r->base, r->len))
+			return -EEXIST;
+	for (unsigned i = 0; i < HOOK_MAX; i++) {
+		if (slots[i])
+			continue;
+		slots[i] = r;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static void memory_unmap(void *ctx, const struct io_region *r)
+{
+	const struct io_region **slots = ctx;
+
+	for (unsigned i = 0; i < HOOK_MAX; i++) {
+		if (slots[i] != r)
+			continue;
+		slots[i] = NULL;
+		return;
+	}
+	fail_msg("memory was taken back that was never given");
+}
+
+static const struct bus_hook memory_ops = { hook_bind, hook_unbind, memory_map, memory_unmap };
+
+static void add_memory(struct dev *dev)
+{
+	static char bytes[0x1000];
+
+	dev->region.memory = bytes;
+}
+
+static void hook_gets_memory_that_is_there_and_that_comes(void **state)
+{
+	const struct io_region *slots[HOOK_MAX] = { NULL };
+	struct dev a = make(1, 0x1000, IO_PRIO_BAR), b = make(2, 0x1000, IO_PRIO_BAR);
+	struct bus *bus = *state;
+
+	add_memory(&a);
+	add_memory(&b);
+	add(bus, &a, 0x1000);
+	bus_set_hook(bus, &memory_ops, slots);
+	assert_ptr_equal(slots[0], &a.region);
+	add(bus, &b, 0x2000);
+	assert_ptr_equal(slots[1], &b.region);
+	bus_remove(bus, &a.region);
+	assert_null(slots[0]);
+	bus_set_hook(bus, NULL, NULL);
+	assert_null(slots[1]);
+	bus_remove(bus, &b.region);
+}
+
+static void case_29_memory_over_memory_waits_for_its_place(void **state)
+{
+	const struct io_region *slots[HOOK_MAX] = { NULL };
+	struct dev a = make(1, 0x1000, IO_PRIO_BAR), b = make(2, 0x1000, IO_PRIO_BAR);
+	struct bus *bus = *state;
+	uint64_t value;
+
+	add_memory(&a);
+	add_memory(&b);
+	bus_set_hook(bus, &memory_ops, slots);
+	add(bus, &a, 0x1000);
+	add(bus, &b, 0x1800);
+	assert_null(slots[1]);
+	/* Where the first does not hide it, its handlers answer. */
+	assert_true(bus_read(bus, 0x2000, 4, &value));
+	assert_int_equal(value, 0x22222222);
+	bus_remove(bus, &a.region);
+	assert_ptr_equal(slots[0], &b.region);
+	bus_remove(bus, &b.region);
+	assert_null(slots[0]);
+	bus_set_hook(bus, NULL, NULL);
+}
+
+static void count_repair(void *dev)
+{
+	((struct dev *)dev)->writes++;
+}
+
+static void case_77_memory_that_is_gone_is_repaired_by_its_owner(void **state)
+{
+	struct dev a = make(1, 0x1000, IO_PRIO_BAR), b = make(2, 0x1000, IO_PRIO_BAR);
+	struct bus *bus = *state;
+
+	add_memory(&a);
+	add_memory(&b);
+	add(bus, &a, 0x1000);
+	assert_false(bus_repair(bus));
+	b.region.repair = count_repair;
+	add(bus, &b, 0x2000);
+	assert_true(bus_repair(bus));
+	assert_int_equal(b.writes, 1);
+	bus_remove(bus, &b.region);
+	assert_false(bus_repair(bus));
+	bus_remove(bus, &a.region);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -578,6 +685,9 @@ int main(void)
 		T(doorbell_that_the_hook_refuses_still_kicks),
 		T(case_29_hidden_doorbells_are_not_the_kernels),
 		T(case_29_doorbells_at_one_address_take_turns),
+		T(hook_gets_memory_that_is_there_and_that_comes),
+		T(case_29_memory_over_memory_waits_for_its_place),
+		T(case_77_memory_that_is_gone_is_repaired_by_its_owner),
 		T(hook_set_late_gets_no_hidden_doorbell),
 		T(region_lock_is_held_and_removal_during_access_is_clean),
 	};

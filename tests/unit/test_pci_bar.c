@@ -483,7 +483,7 @@ static void hook_unbind(void *ctx, uint64_t addr, const struct io_doorbell *db)
 	((struct hook_count *)ctx)->bound--;
 }
 
-static const struct bus_hook hook = { hook_bind, hook_unbind };
+static const struct bus_hook hook = { .bind = hook_bind, .unbind = hook_unbind };
 
 struct accessor {
 	struct pci_guest *g;
