@@ -44,7 +44,7 @@ static void fake_set(void *ctx, unsigned n, const struct display_surface *s)
 {
 	struct fake_output *out = &((struct fake_display *)ctx)->outputs[n];
 
-	must(n < DISPLAY_MAX_OUTPUTS && s->kind == DISPLAY_PIXELS);
+	must(n < DISPLAY_MAX_OUTPUTS);
 	must(surface_format_valid(s->fourcc));
 	must(s->width == out->mode_width && s->height == out->mode_height);
 	must(s->width >= 1 && s->width <= DISPLAY_MAX_SIZE && s->height >= 1 &&

@@ -235,8 +235,7 @@ static int fake_surface(struct gpu_renderer *r, struct gpu_resource *res,
 			const struct gpu_scanout_view *view, struct display_surface *out)
 {
 	*out = (struct display_surface){
-		.kind = DISPLAY_PIXELS, .fourcc = view->fourcc, .width = view->rect.width,
-		.height = view->rect.height,
+		.fourcc = view->fourcc, .width = view->rect.width, .height = view->rect.height,
 		.pixels = { .pieces = res->iov, .n_pieces = res->n_iov, .stride = view->stride },
 	};
 	return take_error(r);

@@ -82,7 +82,7 @@ static void screen_check(const struct vga_rig *r, const struct display_surface *
 {
 	const struct display_pixels *px = &s->pixels;
 
-	must(s->kind == DISPLAY_PIXELS && surface_format_valid(s->fourcc));
+	must(surface_format_valid(s->fourcc));
 	must(s->width == r->width && s->height == r->height);
 	must(px->n_pieces == 1 && px->stride >= 4 * s->width);
 	must(px->pieces->iov_base == r->vram || px->pieces->iov_base == r->canvas);

@@ -169,8 +169,6 @@ static const char *shot_obstacle(const struct control_seat *s, const struct pict
 		return "the descriptor is not one of a plain file";
 	if (!picture->shown)
 		return "the output shows no picture";
-	if (picture->surface.kind != DISPLAY_PIXELS)
-		return "the picture is not in memory";
 	if (s->n_shots == CONTROL_MAX_SHOTS)
 		return "too many screenshots at the same time";
 	return NULL;

@@ -54,7 +54,6 @@ static int gpu_2d_surface(struct gpu_renderer *r, struct gpu_resource *res,
 	if (blob && !res->n_iov)	/* its memory was taken away */
 		return -EINVAL;
 	*out = (struct display_surface){
-		.kind = DISPLAY_PIXELS,
 		.fourcc = view->fourcc,
 		.width = view->rect.width,
 		.height = view->rect.height,

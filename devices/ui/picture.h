@@ -28,7 +28,7 @@ void picture_cursor_move(struct picture *p, int32_t x, int32_t y);
 
 /*
  * Row @y as DRM_FORMAT_XRGB8888 with the pointer drawn into it, surface.width
- * pixels to @row. The surface is one of DISPLAY_PIXELS and shown.
+ * pixels to @row. The picture is shown.
  */
 void picture_row(const struct picture *p, uint32_t y, uint32_t *row);
 

@@ -100,8 +100,6 @@ int screenshot_write(const struct picture *p, int fd)
 
 	if (!p->shown)
 		return -ENODATA;
-	if (p->surface.kind != DISPLAY_PIXELS)
-		return -ENOTSUP;
 	shot.row = malloc(4ull * p->surface.width);
 	png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &shot, shot_error, shot_warning);
 	info = png ? png_create_info_struct(png) : NULL;

@@ -7,8 +7,8 @@
 
 /*
  * Writes @p to @fd from where that stands. 0; -ENODATA when nothing is shown,
- * -ENOTSUP when it is not memory, -ENOMEM, or the errno of write(2), and then
- * part of a file may have been written.
+ * -ENOMEM, or the errno of write(2), and then part of a file may have been
+ * written.
  */
 int screenshot_write(const struct picture *p, int fd);
 

@@ -59,7 +59,7 @@ const void *surface_ptr(const struct display_surface *s, uint32_t y, uint32_t ro
 	uint64_t len = (uint64_t)(rows - 1) * px->stride + 4ull * s->width;
 	const struct iovec *piece = px->pieces;
 
-	assert(s->kind == DISPLAY_PIXELS && rows && range_fits(y, rows, s->height));
+	assert(rows && range_fits(y, rows, s->height));
 	surface_refresh(px);
 	while (off >= piece->iov_len)
 		off -= piece++->iov_len;
@@ -78,7 +78,7 @@ void surface_read(const struct display_surface *s, const struct display_rect *r,
 		.rows = r->height,
 	};
 
-	assert(s->kind == DISPLAY_PIXELS && range_fits(r->x, r->width, s->width) &&
+	assert(range_fits(r->x, r->width, s->width) &&
 	       range_fits(r->y, r->height, s->height));
 	surface_refresh(px);
 	iov_read_rows(px->pieces, px->n_pieces, &from, dst, dst_stride);

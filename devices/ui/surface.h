@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading surfaces of DISPLAY_PIXELS: by rectangle, by row, in any of the eight
+ * Reading surfaces: by rectangle, by row, in any of the eight
  * formats. What is read lies in guest memory or is a host's copy of it; nothing
  * is kept. Pure but for that; the display's thread.
  */

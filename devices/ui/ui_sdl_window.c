@@ -185,7 +185,7 @@ static void make_texture(struct ui_window *w)
 	const struct display_surface *s = &w->picture.surface;
 
 	drop_texture(w);
-	if (s->kind == DISPLAY_PIXELS && fits_account(w))
+	if (fits_account(w))
 		w->texture = sdl->CreateTexture(w->renderer, sdl_format(s->fourcc),
 						SDL_TEXTUREACCESS_STREAMING, s->width, s->height);
 	if (!w->texture) {
@@ -308,7 +308,7 @@ static void window_set(void *ctx, unsigned output, const struct display_surface 
 	if (!w)
 		return;
 	picture_set(&w->picture, surface);
-	if (w->texture && surface->kind == DISPLAY_PIXELS && w->fourcc == surface->fourcc &&
+	if (w->texture && w->fourcc == surface->fourcc &&
 	    w->width == surface->width && w->height == surface->height)
 		return;
 	make_texture(w);

@@ -70,7 +70,7 @@ static void paint_set(struct vga_card *c)
 	const struct vga_mode *m = &p->mode;
 	const struct display *d = &c->config.display;
 	struct display_surface s = {
-		.kind = DISPLAY_PIXELS, .width = m->width, .height = m->height,
+		.width = m->width, .height = m->height,
 		.pixels = { .pieces = &p->piece, .n_pieces = 1 },
 	};
 

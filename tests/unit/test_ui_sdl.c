@@ -133,7 +133,7 @@ static void paint(struct t *t)
 static void show(struct t *t)
 {
 	t->surface = (struct display_surface){
-		.kind = DISPLAY_PIXELS, .fourcc = DRM_FORMAT_XRGB8888, .width = W, .height = H,
+		.fourcc = DRM_FORMAT_XRGB8888, .width = W, .height = H,
 		.pixels = { .pieces = &t->piece, .n_pieces = 1, .stride = 4 * W },
 	};
 	t->d.ops->set(t->d.ctx, 0, &t->surface);

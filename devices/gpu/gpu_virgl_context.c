@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Contexts: programs of the guest that draw, and the fences that say how far they are. */
+#include "devices/gpu/gpu_virgl_impl.h"
+
+#if GPU_VIRGL_BUILT
+
+#include <string.h>
+
+#include "devices/gpu/virgl_stream.h"
+
+int gpu_virgl_ctx_create(struct gpu_renderer *r, uint32_t ctx_id, uint32_t capset, const char *name)
+{
+	struct gpu_virgl *v = virgl_of(r);
+
+	if (!capset)
+		capset = v->capsets[v->n_capsets - 1];
+	return virgl_error(v->lib.context_create_with_flags(ctx_id, capset, strlen(name), name));
+}
+
+void gpu_virgl_ctx_destroy(struct gpu_renderer *r, uint32_t ctx_id)
+{
+	struct gpu_virgl *v = virgl_of(r);
+
+	virgl_begin(v);
+	v->lib.context_destroy(ctx_id);
+	virgl_end(v, 0);
+}
+
+int gpu_virgl_ctx_attach(struct gpu_renderer *r, uint32_t ctx_id, struct gpu_resource *res)
+{
+	virgl_of(r)->lib.ctx_attach_resource(ctx_id, res->id);
+	return 0;
+}
+
+int gpu_virgl_ctx_detach(struct gpu_renderer *r, uint32_t ctx_id, struct gpu_resource *res)
+{
+	virgl_of(r)->lib.ctx_detach_resource(ctx_id, res->id);
+	return 0;
+}
+
+int gpu_virgl_submit(struct gpu_renderer *r, uint32_t ctx_id, void *commands, size_t len)
+{
+	struct gpu_virgl *v = virgl_of(r);
+
+	if (!virgl_stream_valid(commands, len / 4))
+		return -EINVAL;
+	virgl_begin(v);
+	return virgl_end(v, v->lib.submit_cmd(commands, ctx_id, len / 4));
+}
+
+int gpu_virgl_fence(struct gpu_renderer *r, const struct gpu_fence *fence)
+{
+	struct gpu_virgl *v = virgl_of(r);
+	int ret;
+
+	if (fence->ctx_id && !v->lib.context_create_fence)
+		return -ENOTSUP;
+	if (fence->ctx_id)
+		return virgl_error(v->lib.context_create_fence(fence->ctx_id,
+						VIRGL_RENDERER_FENCE_FLAG_MERGEABLE,
+						fence->ring_idx, fence->seq));
+	ret = virgl_error(v->lib.create_fence((int)(uint32_t)fence->seq, 0));
+	if (ret < 0)
+		return ret;
+	if (!v->open_fence)
+		watchdog_begin(v->dog, WATCHDOG_FENCE);
+	v->last_fence = fence->seq;
+	v->open_fence = true;
+	return 0;
+}
+
+/* Of a number's lower half, which is all that the library keeps, the last that it may be. */
+void gpu_virgl_write_fence(void *cookie, uint32_t low)
+{
+	struct gpu_virgl *v = cookie;
+	const struct gpu_fence fence = {
+		.seq = v->last_fence - (uint32_t)((uint32_t)v->last_fence - low),
+	};
+
+	v->open_fence = fence.seq != v->last_fence;
+	if (v->open_fence)
+		watchdog_begin(v->dog, WATCHDOG_FENCE);
+	else
+		watchdog_end(v->dog, WATCHDOG_FENCE);
+	v->base.host.fence_done(v->base.host.ctx, &fence);
+}
+
+void gpu_virgl_write_context_fence(void *cookie, uint32_t ctx_id, uint32_t ring_idx, uint64_t seq)
+{
+	struct gpu_virgl *v = cookie;
+	const struct gpu_fence fence = { .ctx_id = ctx_id, .ring_idx = ring_idx, .seq = seq };
+
+	v->base.host.fence_done(v->base.host.ctx, &fence);
+}
+
+int gpu_virgl_poll_fd(struct gpu_renderer *r)
+{
+	return virgl_of(r)->lib.get_poll_fd();
+}
+
+void gpu_virgl_poll(struct gpu_renderer *r)
+{
+	virgl_of(r)->lib.poll();
+}
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* virglrenderer, loaded and started on a GPU or without one. */
+#include "devices/gpu/gpu_virgl_impl.h"
+
+#if GPU_VIRGL_BUILT
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/dynlib.h"
+#include "vmm/log.h"
+
+#define VIRGL_SONAME "libvirglrenderer.so.1"
+#define FIRST_RENDERNODE 128
+#define RENDERNODES 64
+
+static int virgl_get_drm_fd(void *cookie)
+{
+	const struct gpu_virgl *v = cookie;
+
+	return v->rendernode ? open(v->rendernode, O_RDWR | O_CLOEXEC) : -1;
+}
+
+/* What the library says, of which lines have an end that ours bring themselves. */
+__attribute__((format(printf, 3, 0)))
+static void virgl_text(char *text, size_t len, const char *fmt, va_list ap)
+{
+	vsnprintf(text, len, fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+}
+
+__attribute__((format(printf, 1, 0)))
+static void virgl_says_of_gl(const char *fmt, va_list ap)
+{
+	char text[200];
+
+	virgl_text(text, sizeof(text), fmt, ap);
+	log_debug("virglrenderer: %s", text);
+}
+
+/* The library is one for the process, and a call does not say whose it is. */
+__attribute__((format(printf, 1, 0)))
+static void virgl_says_of_guest(const char *fmt, va_list ap)
+{
+	static struct log_rate rate;
+	char text[200];
+
+	virgl_text(text, sizeof(text), fmt, ap);
+	log_guest(&rate, "virglrenderer: %s", text);
+}
+
+static void virgl_listen(struct gpu_virgl *v, virgl_debug_callback_type says)
+{
+	if (v->lib.set_debug_callback)
+		v->lib.set_debug_callback(says);
+}
+
+static int virgl_load(struct virgl_lib *lib, char *why, size_t len)
+{
+	const struct dynlib_symbol symbols[] = {
+#define VIRGL_SYMBOL(name) { "virgl_renderer_" #name, &lib->name },
+		VIRGL_FUNCTIONS(VIRGL_SYMBOL)
+#undef VIRGL_SYMBOL
+	};
+	const struct dynlib_symbol fences[] = {
+		{ "virgl_renderer_context_create_fence", &lib->context_create_fence },
+	};
+	const struct dynlib_symbol says[] = {
+		{ "virgl_set_debug_callback", &lib->set_debug_callback },
+	};
+	const char *missing;
+	int ret = dynlib_load(VIRGL_SONAME, symbols, ARRAY_SIZE(symbols), &missing);
+
+	if (ret < 0 && missing)
+		snprintf(why, len, "%s has no %s: older than 0.10", VIRGL_SONAME, missing);
+	else if (ret < 0)
+		snprintf(why, len, "%s; install libvirglrenderer1", dlerror());
+	if (ret < 0)
+		return ret;
+	dynlib_load(VIRGL_SONAME, fences, 1, &missing);
+	dynlib_load(VIRGL_SONAME, says, 1, &missing);
+	return 0;
+}
+
+static int virgl_init_on(struct gpu_virgl *v, const char *rendernode)
+{
+	int flags = VIRGL_RENDERER_USE_EGL | VIRGL_RENDERER_THREAD_SYNC;
+
+	v->callbacks = (struct virgl_renderer_callbacks){
+		.version = v->lib.context_create_fence ? 3 : 2,
+		.write_fence = gpu_virgl_write_fence,
+		.get_drm_fd = rendernode ? virgl_get_drm_fd : NULL,
+		.write_context_fence = gpu_virgl_write_context_fence,
+	};
+	v->rendernode = rendernode;
+	if (!rendernode)
+		flags |= VIRGL_RENDERER_USE_SURFACELESS;
+	return v->lib.init(v, flags, &v->callbacks);
+}
+
+/* GL, as far as who draws can be asked for it; the library's context is the current one. */
+static const char *gl_string(unsigned name)
+{
+	const unsigned char *(*get_string)(unsigned) = NULL;
+	void *(*get_address)(const char *) = NULL;
+	const struct dynlib_symbol egl[] = { { "eglGetProcAddress", &get_address } };
+	const char *missing, *text = NULL;
+	void *address;
+
+	if (dynlib_load("libEGL.so.1", egl, 1, &missing) == 0) {
+		address = get_address("glGetString");
+		memcpy(&get_string, &address, sizeof(address));
+	}
+	if (get_string)
+		text = (const char *)get_string(name);
+	return text ? text : "unknown";
+}
+
+#define GL_RENDERER 0x1f01
+#define GL_VERSION 0x1f02
+
+static void virgl_say_what_draws(struct gpu_virgl *v, const char *rendernode)
+{
+	v->lib.force_ctx_0();
+	log_msg(LOG_WARN, "--gpu virgl: %s, OpenGL %s%s%s", gl_string(GL_RENDERER),
+		gl_string(GL_VERSION), rendernode ? ", " : "", rendernode ? rendernode : "");
+}
+
+/* The first node that the library takes; else none, which is what Mesa chooses by itself. */
+static int virgl_init_any(struct gpu_virgl *v)
+{
+	char node[32];
+
+	for (unsigned i = 0; i < RENDERNODES; i++) {
+		snprintf(node, sizeof(node), "/dev/dri/renderD%u", FIRST_RENDERNODE + i);
+		if (access(node, R_OK | W_OK) == 0 && virgl_init_on(v, node) == 0) {
+			virgl_say_what_draws(v, node);
+			return 0;
+		}
+	}
+	if (virgl_init_on(v, NULL) != 0)
+		return -ENODEV;
+	virgl_say_what_draws(v, NULL);
+	return 0;
+}
+
+static int virgl_init(struct gpu_virgl *v, const char *rendernode, char *why, size_t len)
+{
+	int ret;
+
+	if (!rendernode) {
+		ret = virgl_init_any(v);
+		if (ret < 0)
+			snprintf(why, len, "no OpenGL by EGL, neither on /dev/dri/renderD* nor "
+				 "without a GPU; install libegl1 libegl-mesa0 libgl1-mesa-dri");
+		return ret;
+	}
+	if (access(rendernode, R_OK | W_OK) < 0) {
+		ret = -errno;
+		snprintf(why, len, "%.100s: %s", rendernode, strerror(-ret));
+		return ret;
+	}
+	if (virgl_init_on(v, rendernode) != 0) {
+		snprintf(why, len, "%.100s: no OpenGL by GBM and EGL; install libgbm1 "
+			 "libegl-mesa0 libgl1-mesa-dri", rendernode);
+		return -ENODEV;
+	}
+	virgl_say_what_draws(v, rendernode);
+	return 0;
+}
+
+int gpu_virgl_lib_open(struct gpu_virgl *v, const char *rendernode, char *why, size_t len)
+{
+	int ret = virgl_load(&v->lib, why, len);
+
+	if (ret < 0)
+		return ret;
+	virgl_listen(v, virgl_says_of_gl);
+	ret = virgl_init(v, rendernode, why, len);
+	if (ret == 0)
+		virgl_listen(v, virgl_says_of_guest);
+	return ret;
+}
+
+#endif
