@@ -50,29 +50,41 @@ static int gmem_create_fd(uint64_t size)
 }
 
 /*
- * Address space of @len bytes from a multiple of GMEM_HUGE_PAGE on: guest and
- * host addresses then agree below that, without which nothing can be mapped by
- * huge pages. MAP_FAILED when there is none.
+ * Address space of @len bytes where guest and host addresses agree below
+ * GMEM_HUGE_PAGE, without which nothing can be mapped by huge pages. MAP_FAILED
+ * when there is none.
  */
-static void *gmem_reserve(uint64_t len)
+static void *gmem_reserve(uint64_t gpa, uint64_t len)
 {
 	uint64_t size = len + GMEM_HUGE_PAGE, head;
 	char *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return p;
-	head = -(uintptr_t)p & (GMEM_HUGE_PAGE - 1);
+	head = (gpa - (uintptr_t)p) & (GMEM_HUGE_PAGE - 1);
 	if (head)
 		munmap(p, head);
 	munmap(p + head + len, size - head - len);
 	return p + head;
 }
 
+/*
+ * Where a range goes that is put behind @end bytes of the memfd: for huge pages
+ * file, guest and host have to agree, so that a guest whose RAM has a hole for VGA
+ * has one in its file.
+ */
+static uint64_t gmem_offset(const struct gmem_range *range, uint64_t end)
+{
+	if (range->len < GMEM_HUGE_PAGE)
+		return end;
+	return end + ((range->gpa - end) & (GMEM_HUGE_PAGE - 1));
+}
+
 static int gmem_map(struct gmem *mem, const struct gmem_range *range, uint64_t offset)
 {
 	struct gmem_region *r = &mem->regions[mem->n_regions];
 	int kind = mem->fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-	void *host = gmem_reserve(range->len);
+	void *host = gmem_reserve(range->gpa, range->len);
 
 	if (host != MAP_FAILED)
 		host = mmap(host, range->len, PROT_READ | PROT_WRITE,
@@ -96,16 +108,20 @@ static int gmem_init_as(struct gmem *mem, const struct gmem_range *ranges, unsig
 	*mem = (struct gmem){ .fd = -1 };
 	if (!gmem_ranges_valid(ranges, n))
 		return -EINVAL;
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		size = gmem_offset(&ranges[i], size);
 		if (__builtin_add_overflow(size, ranges[i].len, &size) || size > INT64_MAX)
 			return -EINVAL;
+	}
 	if (shared)
 		mem->fd = gmem_create_fd(size);
 	if (shared && mem->fd < 0)
 		return mem->fd;
 	for (unsigned i = 0; i < n; i++) {
-		int ret = gmem_map(mem, &ranges[i], offset);
+		int ret;
 
+		offset = gmem_offset(&ranges[i], offset);
+		ret = gmem_map(mem, &ranges[i], offset);
 		if (ret < 0) {
 			gmem_finish(mem);
 			return ret;

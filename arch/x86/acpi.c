@@ -238,6 +238,7 @@ static uint64_t acpi_ssdt(struct acpi_writer *w, const struct x86_acpi *acpi)
 	aml_name_integer(w, "M64B", acpi->mem64_base);
 	aml_name_integer(w, "M64E", acpi->mem64_base + acpi->mem64_size - 1);
 	aml_name_integer(w, "M64L", acpi->mem64_size);
+	aml_name_integer(w, "VGAP", acpi->vga);
 	/* Present, enabled, shown and working, or absent (6.3.7). */
 	aml_name_integer(w, "_SB_COM1_STA", acpi->serial ? 0x0f : 0);
 	for (unsigned i = 0; i < X86_VIRTIO_MMIO_SLOTS; i++) {
@@ -255,12 +256,12 @@ static struct acpi_gas acpi_port(uint16_t port)
 	return (struct acpi_gas){ .space = 1, .bit_width = 8, .access_size = 1, .address = port };
 }
 
-static uint64_t acpi_fadt(struct acpi_writer *w, uint64_t dsdt)
+static uint64_t acpi_fadt(struct acpi_writer *w, const struct x86_acpi *acpi, uint64_t dsdt)
 {
 	uint32_t start = acpi_table_begin(w, "FACP", FADT_REVISION);
 	struct acpi_fadt fadt = {
 		.century = RTC_CMOS_CENTURY,
-		.iapc_boot_arch = FADT_VGA_NOT_PRESENT,
+		.iapc_boot_arch = acpi->vga ? 0 : FADT_VGA_NOT_PRESENT,
 		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON | FADT_SLP_BUTTON |
 			 FADT_FIX_RTC | FADT_RESET_REG_SUP | FADT_HW_REDUCED_ACPI,
 		.reset_reg = acpi_port(X86_GED_PORT + ACPI_GED_RESET),
@@ -344,7 +345,7 @@ int x86_acpi_build(struct gmem *mem, const struct x86_acpi *acpi, uint64_t *rsdp
 	assert(acpi->virtio_mmio <= X86_VIRTIO_MMIO_SLOTS);
 	if (!w.base)
 		return -EFAULT;
-	tables[0] = acpi_fadt(&w, acpi_dsdt(&w));
+	tables[0] = acpi_fadt(&w, acpi, acpi_dsdt(&w));
 	tables[1] = acpi_madt(&w, acpi->cpus);
 	tables[2] = acpi_mcfg(&w);
 	tables[3] = acpi_ssdt(&w, acpi);

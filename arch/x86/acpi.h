@@ -17,6 +17,7 @@ struct x86_acpi {
 	uint64_t mem64_base, mem64_size;	/* PCI window; size 0: none */
 	unsigned virtio_mmio;	/* slots in use, the first ones of X86_VIRTIO_MMIO_SLOTS */
 	bool serial;		/* COM1 is there */
+	bool vga;		/* a VGA card is, behind the host bridge */
 };
 
 /*

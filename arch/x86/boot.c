@@ -221,7 +221,8 @@ static int boot_load_kernel(struct boot *boot, struct x86_entry *entry)
 
 static int boot_prepare(struct boot *boot)
 {
-	if (!gmem_contains(boot->mem, 0, X86_KERNEL_MIN_GPA)) {
+	if (!gmem_contains(boot->mem, 0, X86_VGA_HOLE_GPA) ||
+	    !gmem_contains(boot->mem, X86_VGA_HOLE_END, X86_KERNEL_MIN_GPA - X86_VGA_HOLE_END)) {
 		log_error("%s: a guest needs more than 1 MiB of RAM", boot->cfg->kernel);
 		return -ENOMEM;
 	}

@@ -6,6 +6,7 @@
  *
  *     \M64B, \M64E, \M64L    first and last address and length of the host
  *                            bridge's 64-bit window; a length of 0: none
+ *     \VGAP                  whether a VGA card is behind the host bridge
  *     \_SB.COM1._STA         whether there is a serial port
  *     \_SB.VIOn._STA         whether virtio-mmio slot n is in use
  *     \_SB.Cxxx              a device for each CPU
@@ -15,6 +16,7 @@ DefinitionBlock ("", "DSDT", 2, "MICROV", "MICROVM ", 1)
 	External (\M64B, IntObj)
 	External (\M64E, IntObj)
 	External (\M64L, IntObj)
+	External (\VGAP, IntObj)
 
 	/* SLP_TYPa of the sleep control register: ACPI_GED_SLP_TYP_S5. */
 	Name (\_S5, Package () { 5, 0, 0, 0 })
@@ -57,11 +59,25 @@ DefinitionBlock ("", "DSDT", 2, "MICROV", "MICROVM ", 1)
 				QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed,
 					NonCacheable, ReadWrite, 0, 0, 0, 0, 1, , , M64)
 			})
+			/* A VGA card's ports and window. */
+			Name (CVGA, ResourceTemplate ()
+			{
+				WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
+					0, 0x3b0, 0x3df, 0, 0x30)
+				DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed,
+					NonCacheable, ReadWrite,
+					0, 0xa0000, 0xbffff, 0, 0x20000)
+			})
 			Method (_CRS, 0, Serialized)
 			{
+				Local0 = CRES
+				If (\VGAP != 0)
+				{
+					Local0 = ConcatenateResTemplate (CVGA, CRES)
+				}
 				If (\M64L == 0)
 				{
-					Return (CRES)
+					Return (Local0)
 				}
 				CreateQWordField (CR64, \_SB.PCI0.M64._MIN, MINA)
 				CreateQWordField (CR64, \_SB.PCI0.M64._MAX, MAXA)
@@ -69,7 +85,7 @@ DefinitionBlock ("", "DSDT", 2, "MICROV", "MICROVM ", 1)
 				MINA = \M64B
 				MAXA = \M64E
 				LENA = \M64L
-				Return (ConcatenateResTemplate (CRES, CR64))
+				Return (ConcatenateResTemplate (Local0, CR64))
 			}
 
 			/* Slot n, pin A is wire n % 4; the wires are GSI 16 to 19 (6.2.13). */

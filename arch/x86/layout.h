@@ -10,7 +10,13 @@
 #define X86_LOW_RAM_MAX 0xc0000000ull
 #define X86_HIGH_RAM_BASE 0x100000000ull
 
-/* Below 1 MiB, all in RAM. */
+/* In front of a VGA card: its window, where there is no RAM then. */
+#define X86_VGA_HOLE_GPA 0xa0000ull
+#define X86_VGA_HOLE_END 0xc0000ull
+#define X86_VGA_PORT 0x3b0
+#define X86_VGA_PORTS 0x30
+
+/* Below 1 MiB, in RAM. */
 #define X86_GDT_GPA 0x500ull
 #define X86_PVH_INFO_GPA 0x6000ull	/* hvm_start_info, modules, memory map */
 #define X86_ZERO_PAGE_GPA 0x7000ull	/* struct boot_params */

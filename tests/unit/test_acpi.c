@@ -65,6 +65,15 @@ static void fadt_is_of_a_hardware_reduced_platform(void **state)
 		assert_int_equal(acpi_field(t, off, 4), 0);
 }
 
+static void fadt_says_whether_there_is_vga(void **state)
+{
+	struct acpi_tables *t = *state;
+
+	t->acpi.vga = true;
+	acpi_tables_build(t);
+	assert_int_equal(acpi_field(&t->fadt, 109, 2), 0);
+}
+
 static void fadt_points_at_the_sleep_and_reset_registers(void **state)
 {
 	const struct acpi_table *t = &((struct acpi_tables *)*state)->fadt;
@@ -242,6 +251,7 @@ int main(void)
 		ACPI_TEST(rsdp_has_both_checksums),
 		ACPI_TEST(tables_do_not_overlap),
 		ACPI_TEST(fadt_is_of_a_hardware_reduced_platform),
+		ACPI_TEST(fadt_says_whether_there_is_vga),
 		ACPI_TEST(fadt_points_at_the_sleep_and_reset_registers),
 		ACPI_TEST(madt_lists_each_cpu_and_the_ioapic),
 		ACPI_TEST(mcfg_has_bus_0_of_segment_0),

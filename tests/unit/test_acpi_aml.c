@@ -125,9 +125,9 @@ static void disassembled_dsdt_compiles_again(void **state)
 enum machine { TWO_CPUS, MANY_CPUS, NO_MEM64, MACHINES };
 
 static const struct x86_acpi machines[MACHINES] = {
-	[TWO_CPUS] = { 2, 0x800000000, X86_PCI_MEM64_SIZE, 3, true },
-	[MANY_CPUS] = { 255, 0x10000000000, 0x10000000000, X86_VIRTIO_MMIO_SLOTS, true },
-	[NO_MEM64] = { 1, 0, 0, 0, false },
+	[TWO_CPUS] = { 2, 0x800000000, X86_PCI_MEM64_SIZE, 3, true, true },
+	[MANY_CPUS] = { 255, 0x10000000000, 0x10000000000, X86_VIRTIO_MMIO_SLOTS, true, false },
+	[NO_MEM64] = { 1, 0, 0, 0, false, true },
 };
 
 #define OSC_UUID "(5B 4D DB 33 F7 1F 1C 40 96 57 74 41 C0 3D D7 66)"
@@ -321,6 +321,20 @@ static void host_bridge_without_a_64_bit_window_has_none(void **state)
 	free(text);
 }
 
+static void host_bridge_has_a_vga_card_s_ports_and_window(void **state)
+{
+	char *text = said(MANY_CPUS, "_CRS", 0);
+
+	SAYS(TWO_CPUS, "_CRS", "Address Minimum : 03B0", "Address Maximum : 03DF",
+	     "Address Minimum : 000A0000", "Address Maximum : 000BFFFF", "32-Bit DWORD",
+	     "64-Bit QWORD");
+	SAYS(NO_MEM64, "_CRS", "Address Minimum : 03B0", "Address Maximum : 03DF",
+	     "Address Minimum : 000A0000", "Address Maximum : 000BFFFF", "Bus Number Range");
+	assert_null(strstr(text, "000A0000"));
+	assert_null(strstr(text, "03B0"));
+	free(text);
+}
+
 static void os_gets_control_of_all_it_asks_for(void **state)
 {
 	SAYS_NTH(TWO_CPUS, "\\_SB.PCI0._OSC", 0, "00 00 00 00 1F 01 00 00 BF 00 00 00");
@@ -345,6 +359,7 @@ int main(void)
 		ACPI_TEST(interrupts_of_slots_go_round),
 		ACPI_TEST(host_bridge_has_its_64_bit_window),
 		ACPI_TEST(host_bridge_without_a_64_bit_window_has_none),
+		ACPI_TEST(host_bridge_has_a_vga_card_s_ports_and_window),
 		ACPI_TEST(os_gets_control_of_all_it_asks_for),
 		ACPI_TEST(osc_of_another_uuid_or_revision_is_refused),
 	};

@@ -161,6 +161,24 @@ static void memory_map_of_a_guest_with_ram_above_the_hole(void **state)
 	assert_e820(&bp->e820_table[5], X86_HIGH_RAM_BASE, 9 * GiB, BOOT_E820_RAM);
 }
 
+static void memory_map_of_a_guest_with_a_hole_for_vga(void **state)
+{
+	struct boot_fixture *f = *state;
+	const struct gmem_range ram[] = {
+		{ 0, X86_VGA_HOLE_GPA }, { X86_VGA_HOLE_END, 64 * MiB - X86_VGA_HOLE_END },
+	};
+	const struct boot_params *bp;
+
+	boot_fixture_ram(f, ram, 2);
+	boot_fixture_assert_loads(f);
+	bp = zero_page(f);
+	assert_int_equal(bp->e820_entries, 6);
+	assert_e820(&bp->e820_table[0], 0, X86_EBDA_GPA, BOOT_E820_RAM);
+	assert_e820(&bp->e820_table[1], X86_EBDA_GPA, X86_VGA_HOLE_GPA, BOOT_E820_RESERVED);
+	assert_e820(&bp->e820_table[2], X86_VGA_HOLE_END, 1 * MiB, BOOT_E820_RESERVED);
+	assert_e820(&bp->e820_table[3], 1 * MiB, 64 * MiB, BOOT_E820_RAM);
+}
+
 static void relocatable_kernel_is_aligned_up(void **state)
 {
 	struct boot_fixture *f = *state;
@@ -499,6 +517,7 @@ int main(void)
 		BOOT_TEST(page_tables_map_4_gib_one_to_one),
 		BOOT_TEST(memory_map_of_a_small_guest),
 		BOOT_TEST(memory_map_of_a_guest_with_ram_above_the_hole),
+		BOOT_TEST(memory_map_of_a_guest_with_a_hole_for_vga),
 		BOOT_TEST(relocatable_kernel_is_aligned_up),
 		BOOT_TEST(relocatable_kernel_that_prefers_low_memory_goes_above_1_mib),
 		BOOT_TEST(kernel_that_cannot_be_relocated_stays_where_it_wants_to_be),

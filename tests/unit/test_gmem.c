@@ -66,6 +66,23 @@ static void what_a_region_holds_is_at_its_offset_of_the_file(void **state)
 	assert_int_equal(value, 0x12345678);
 }
 
+static void file_guest_and_host_agree_on_where_huge_pages_are(void **state)
+{
+	static const struct gmem_range ranges[] = {
+		{ 0, 0xa0000 }, { 0xc0000, 64 * MiB - 0xc0000 }, { 4 * GiB, 2 * MiB },
+	};
+	struct gmem mem;
+
+	assert_int_equal(gmem_init(&mem, ranges, 3), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(mem.regions[i].offset % (2 * MiB), ranges[i].gpa % (2 * MiB));
+		assert_int_equal((uintptr_t)mem.regions[i].host % (2 * MiB),
+				 ranges[i].gpa % (2 * MiB));
+	}
+	assert_int_equal(gmem_size(&mem), 64 * MiB - 0x20000 + 2 * MiB);
+	gmem_finish(&mem);
+}
+
 static void bad_ranges_are_refused(void **state)
 {
 	static const struct { struct gmem_range r[2]; unsigned n; } bad[] = {
@@ -386,6 +403,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(regions_lie_one_after_the_other_in_the_file),
 		T(what_a_region_holds_is_at_its_offset_of_the_file),
+		T(file_guest_and_host_agree_on_where_huge_pages_are),
 		cmocka_unit_test(bad_ranges_are_refused),
 		cmocka_unit_test(private_memory_has_no_file_and_the_same_rules),
 		cmocka_unit_test(private_memory_is_given_back),
