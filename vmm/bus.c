@@ -64,6 +64,7 @@ static void bus_hook_memory(struct bus *bus, struct io_region *r, bool map)
 		r->served = bus->hook->map(bus->hook_ctx, r) == 0;
 	else if (r->served)
 		bus->hook->unmap(bus->hook_ctx, r);
+	r->lost |= r->served && !map;
 	r->served &= map;
 }
 
@@ -219,6 +220,21 @@ bool bus_write(struct bus *bus, uint64_t addr, unsigned size, uint64_t value)
 	if (r->lock)
 		pthread_mutex_unlock(r->lock);
 	return true;
+}
+
+void bus_collect(struct bus *bus, struct io_region *region, uint64_t *pages)
+{
+	bool all;
+
+	assert(region->memory && region->logged);
+	pthread_mutex_lock(&bus->lock);
+	all = region->lost;
+	region->lost = false;
+	if (region->served && bus->hook->collect(bus->hook_ctx, region, pages) < 0)
+		all = true;
+	pthread_mutex_unlock(&bus->lock);
+	for (uint64_t i = 0; all && i < region->len / BUS_PAGE; i++)
+		pages[i / 64] |= BIT(i % 64);
 }
 
 bool bus_repair(struct bus *bus)

@@ -71,11 +71,13 @@ struct io_region {
 	 * else there. A vCPU thread, no lock held. NULL: it is there to stay.
 	 */
 	void (*repair)(void *dev);
+	bool logged;		/* bus_collect() says which pages of @memory were written */
 
 	/* owned by the bus */
 	uint64_t base;
 	bool mapped;
 	bool served;		/* memory: the hook has it */
+	bool lost;		/* it had, and what was written is not known any more */
 };
 
 /*
@@ -88,6 +90,8 @@ struct bus_hook {
 	void (*unbind)(void *ctx, uint64_t addr, const struct io_doorbell *db);
 	int (*map)(void *ctx, const struct io_region *region);		/* may be NULL... */
 	void (*unmap)(void *ctx, const struct io_region *region);	/* ...and then both */
+	/* Of a logged region that is mapped: bus_collect(). 0 or negative errno. */
+	int (*collect)(void *ctx, const struct io_region *region, uint64_t *pages);
 };
 
 struct bus {
@@ -123,6 +127,14 @@ void bus_set_hook(struct bus *bus, const struct bus_hook *hook, void *ctx);
  */
 bool bus_read(struct bus *bus, uint64_t addr, unsigned size, uint64_t *value);
 bool bus_write(struct bus *bus, uint64_t addr, unsigned size, uint64_t value);
+
+#define BUS_PAGE 4096
+/*
+ * Which pages of a logged region the guest has written without its handlers: sets
+ * bit n % 64 of word n / 64 of @pages for page n of BUS_PAGE bytes and leaves other
+ * bits; each write is told once. All pages after the region has moved.
+ */
+void bus_collect(struct bus *bus, struct io_region *region, uint64_t *pages);
 
 /* A vCPU met memory that is not there: false when no region has any that could be gone. */
 bool bus_repair(struct bus *bus);

@@ -458,6 +458,7 @@ static int kvm_set_window(struct kvm *kvm, unsigned n, const struct io_region *r
 		slot.guest_phys_addr = r->base;
 		slot.memory_size = r->len;
 		slot.userspace_addr = (uintptr_t)r->memory;
+		slot.flags = r->logged ? KVM_MEM_LOG_DIRTY_PAGES : 0;
 	}
 	return ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0 ? -errno : 0;
 }
@@ -494,10 +495,34 @@ static void kvm_window_unmap(void *ctx, const struct io_region *r)
 	}
 }
 
+/* The kernel's bits count pages of the host; it notes from now on what is written next. */
+static int kvm_window_collect(void *ctx, const struct io_region *r, uint64_t *pages)
+{
+	struct kvm *kvm = ctx;
+	uint64_t words = r->len / BUS_PAGE / 64 + 1, *bits;
+	struct kvm_dirty_log log = { 0 };
+	unsigned n = 0;
+	int ret;
+
+	while (kvm->windows[n] != r)
+		n++;
+	bits = sysconf(_SC_PAGESIZE) == BUS_PAGE ? calloc(words, sizeof(*bits)) : NULL;
+	if (!bits)
+		return -ENOMEM;
+	log.slot = GMEM_MAX_REGIONS + n;
+	log.dirty_bitmap = bits;
+	ret = ioctl(kvm->vm_fd, KVM_GET_DIRTY_LOG, &log) < 0 ? -errno : 0;
+	for (uint64_t i = 0; ret == 0 && i < r->len / BUS_PAGE; i += 64)
+		pages[i / 64] |= bits[i / 64];
+	free(bits);
+	return ret;
+}
+
 const struct bus_hook kvm_mmio_hook = {
 	.bind = kvm_mmio_bind,
 	.unbind = kvm_mmio_unbind,
 	.map = kvm_window_map,
 	.unmap = kvm_window_unmap,
+	.collect = kvm_window_collect,
 };
 const struct bus_hook kvm_pio_hook = { .bind = kvm_pio_bind, .unbind = kvm_pio_unbind };

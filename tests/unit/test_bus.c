@@ -664,6 +664,57 @@ static void case_77_memory_that_is_gone_is_repaired_by_its_owner(void **state)
 	bus_remove(bus, &a.region);
 }
 
+static int memory_collect(void *ctx, const struct io_region *r, uint64_t *pages)
+{
+	unsigned *failing = ctx;
+
+	pages[0] |= 4;
+	return *failing ? -EIO : 0;
+}
+
+static int memory_map_any(void *ctx, const struct io_region *r)
+{
+	return 0;
+}
+
+static void memory_unmap_any(void *ctx, const struct io_region *r)
+{
+}
+
+static const struct bus_hook log_ops = { NULL, NULL, memory_map_any, memory_unmap_any,
+					 memory_collect };
+
+static uint64_t collected(struct bus *bus, struct dev *dev)
+{
+	uint64_t pages = 0x8000;
+
+	bus_collect(bus, &dev->region, &pages);
+	return pages;
+}
+
+static void written_pages_are_the_hooks_or_all_after_a_move(void **state)
+{
+	struct dev a = make(1, 4 * BUS_PAGE, IO_PRIO_BAR);
+	struct bus *bus = *state;
+	unsigned failing = 0;
+
+	add_memory(&a);
+	a.region.logged = true;
+	add(bus, &a, 0x1000);
+	assert_int_equal(collected(bus, &a), 0x8000);
+	bus_set_hook(bus, &log_ops, &failing);
+	assert_int_equal(collected(bus, &a), 0x8004);
+	bus_remove(bus, &a.region);
+	assert_int_equal(collected(bus, &a), 0x800f);
+	assert_int_equal(collected(bus, &a), 0x8000);
+	add(bus, &a, 0x8000);
+	assert_int_equal(collected(bus, &a), 0x8004);
+	failing = 1;
+	assert_int_equal(collected(bus, &a), 0x800f);
+	bus_remove(bus, &a.region);
+	bus_set_hook(bus, NULL, NULL);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -688,6 +739,7 @@ int main(void)
 		T(hook_gets_memory_that_is_there_and_that_comes),
 		T(case_29_memory_over_memory_waits_for_its_place),
 		T(case_77_memory_that_is_gone_is_repaired_by_its_owner),
+		T(written_pages_are_the_hooks_or_all_after_a_move),
 		T(hook_set_late_gets_no_hidden_doorbell),
 		T(region_lock_is_held_and_removal_during_access_is_clean),
 	};
