@@ -106,7 +106,14 @@ static int vm_insert_disk(struct vm *vm, const struct config_device *cfg)
 /* A board that somebody else has described may have no place for what nobody asked for. */
 static bool vm_does_without(const struct vm *vm, const struct config_device *cfg)
 {
-	return cfg->by_default && !vm->pci.mmio && vm->mmio_slots_used == vm->n_mmio_slots;
+	const struct config_device *end = vm->cfg->devices + vm->cfg->n_devices;
+	unsigned asked = 0;
+
+	if (!cfg->by_default || vm->pci.mmio)
+		return false;
+	for (const struct config_device *dev = cfg + 1; dev < end; dev++)
+		asked += !dev->by_default;
+	return vm->n_mmio_slots - vm->mmio_slots_used <= asked;
 }
 
 static int vm_add_device(struct vm *vm, const struct config_device *cfg)
