@@ -589,7 +589,8 @@ static void memory_unmap(void *ctx, const struct io_region *r)
 	fail_msg("memory was taken back that was never given");
 }
 
-static const struct bus_hook memory_ops = { hook_bind, hook_unbind, memory_map, memory_unmap };
+static const struct bus_hook memory_ops = { hook_bind, hook_unbind, memory_map, memory_unmap,
+					    NULL };
 
 static void add_memory(struct dev *dev)
 {
