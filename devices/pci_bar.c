@@ -183,8 +183,12 @@ int pci_bus_assign(struct pci_bus *bus)
 
 	for (uint64_t size = BIT(63); size && !ret; size >>= 1)
 		ret = assign_size(bus, &io, &mem32, &mem64, size);
-	for (unsigned slot = 0; slot < PCI_BUS_SLOTS && !ret; slot++)
-		if (bus->slots[slot])
-			pci_bar_reset_all(bus->slots[slot]);
+	for (unsigned slot = 0; slot < PCI_BUS_SLOTS && !ret; slot++) {
+		if (!bus->slots[slot])
+			continue;
+		pci_bar_reset_all(bus->slots[slot]);
+		/* Some functions answer from the start, as if firmware had turned them on. */
+		pci_command_changed(bus->slots[slot]);
+	}
 	return ret;
 }

@@ -52,7 +52,7 @@ void vrig_plug(struct vrig *r, struct virtio_device *v)
 		vdrv_init_mmio(&r->d, &f->mmio, &f->mem, VRIG_HEAP_GPA, VRIG_MMIO_GPA);
 		return;
 	}
-	if (virtio_pci_init(&r->pci, v, &r->pci_bus) < 0 || pci_bus_assign(&r->pci_bus) < 0)
+	if (virtio_pci_init(&r->pci, v, &r->pci_bus, NULL) < 0 || pci_bus_assign(&r->pci_bus) < 0)
 		abort();
 	vdrv_init_pci(&r->d, &f->mmio, &f->mem, VRIG_HEAP_GPA, VRIG_ECAM_GPA, r->pci.pci.slot);
 	if (r->kind >= VRIG_PCI_MSIX)

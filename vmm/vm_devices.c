@@ -46,7 +46,7 @@ static int vm_place_on_mmio(struct vm *vm, struct vm_virtio *dev)
 
 static int vm_place_on_pci(struct vm *vm, struct vm_virtio *dev)
 {
-	int ret = virtio_pci_init(&dev->pci, dev->v, &vm->pci);
+	int ret = virtio_pci_init(&dev->pci, dev->v, &vm->pci, NULL);
 
 	if (ret < 0)
 		log_error("--%s: no PCI slot is left: use bus=mmio", dev->model->name);

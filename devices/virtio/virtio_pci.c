@@ -10,11 +10,11 @@
 #define PCI_DEVICE_VIRTIO 0x1040	/* + device id (4.1.2) */
 #define PCI_SUBSYSTEM_VIRTIO 0x40	/* 4.1.2.1: this or higher */
 
-/* The BAR: a page for each structure. */
+/* The BAR: a page for each structure, behind what the layout has there. */
 enum { PAGE_COMMON, PAGE_ISR, PAGE_DEVICE, PAGE_NOTIFY, PAGE_MSIX_TABLE, PAGE_MSIX_PBA };
-#define VIRTIO_BAR 0
 #define BAR_PAGE 0x1000u
 #define BAR_SIZE (8 * BAR_PAGE)
+#define BAR_BEFORE_MAX (2 * BAR_PAGE)
 #define NOTIFY_MULTIPLIER 4
 
 #define COMMON_LEN sizeof(struct virtio_pci_common_cfg)
@@ -237,13 +237,40 @@ static void common_access_write(struct virtio_pci *p, uint64_t off, unsigned siz
 	}
 }
 
+static uint64_t before_read(const struct io_region *r, uint64_t off, unsigned size)
+{
+	uint64_t value;
+
+	if (!range_fits(off, size, r->len))
+		return all_ones(size);
+	if (r->lock)
+		pthread_mutex_lock(r->lock);
+	value = r->ops->read(r->dev, off, size);
+	if (r->lock)
+		pthread_mutex_unlock(r->lock);
+	return value & all_ones(size);
+}
+
+static void before_write(const struct io_region *r, uint64_t off, unsigned size, uint64_t value)
+{
+	if (!range_fits(off, size, r->len))
+		return;
+	if (r->lock)
+		pthread_mutex_lock(r->lock);
+	r->ops->write(r->dev, off, size, value);
+	if (r->lock)
+		pthread_mutex_unlock(r->lock);
+}
+
 static uint64_t bar_read(void *dev, uint64_t off, unsigned size)
 {
 	struct virtio_pci *p = dev;
 	uint64_t in_page = off % BAR_PAGE;
 	uint8_t buf[8];
 
-	switch (off / BAR_PAGE) {
+	if (off < p->base)
+		return before_read(p->layout.before, off, size);
+	switch ((off - p->base) / BAR_PAGE) {
 	case PAGE_COMMON:
 		return common_access_read(p, in_page, size);
 	case PAGE_ISR:
@@ -266,7 +293,11 @@ static void bar_write(void *dev, uint64_t off, unsigned size, uint64_t value)
 	uint64_t in_page = off % BAR_PAGE;
 	uint8_t buf[8];
 
-	switch (off / BAR_PAGE) {
+	if (off < p->base) {
+		before_write(p->layout.before, off, size, value);
+		return;
+	}
+	switch ((off - p->base) / BAR_PAGE) {
 	case PAGE_COMMON:
 		common_access_write(p, in_page, size, value);
 		break;
@@ -297,7 +328,7 @@ static bool window_target(const struct virtio_pci *p, uint32_t *off, uint32_t *s
 
 	*off = load_le(cap + VIRTIO_PCI_CAP_OFFSET, 4);
 	*size = load_le(cap + VIRTIO_PCI_CAP_LENGTH, 4);
-	return cap[VIRTIO_PCI_CAP_BAR] == VIRTIO_BAR &&
+	return cap[VIRTIO_PCI_CAP_BAR] == p->layout.bar &&
 	       (*size == 1 || *size == 2 || *size == 4) && *off % *size == 0 &&
 	       range_fits(*off, *size, p->region.len);
 }
@@ -346,6 +377,8 @@ static void pci_dev_reset(struct pci_dev *dev)
 	p->queue_select = 0;
 	status_write(p, 0);
 	pthread_mutex_unlock(&p->lock);
+	if (p->layout.reset)
+		p->layout.reset(p->layout.ctx);
 }
 
 static const struct pci_ops pci_ops = {
@@ -353,6 +386,11 @@ static const struct pci_ops pci_ops = {
 	.config_reading = window_reading,
 	.reset = pci_dev_reset,
 };
+
+static uint32_t bar_page(const struct virtio_pci *p, unsigned page)
+{
+	return p->base + page * BAR_PAGE;
+}
 
 /* Adds a capability that says where a structure lies; @extra bytes follow it. */
 static unsigned add_cap(struct virtio_pci *p, uint8_t type, uint32_t off, uint32_t len,
@@ -365,7 +403,7 @@ static unsigned add_cap(struct virtio_pci *p, uint8_t type, uint32_t off, uint32
 		.cap = {
 			.cap_len = sizeof(c.cap) + extra,
 			.cfg_type = type,
-			.bar = VIRTIO_BAR,
+			.bar = p->layout.bar,
 			.offset = off,
 			.length = len,
 		},
@@ -383,12 +421,12 @@ static void add_caps(struct virtio_pci *p)
 {
 	struct virtio_device *v = p->v;
 
-	add_cap(p, VIRTIO_PCI_CAP_COMMON_CFG, PAGE_COMMON * BAR_PAGE, COMMON_LEN, 0, 0, false);
-	add_cap(p, VIRTIO_PCI_CAP_ISR_CFG, PAGE_ISR * BAR_PAGE, 1, 0, 0, false);
+	add_cap(p, VIRTIO_PCI_CAP_COMMON_CFG, bar_page(p, PAGE_COMMON), COMMON_LEN, 0, 0, false);
+	add_cap(p, VIRTIO_PCI_CAP_ISR_CFG, bar_page(p, PAGE_ISR), 1, 0, 0, false);
 	if (v->config_len)
-		add_cap(p, VIRTIO_PCI_CAP_DEVICE_CFG, PAGE_DEVICE * BAR_PAGE, v->config_len, 0, 0,
-			false);
-	add_cap(p, VIRTIO_PCI_CAP_NOTIFY_CFG, PAGE_NOTIFY * BAR_PAGE,
+		add_cap(p, VIRTIO_PCI_CAP_DEVICE_CFG, bar_page(p, PAGE_DEVICE), v->config_len, 0,
+			0, false);
+	add_cap(p, VIRTIO_PCI_CAP_NOTIFY_CFG, bar_page(p, PAGE_NOTIFY),
 		v->n_queues * NOTIFY_MULTIPLIER, 4, NOTIFY_MULTIPLIER, false);
 	p->cfg_cap = add_cap(p, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, 4, 0, true);
 }
@@ -399,7 +437,7 @@ static void init_bar(struct virtio_pci *p)
 
 	for (unsigned i = 0; i < v->n_queues; i++)
 		p->doorbells[i] = (struct io_doorbell){
-			.off = PAGE_NOTIFY * BAR_PAGE + i * NOTIFY_MULTIPLIER,
+			.off = bar_page(p, PAGE_NOTIFY) + i * NOTIFY_MULTIPLIER,
 			.fd = virtio_kick_fd(v, i),
 		};
 	p->region = (struct io_region){
@@ -412,30 +450,47 @@ static void init_bar(struct virtio_pci *p)
 		.doorbells = p->doorbells,
 		.n_doorbells = v->n_queues,
 	};
-	pci_bar_init(&p->pci, VIRTIO_BAR, PCI_BAR_MEM64, false, BAR_SIZE, &p->region);
+	pci_bar_init(&p->pci, p->layout.bar, PCI_BAR_MEM64, false, BAR_SIZE, &p->region);
 	/* One for configuration changes and one for each queue. */
 	pci_msix_init(&p->msix, &p->pci, MIN(v->n_queues + 1, (unsigned)PCI_MSIX_MAX_VECTORS),
-		      VIRTIO_BAR, PAGE_MSIX_TABLE * BAR_PAGE, PAGE_MSIX_PBA * BAR_PAGE);
+		      p->layout.bar, bar_page(p, PAGE_MSIX_TABLE), bar_page(p, PAGE_MSIX_PBA));
 }
 
-int virtio_pci_init(struct virtio_pci *p, struct virtio_device *v, struct pci_bus *bus)
+static void init_others(struct virtio_pci *p)
 {
+	const struct virtio_pci_layout *l = &p->layout;
+
+	for (unsigned i = 0; i < l->n_bars; i++)
+		pci_bar_init(&p->pci, l->bars[i].index, l->bars[i].type, l->bars[i].prefetch,
+			     l->bars[i].size, l->bars[i].region);
+	store_le(p->pci.config + PCI_COMMAND, 2, l->command);
+	p->pci.writable[PCI_COMMAND] |= l->command;
+}
+
+int virtio_pci_init(struct virtio_pci *p, struct virtio_device *v, struct pci_bus *bus,
+		    const struct virtio_pci_layout *layout)
+{
+	static const struct virtio_pci_layout nothing;
+	const struct virtio_pci_layout *l = layout ? layout : &nothing;
 	const struct pci_id id = {
 		.vendor = PCI_VENDOR_VIRTIO,
 		.device = PCI_DEVICE_VIRTIO + v->ops->id,
 		.subsystem_vendor = PCI_VENDOR_VIRTIO,
 		.subsystem = PCI_SUBSYSTEM_VIRTIO,
-		.class_code = v->ops->pci_class,
+		.class_code = l->class_code ? l->class_code : v->ops->pci_class,
 		.revision = 1,
 	};
 
 	assert(v->config_len <= BAR_PAGE);
-	*p = (struct virtio_pci){ .v = v };
+	*p = (struct virtio_pci){ .v = v, .layout = *l };
+	p->base = l->before ? align_up(l->before->len, BAR_PAGE) : 0;
+	assert(p->base <= BAR_BEFORE_MAX);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_mutex_init(&p->isr_lock, NULL);
 	pci_dev_init(&p->pci, v->ops->name, &pci_ops, &id);
 	add_caps(p);
 	init_bar(p);
+	init_others(p);
 	for (unsigned i = 0; i < v->n_queues; i++)
 		p->feeds[i] = (struct pci_msix_feed){
 			.fd = virtio_call_fd(v, i),
