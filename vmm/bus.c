@@ -154,7 +154,8 @@ void bus_set_hook(struct bus *bus, const struct bus_hook *hook, void *ctx)
 }
 
 /* The region that an access goes to and the offset in it; NULL when it does not end there. */
-static struct io_region *bus_find(struct bus *bus, uint64_t addr, unsigned size, uint64_t *off)
+static struct io_region *bus_find(struct bus *bus, uint64_t addr, unsigned size, bool write,
+				  uint64_t *off)
 {
 	struct io_region *r;
 
@@ -164,6 +165,10 @@ static struct io_region *bus_find(struct bus *bus, uint64_t addr, unsigned size,
 		*off = addr - r->base;
 		if (!range_fits(*off, size, r->len))
 			r = NULL;
+		else if (write)
+			r->writes++;
+		else
+			r->reads++;
 	}
 	pthread_mutex_unlock(&bus->lock);
 	return r;
@@ -172,7 +177,7 @@ static struct io_region *bus_find(struct bus *bus, uint64_t addr, unsigned size,
 bool bus_read(struct bus *bus, uint64_t addr, unsigned size, uint64_t *value)
 {
 	uint64_t off;
-	struct io_region *r = bus_find(bus, addr, size, &off);
+	struct io_region *r = bus_find(bus, addr, size, false, &off);
 
 	if (!r) {
 		*value = all_ones(size);
@@ -202,7 +207,7 @@ static const struct io_doorbell *bus_doorbell(const struct io_region *r, uint64_
 bool bus_write(struct bus *bus, uint64_t addr, unsigned size, uint64_t value)
 {
 	uint64_t off;
-	struct io_region *r = bus_find(bus, addr, size, &off);
+	struct io_region *r = bus_find(bus, addr, size, true, &off);
 	const struct io_doorbell *db;
 
 	if (!r)
@@ -256,4 +261,17 @@ bool bus_repair(struct bus *bus)
 		r->repair(r->dev);
 		any = true;
 	}
+}
+
+bool bus_usage(struct bus *bus, unsigned i, struct io_usage *usage)
+{
+	bool there;
+
+	pthread_mutex_lock(&bus->lock);
+	there = i < bus->n_regions;
+	if (there)
+		*usage = (struct io_usage){ bus->regions[i]->name, bus->regions[i]->reads,
+					    bus->regions[i]->writes };
+	pthread_mutex_unlock(&bus->lock);
+	return there;
 }

@@ -78,6 +78,7 @@ struct io_region {
 	bool mapped;
 	bool served;		/* memory: the hook has it */
 	bool lost;		/* it had, and what was written is not known any more */
+	uint64_t reads, writes;			/* so far, doorbells not counted */
 };
 
 /*
@@ -138,5 +139,12 @@ void bus_collect(struct bus *bus, struct io_region *region, uint64_t *pages);
 
 /* A vCPU met memory that is not there: false when no region has any that could be gone. */
 bool bus_repair(struct bus *bus);
+
+/* For statistics: accesses of the regions that are mapped now; false behind the last. */
+struct io_usage {
+	const char *name;
+	uint64_t reads, writes;
+};
+bool bus_usage(struct bus *bus, unsigned i, struct io_usage *usage);
 
 #endif

@@ -145,7 +145,7 @@ void vm_press_power(struct vm *vm);
 int vm_add_control(struct vm *vm);
 
 /* vm_stats.c: what the run cost, as JSON. */
-void vm_print_stats(const struct vm *vm, FILE *f);
+void vm_print_stats(struct vm *vm, FILE *f);
 uint64_t vm_exit_count(const struct vm *vm);
 
 #endif

@@ -2,6 +2,7 @@
 /* What a run cost, as JSON for scripts: times are CLOCK_MONOTONIC nanoseconds. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "vmm/vm.h"
 
@@ -23,7 +24,41 @@ uint64_t vm_exit_count(const struct vm *vm)
 	return sum;
 }
 
-void vm_print_stats(const struct vm *vm, FILE *f)
+/* Adds up what is named as region @i is. False: that one was here before, or is unused. */
+static bool vm_add_usage(struct bus *bus, unsigned i, struct io_usage *sum)
+{
+	struct io_usage u;
+
+	if (!bus_usage(bus, i, sum))
+		return false;
+	for (unsigned k = 0; bus_usage(bus, k, &u); k++) {
+		if (k == i || strcmp(u.name, sum->name))
+			continue;
+		if (k < i)
+			return false;
+		sum->reads += u.reads;
+		sum->writes += u.writes;
+	}
+	return sum->reads || sum->writes;
+}
+
+static void vm_print_usage(struct bus *bus, const char *name, FILE *f)
+{
+	const char *sep = "";
+	struct io_usage u;
+
+	fprintf(f, "  \"%s\": {", name);
+	for (unsigned i = 0; bus_usage(bus, i, &u); i++) {
+		if (!vm_add_usage(bus, i, &u))
+			continue;
+		fprintf(f, "%s\"%s\": {\"reads\": %" PRIu64 ", \"writes\": %" PRIu64 "}", sep,
+			u.name, u.reads, u.writes);
+		sep = ",\n    ";
+	}
+	fprintf(f, "},\n");
+}
+
+void vm_print_stats(struct vm *vm, FILE *f)
 {
 	const char *sep = "";
 
@@ -43,5 +78,8 @@ void vm_print_stats(const struct vm *vm, FILE *f)
 		fprintf(f, "%s\"%s\": %" PRIu64, sep, vcpu_exit_name(reason), n);
 		sep = ", ";
 	}
-	fprintf(f, "},\n  \"exit_status\": %d\n}\n", vm_exit_status(vm));
+	fprintf(f, "},\n");
+	vm_print_usage(&vm->mmio, "mmio", f);
+	vm_print_usage(&vm->pio, "pio", f);
+	fprintf(f, "  \"exit_status\": %d\n}\n", vm_exit_status(vm));
 }

@@ -146,6 +146,29 @@ static void case_36_access_straddling_an_end_goes_nowhere(void **state)
 	bus_remove(bus, &b.region);
 }
 
+static void accesses_are_counted_by_region(void **state)
+{
+	struct bus *bus = *state;
+	struct dev a = make(1, 0x10, IO_PRIO_BAR), b = make(2, 0x10, IO_PRIO_BAR);
+	struct io_usage u;
+	uint64_t v;
+
+	add(bus, &a, 0x1000);
+	add(bus, &b, 0x2000);
+	bus_read(bus, 0x2000, 4, &v);
+	bus_read(bus, 0x2004, 4, &v);
+	bus_write(bus, 0x2000, 4, 0);
+	bus_read(bus, 0x200e, 4, &v);		/* beyond its end */
+	assert_true(bus_usage(bus, 0, &u));
+	assert_int_equal(u.reads + u.writes, 0);
+	assert_true(bus_usage(bus, 1, &u));
+	assert_int_equal(u.reads, 2);
+	assert_int_equal(u.writes, 1);
+	assert_false(bus_usage(bus, 2, &u));
+	bus_remove(bus, &a.region);
+	bus_remove(bus, &b.region);
+}
+
 static void region_of_one_byte_takes_one_byte(void **state)
 {
 	struct bus *bus = *state;
@@ -722,6 +745,7 @@ int main(void)
 		T(access_reaches_the_handler_with_offset_size_and_value),
 		T(case_36_unclaimed_reads_all_ones_of_the_size),
 		T(case_36_access_straddling_an_end_goes_nowhere),
+		T(accesses_are_counted_by_region),
 		T(region_of_one_byte_takes_one_byte),
 		T(case_29_windows_that_wrap_or_are_empty_are_refused),
 		T(case_29_window_at_the_very_top_works),
