@@ -59,6 +59,17 @@ static bool memory_valid(const struct display_msg_scanout *s)
 	       s->strides[0] >= 4ull * s->width;
 }
 
+static bool dmabuf_valid(const struct display_msg_scanout *s)
+{
+	for (unsigned i = 0; i < s->n_planes; i++)
+		if (s->offsets[i] > UINT32_MAX)
+			return false;
+	return !(s->flags & ~DISPLAY_SCANOUT_FLIPPED) &&
+	       size_valid(s->buffer_width, s->buffer_height) &&
+	       range_fits(s->x, s->width, s->buffer_width) &&
+	       range_fits(s->y, s->height, s->buffer_height);
+}
+
 static bool scanout_valid(const union display_msg *m, enum display_end from)
 {
 	const struct display_msg_scanout *s = &m->scanout;
@@ -68,10 +79,7 @@ static bool scanout_valid(const union display_msg *m, enum display_end from)
 		return false;
 	if (s->kind == DISPLAY_SCANOUT_MEMORY)
 		return memory_valid(s);
-	return s->kind == DISPLAY_SCANOUT_DMABUF && !(s->flags & ~DISPLAY_SCANOUT_FLIPPED) &&
-	       size_valid(s->buffer_width, s->buffer_height) &&
-	       range_fits(s->x, s->width, s->buffer_width) &&
-	       range_fits(s->y, s->height, s->buffer_height);
+	return s->kind == DISPLAY_SCANOUT_DMABUF && dmabuf_valid(s);
 }
 
 static bool flush_valid(const union display_msg *m, enum display_end from)

@@ -8,8 +8,8 @@
  *     a VMM with a VGA card or a framebuffer       microvm-gpu with its window
  *
  * This header is all that another viewer or source needs. Ours are
- * display_sender.h and display_receiver.h, which are made of the functions
- * at the end of it.
+ * ui_view.h and display_receiver.h, which are made of the functions at the end
+ * of it.
  *
  * Transport: a UNIX socket of type SOCK_SEQPACKET, a message a packet, of
  * exactly the length that its type says; file descriptors with SCM_RIGHTS, in the
@@ -131,7 +131,7 @@ enum display_scanout_kind {
 	DISPLAY_SCANOUT_DMABUF,
 };
 
-/* Of flags: the buffer's row 0 is the picture's bottom one, as OpenGL draws. */
+/* Of flags: the buffer's first row in memory is its lowest one, as OpenGL draws. */
 #define DISPLAY_SCANOUT_FLIPPED 1u
 
 struct display_msg_scanout {
@@ -142,14 +142,16 @@ struct display_msg_scanout {
 	uint32_t n_planes;	/* 1 ... DISPLAY_MAX_PLANES; of memory: 1 */
 	uint32_t width, height;	/* of the picture, 1 ... DISPLAY_MAX_SIZE */
 	/*
-	 * Where the picture begins in the buffer (from its row 0, flipped or not) and how
-	 * large that is: up to DISPLAY_MAX_SIZE. Memory: 0, 0, and the picture's.
+	 * Where the picture's top left corner is in the buffer, as that looks the right
+	 * way up, and how large that is: up to DISPLAY_MAX_SIZE. Memory: 0, 0, and the
+	 * picture's.
 	 */
 	uint32_t x, y, buffer_width, buffer_height;
-	uint64_t modifier;	/* DRM_FORMAT_MOD_...; memory: 0, DRM_FORMAT_MOD_LINEAR */
+	/* DRM_FORMAT_MOD_..., _INVALID: the driver knows; memory: _LINEAR */
+	uint64_t modifier;
 	/*
-	 * By plane, those that are not there 0. Bytes, strides of 1 ... INT32_MAX; row
-	 * y of memory is at offsets[0] + y * strides[0] with a stride of 4 * width or more,
+	 * By plane, those that are not there 0. Bytes, strides of 1 ... INT32_MAX, offsets
+	 * of a dma-buf within 32 bits. Row y of memory is at offsets[0] + y * strides[0] with a stride of 4 * width or more,
 	 * and all of it within the file.
 	 */
 	uint64_t offsets[DISPLAY_MAX_PLANES];
