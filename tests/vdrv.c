@@ -561,3 +561,49 @@ void vdrv_kick(struct vdrv *d, unsigned q)
 {
 	bus_write(d->bus, d->doorbells[q], d->is_pci ? 2 : 4, q);
 }
+
+/* --- shared memory --------------------------------------------------------- */
+
+static uint64_t pci_cap64(struct vdrv *d, unsigned cap, unsigned low, unsigned high)
+{
+	return vdrv_pci_read(d, cap + low, 4) | (uint64_t)vdrv_pci_read(d, cap + high, 4) << 32;
+}
+
+static bool pci_is_shm(struct vdrv *d, unsigned cap, uint8_t id)
+{
+	return vdrv_pci_read(d, cap + PCI_CAP_LIST_ID, 1) == PCI_CAP_ID_VNDR &&
+	       vdrv_pci_read(d, cap + VIRTIO_PCI_CAP_CFG_TYPE, 1) ==
+	       VIRTIO_PCI_CAP_SHARED_MEMORY_CFG &&
+	       vdrv_pci_read(d, cap + offsetof(struct virtio_pci_cap, id), 1) == id;
+}
+
+static bool pci_find_shm(struct vdrv *d, uint8_t id, uint64_t *gpa, uint64_t *len)
+{
+	unsigned cap = vdrv_pci_read(d, PCI_CAPABILITY_LIST, 1), left = 48;
+
+	while (cap && left-- && !pci_is_shm(d, cap, id))
+		cap = vdrv_pci_read(d, cap + PCI_CAP_LIST_NEXT, 1);
+	if (!cap)
+		return false;
+	*gpa = pci_bar_addr(d, vdrv_pci_read(d, cap + VIRTIO_PCI_CAP_BAR, 1)) +
+	       pci_cap64(d, cap, offsetof(struct virtio_pci_cap64, cap.offset),
+			 offsetof(struct virtio_pci_cap64, offset_hi));
+	*len = pci_cap64(d, cap, offsetof(struct virtio_pci_cap64, cap.length),
+			 offsetof(struct virtio_pci_cap64, length_hi));
+	return true;
+}
+
+static uint64_t mmio_reg64(struct vdrv *d, unsigned off)
+{
+	return vdrv_raw_read(d, off, 4) | vdrv_raw_read(d, off + 4, 4) << 32;
+}
+
+bool vdrv_find_shm(struct vdrv *d, uint8_t id, uint64_t *gpa, uint64_t *len)
+{
+	if (d->is_pci)
+		return pci_find_shm(d, id, gpa, len);
+	vdrv_raw_write(d, VIRTIO_MMIO_SHM_SEL, 4, id);
+	*len = mmio_reg64(d, VIRTIO_MMIO_SHM_LEN_LOW);
+	*gpa = mmio_reg64(d, VIRTIO_MMIO_SHM_BASE_LOW);
+	return *len != UINT64_MAX;
+}

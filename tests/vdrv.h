@@ -183,6 +183,8 @@ void vdrv_config_write(struct vdrv *d, uint64_t off, unsigned size, uint64_t val
 /* PCI configuration space of the function. */
 uint32_t vdrv_pci_read(struct vdrv *d, unsigned off, unsigned size);
 void vdrv_pci_write(struct vdrv *d, unsigned off, unsigned size, uint32_t value);
+/* Where shared-memory region @id is (4.1.4.7, 4.2.2); false: there is none. */
+bool vdrv_find_shm(struct vdrv *d, uint8_t id, uint64_t *gpa, uint64_t *len);
 /* A register by way of the PCI_CFG capability (4.1.4.9): @off in the BAR. */
 uint32_t vdrv_window_read(struct vdrv *d, uint32_t off, unsigned size);
 void vdrv_window_write(struct vdrv *d, uint32_t off, unsigned size, uint32_t value);

@@ -47,7 +47,8 @@ void vrig_plug(struct vrig *r, struct virtio_device *v)
 		virtio_offer_packed(v);
 	if (r->kind == VRIG_MMIO) {
 		if (virtio_mmio_init(&r->mmio, v, &f->mmio, VRIG_MMIO_GPA,
-				     fake_irq_line(&r->irq[0])) < 0)
+				     fake_irq_line(&r->irq[0])) < 0 ||
+		    (v->shm && virtio_mmio_place_shm(&r->mmio, &f->mmio, VRIG_SHM_GPA) < 0))
 			abort();
 		vdrv_init_mmio(&r->d, &f->mmio, &f->mem, VRIG_HEAP_GPA, VRIG_MMIO_GPA);
 		return;
@@ -67,6 +68,19 @@ void vrig_unplug(struct vrig *r)
 		virtio_mmio_finish(&r->mmio, &r->fake.mmio);
 	else
 		virtio_pci_finish(&r->pci);
+}
+
+void *vrig_memory(struct vrig *r, uint64_t gpa)
+{
+	const struct bus *bus = &r->fake.mmio;
+
+	for (unsigned i = 0; i < bus->n_regions; i++) {
+		const struct io_region *region = bus->regions[i];
+
+		if (region->memory && gpa >= region->base && gpa - region->base < region->len)
+			return (char *)region->memory + (gpa - region->base);
+	}
+	return NULL;
 }
 
 /* The line as the guest's interrupt controller sees it. */

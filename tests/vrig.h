@@ -20,6 +20,7 @@
 #include "tests/vdrv.h"
 
 #define VRIG_MMIO_GPA 0xd0000000ull
+#define VRIG_SHM_GPA 0x100000000ull	/* of shared memory, with MMIO */
 #define VRIG_ECAM_GPA 0xe0000000ull
 #define VRIG_HEAP_GPA 0x1000ull
 
@@ -47,6 +48,8 @@ void vrig_init(struct vrig *r, enum vrig_kind kind);
 void vrig_finish(struct vrig *r);
 void vrig_plug(struct vrig *r, struct virtio_device *v);
 void vrig_unplug(struct vrig *r);
+/* Shared memory at @gpa, as a vCPU would see it; NULL: there is none. */
+void *vrig_memory(struct vrig *r, uint64_t gpa);
 
 /*
  * Whether the device interrupted for queue @q (without MSI-X: for any queue),

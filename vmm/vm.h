@@ -91,6 +91,7 @@ struct vm {
 	struct pci_bus pci;
 	struct vm_mmio_slot mmio_slots[VM_MAX_MMIO_SLOTS];
 	unsigned n_mmio_slots, mmio_slots_used;
+	struct gmem_range shm_room;	/* left for shared memory of devices there */
 	struct vm_disk_slot disk_slot;
 	struct vm_virtio *devices;
 	struct evdev_set evdevs;	/* of the host, among them */

@@ -4,10 +4,13 @@
 #include <stdlib.h>
 
 #include "devices/backend/disk.h"
+#include "devices/virtio/shm_window.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "devices/virtio/virtio_pci.h"
 #include "vmm/util.h"
 #include "vmm/vm.h"
+
+#define SHM_ALIGN (2 * MiB)
 
 struct vm_virtio {
 	const struct virtio_model *model;
@@ -19,6 +22,27 @@ struct vm_virtio {
 	};
 	struct vm_virtio *next;
 };
+
+/*
+ * Shared memory of a device on MMIO: where huge pages can be used. Without room for it
+ * the driver sees none, and does without.
+ */
+static int vm_place_shm(struct vm *vm, struct vm_virtio *dev)
+{
+	uint64_t gpa = align_up(vm->shm_room.gpa, SHM_ALIGN), len = dev->v->shm->len;
+	uint64_t end = vm->shm_room.gpa + vm->shm_room.len;
+	int ret;
+
+	if (!vm->shm_room.len || gpa > end || len > end - gpa) {
+		log_warn("--%s: no room for %llu MiB of shared memory on virtio-mmio: there is "
+			 "none", dev->model->name, (unsigned long long)(len / MiB));
+		return 0;
+	}
+	ret = virtio_mmio_place_shm(&dev->mmio, &vm->mmio, gpa);
+	if (ret == 0)
+		vm->shm_room = (struct gmem_range){ gpa + len, end - gpa - len };
+	return ret;
+}
 
 static int vm_place_on_mmio(struct vm *vm, struct vm_virtio *dev)
 {
@@ -36,6 +60,8 @@ static int vm_place_on_mmio(struct vm *vm, struct vm_virtio *dev)
 		return -ENOSPC;
 	}
 	ret = virtio_mmio_init(&dev->mmio, dev->v, &vm->mmio, slot->gpa, slot->irq);
+	if (ret == 0 && dev->v->shm)
+		ret = vm_place_shm(vm, dev);
 	if (ret < 0) {
 		log_error("--%s: no room for its registers: %s", dev->model->name, strerror(-ret));
 		return ret;

@@ -128,9 +128,12 @@ int arm_virt_place_memory(struct vm *vm)
 	m->ipa_bits = virt_bits(end);
 	/* A 32-bit kernel's devices are all below 4 GiB. */
 	window = align_up(MAX(end, 4 * GiB), VIRT_PCI_MEM64_SIZE);
+	if (m->kernel.aarch32 && end < 4 * GiB)
+		vm->shm_room = (struct gmem_range){ end, 4 * GiB - end };
 	if (m->kernel.aarch32 || virt_bits(window + VIRT_PCI_MEM64_SIZE) > host_bits)
 		return 0;
 	m->pci_mem64 = (struct gmem_range){ window, VIRT_PCI_MEM64_SIZE };
+	vm->shm_room = (struct gmem_range){ end, window - end };
 	m->ipa_bits = virt_bits(window + VIRT_PCI_MEM64_SIZE);
 	return 0;
 }

@@ -22,7 +22,10 @@ int arch_layout(struct vm *vm, struct gmem_range *ranges)
 
 /* --- devices -------------------------------------------------------------------- */
 
-/* End of RAM; the window for 64-bit BARs lies above it where the CPU can reach it. */
+/*
+ * The window for 64-bit BARs lies above RAM where the CPU can reach it; between the two
+ * is room for what devices on MMIO share.
+ */
 static void x86_place_mem64(struct vm *vm, struct pci_windows *windows)
 {
 	const struct gmem_region *last = &vm->mem.regions[vm->mem.n_regions - 1];
@@ -30,6 +33,8 @@ static void x86_place_mem64(struct vm *vm, struct pci_windows *windows)
 	uint64_t base = align_up(end, X86_PCI_MEM64_SIZE);
 	uint64_t limit = BIT(x86_cpu_phys_bits(vm->machine->cpuid));
 
+	if (end < limit)
+		vm->shm_room = (struct gmem_range){ end, MIN(base, limit) - end };
 	if (base + X86_PCI_MEM64_SIZE > limit)
 		return;
 	windows->mem64_base = base;

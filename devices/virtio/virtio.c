@@ -11,6 +11,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "devices/virtio/shm_window.h"
+
 #define STATUS_STEPS                                                                               \
 	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK |      \
 	 VIRTIO_CONFIG_S_DRIVER_OK)
@@ -603,4 +605,16 @@ uint32_t virtio_config_generation(struct virtio_device *v)
 	generation = v->config_generation;
 	virtio_unlock(v);
 	return generation;
+}
+
+void virtio_shm_repair(struct virtio_device *v)
+{
+	pthread_mutex_lock(&v->lock);
+	if (v->shm->n_pieces) {
+		log_guest(&v->rate, "%s: shared memory has been taken away", v->ops->name);
+		shm_window_clear(v->shm);
+		if (v->ops->shm_lost)
+			v->ops->shm_lost(v);
+	}
+	pthread_mutex_unlock(&v->lock);
 }

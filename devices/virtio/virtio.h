@@ -59,6 +59,7 @@
 #define VIRTIO_COMMON_FEATURES                                                                     \
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
 
+struct shm_window;
 struct virtio_device;
 
 struct virtio_ops {
@@ -85,6 +86,11 @@ struct virtio_ops {
 	void (*quiesce)(struct virtio_device *v);	/* may be NULL */
 	/* All chains are void: forget them. Also called when it was never active. May be NULL. */
 	void (*reset)(struct virtio_device *v);
+	/*
+	 * A piece of v->shm may have been taken away: the window is empty now. On any
+	 * thread with v->lock held. May be NULL.
+	 */
+	void (*shm_lost)(struct virtio_device *v);
 };
 
 /* How a device's interrupts leave it; supplied by the transport. v->lock held... */
@@ -110,6 +116,7 @@ struct virtio_device {
 	uint32_t config_len;
 	unsigned n_queues;
 	struct virtio_queue *queues;
+	struct shm_window *shm;	/* the device's, set before virtio_attach(); NULL: it has none */
 	struct log_rate rate;	/* for log_guest() */
 
 	/* virtio.c's own */
@@ -248,5 +255,7 @@ void virtio_kicked_queue(struct virtio_device *v, unsigned q);
 void virtio_config_read(struct virtio_device *v, uint64_t off, void *buf, uint32_t len);
 void virtio_config_write(struct virtio_device *v, uint64_t off, const void *buf, uint32_t len);
 uint32_t virtio_config_generation(struct virtio_device *v);
+/* Memory of v->shm may be gone, which a vCPU cannot go on without: empties the window. */
+void virtio_shm_repair(struct virtio_device *v);
 
 #endif

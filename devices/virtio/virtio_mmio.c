@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <linux/virtio_mmio.h>
 
+#include "devices/virtio/virtio_shm.h"
 #include "vmm/util.h"
 
 #define MMIO_MAGIC 0x74726976	/* "virt" */
@@ -52,6 +53,27 @@ static const struct virtio_transport_ops mmio_transport = {
 
 /* --- registers (4.2.2) ----------------------------------------------------- */
 
+/* Of the region that is selected; one that is not there is -1 long (4.2.2). */
+static uint32_t mmio_shm_read(const struct virtio_mmio *m, unsigned reg)
+{
+	uint64_t len, base;
+
+	if (!m->shm.mapped || m->shm_sel != m->v->shm->id)
+		return UINT32_MAX;
+	len = m->shm.len;
+	base = m->shm.base;
+	switch (reg) {
+	case VIRTIO_MMIO_SHM_LEN_LOW:
+		return len;
+	case VIRTIO_MMIO_SHM_LEN_HIGH:
+		return len >> 32;
+	case VIRTIO_MMIO_SHM_BASE_LOW:
+		return base;
+	default:
+		return base >> 32;
+	}
+}
+
 static uint32_t mmio_reg_read(struct virtio_mmio *m, unsigned reg)
 {
 	struct virtio_device *v = m->v;
@@ -79,8 +101,7 @@ static uint32_t mmio_reg_read(struct virtio_mmio *m, unsigned reg)
 	case VIRTIO_MMIO_SHM_LEN_HIGH:
 	case VIRTIO_MMIO_SHM_BASE_LOW:
 	case VIRTIO_MMIO_SHM_BASE_HIGH:
-		/* There are no shared memory regions, which reads as -1. */
-		return UINT32_MAX;
+		return mmio_shm_read(m, reg);
 	case VIRTIO_MMIO_CONFIG_GENERATION:
 		return virtio_config_generation(v);
 	default:
@@ -123,6 +144,9 @@ static void mmio_reg_write(struct virtio_mmio *m, unsigned reg, uint32_t value)
 		break;
 	case VIRTIO_MMIO_QUEUE_SEL:
 		m->queue_sel = value;
+		break;
+	case VIRTIO_MMIO_SHM_SEL:
+		m->shm_sel = value;
 		break;
 	case VIRTIO_MMIO_QUEUE_NUM:
 		virtio_set_queue_size(v, m->queue_sel, value);
@@ -208,9 +232,16 @@ int virtio_mmio_init(struct virtio_mmio *m, struct virtio_device *v, struct bus 
 	return bus_add(bus, &m->region, gpa);
 }
 
+int virtio_mmio_place_shm(struct virtio_mmio *m, struct bus *bus, uint64_t gpa)
+{
+	virtio_shm_region(&m->shm, m->v);
+	return bus_add(bus, &m->shm, gpa);
+}
+
 void virtio_mmio_finish(struct virtio_mmio *m, struct bus *bus)
 {
 	bus_remove(bus, &m->region);
+	bus_remove(bus, &m->shm);
 	pthread_mutex_destroy(&m->isr_lock);
 	pthread_mutex_destroy(&m->lock);
 }
@@ -218,7 +249,7 @@ void virtio_mmio_finish(struct virtio_mmio *m, struct bus *bus)
 void virtio_mmio_reset(struct virtio_mmio *m)
 {
 	pthread_mutex_lock(&m->lock);
-	m->device_features_sel = m->driver_features_sel = m->queue_sel = 0;
+	m->device_features_sel = m->driver_features_sel = m->queue_sel = m->shm_sel = 0;
 	mmio_status_write(m, 0);
 	pthread_mutex_unlock(&m->lock);
 }

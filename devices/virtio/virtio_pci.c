@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <linux/virtio_pci.h>
 
+#include "devices/virtio/virtio_shm.h"
 #include "vmm/util.h"
 
 #define PCI_VENDOR_VIRTIO 0x1af4
@@ -16,6 +17,7 @@ enum { PAGE_COMMON, PAGE_ISR, PAGE_DEVICE, PAGE_NOTIFY, PAGE_MSIX_TABLE, PAGE_MS
 #define BAR_SIZE (8 * BAR_PAGE)
 #define BAR_BEFORE_MAX (2 * BAR_PAGE)
 #define NOTIFY_MULTIPLIER 4
+#define SHM_BAR 4	/* and 5; no layout uses them */
 
 #define COMMON_LEN sizeof(struct virtio_pci_common_cfg)
 #define ISR_QUEUE 1
@@ -456,6 +458,28 @@ static void init_bar(struct virtio_pci *p)
 		      p->layout.bar, bar_page(p, PAGE_MSIX_TABLE), bar_page(p, PAGE_MSIX_PBA));
 }
 
+/* A shared-memory region (4.1.4.7), in a BAR of its own that caches may hold. */
+static void init_shm(struct virtio_pci *p)
+{
+	uint64_t len = p->v->shm->len, size = SHM_PAGE;
+	const struct virtio_pci_cap64 cap = {
+		.cap = {
+			.cap_len = sizeof(cap),
+			.cfg_type = VIRTIO_PCI_CAP_SHARED_MEMORY_CFG,
+			.bar = SHM_BAR,
+			.id = p->v->shm->id,
+			.length = len,
+		},
+		.length_hi = len >> 32,
+	};
+
+	while (size < len)
+		size *= 2;
+	virtio_shm_region(&p->shm, p->v);
+	pci_add_capability(&p->pci, PCI_CAP_ID_VNDR, (const uint8_t *)&cap + 2, NULL, sizeof(cap));
+	pci_bar_init(&p->pci, SHM_BAR, PCI_BAR_MEM64, true, size, &p->shm);
+}
+
 static void init_others(struct virtio_pci *p)
 {
 	const struct virtio_pci_layout *l = &p->layout;
@@ -491,6 +515,8 @@ int virtio_pci_init(struct virtio_pci *p, struct virtio_device *v, struct pci_bu
 	add_caps(p);
 	init_bar(p);
 	init_others(p);
+	if (v->shm)
+		init_shm(p);
 	for (unsigned i = 0; i < v->n_queues; i++)
 		p->feeds[i] = (struct pci_msix_feed){
 			.fd = virtio_call_fd(v, i),

@@ -34,7 +34,7 @@ struct virtio_pci_layout {
 	 * on a bus by itself.
 	 */
 	const struct io_region *before;
-	const struct virtio_pci_bar *bars;	/* others */
+	const struct virtio_pci_bar *bars;	/* others; 4 and 5 are for shared memory */
 	unsigned n_bars;
 	uint32_t class_code;		/* 0: the device's */
 	uint16_t command;		/* bits of the command register that are set at power-on */
@@ -52,6 +52,7 @@ struct virtio_pci {
 	pthread_mutex_t lock;
 	struct io_region region;
 	struct io_doorbell doorbells[VIRTIO_MAX_QUEUES];
+	struct io_region shm;	/* a shared-memory region's */
 	unsigned cfg_cap;	/* offset of the PCI_CFG window's capability */
 	uint32_t device_feature_select, driver_feature_select;
 	uint16_t queue_select;
