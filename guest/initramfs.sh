@@ -6,7 +6,7 @@
 #   share   the same with the drivers of devices whose queues others serve
 #   gpu     the same with the drivers of a graphics card and of input devices
 #   tools   the same with Debian's programs that look at these; not compressed, for it boots faster so
-#   gl      the same with what draws by OpenGL, 200 MB of it
+#   gl      the drivers of gpu and disk: for programs that draw by OpenGL, which are on a disk of 300 MB
 #   smoke   guest/init.c and those modules: runs what smoke= on the kernel's command line names
 #   bench   guest/init.c alone: marks the time and ends
 # For another architecture CC, OBJCOPY and BUSYBOX name the tools and a busybox.
@@ -24,7 +24,8 @@ case $variant in
 bench) modules= ;;
 smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console virtio_net evdev $platform" ;;
 share) modules="virtio_pci virtio_mmio virtiofs virtio_balloon vmw_vsock_virtio_transport virtio_blk $platform" ;;
-gpu | tools | gl) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev $platform" ;;
+gl) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev virtio_blk ext4 $platform" ;;
+gpu | tools) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev $platform" ;;
 disk) modules="virtio_pci virtio_mmio virtio_blk ext4 virtiofs virtio_net $platform" ;;
 *) echo "initramfs.sh: unknown variant '$variant'" >&2; exit 2 ;;
 esac
@@ -49,8 +50,8 @@ if [ "$variant" != smoke ] && [ "$variant" != bench ]; then
 	depmod -b "$dir" "$version" 2>/dev/null
 fi
 pack='gzip -n'
-if [ "$variant" = tools ] || [ "$variant" = gl ]; then
-	"$here/tools.sh" "$variant" "${version##*-}" "$dir"
+if [ "$variant" = tools ]; then
+	"$here/tools.sh" tools "${version##*-}" "$dir"
 	pack=cat
 fi
 (cd "$dir" && find . | LC_ALL=C sort | cpio -o -H newc --quiet --owner 0:0 --reproducible) | $pack >"$out"

@@ -1,20 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # tools.sh tools|gl ARCH DIR: programs of Debian, with the libraries and rules that these need, as a tree for an initramfs.
-# From where this machine's apt has its own packages.
+# From where this machine's apt has its own packages; for another architecture from the archive proper alone.
 #   tools  those that look at graphics cards and input devices: modetest, evtest, libinput, udev. libinput's tools come
 #          without their dependencies, most of which are for the one with a window.
-#   gl     kmscube, and Mesa's driver of virgl
+#   gl     those that draw by OpenGL: kmscube, glmark2; modetest; and Mesa's driver of virgl
 set -eu
 set=$1 arch=$2 to=$3
 case $set in
 tools) packages=libdrm-tests,evtest,libinput10,udev ;;
-gl) packages=kmscube,libgl1-mesa-dri,libegl-mesa0,libegl1,libgles2,libgbm1 ;;
+gl) packages=kmscube,glmark2-es2-drm,libdrm-tests,libgl1-mesa-dri,libegl-mesa0,libegl1,libgles2,libgbm1 ;;
 esac
 all=$(mktemp -d)
 trap 'rm -rf "$all"' EXIT
-apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
-	sort -u >"$all/list"
+if [ "$arch" = "$(dpkg --print-architecture)" ]; then
+	apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
+		sort -u >"$all/list"
+else "$(dirname "$0")/../tests/sysroot.sh" --sources >"$all/list"; fi
 [ -s "$all/list" ] || { echo "tools.sh: apt knows of no Debian archive: run apt-get update" >&2; exit 1; }
 mmdebstrap --quiet --architectures="$arch" --variant=extract --include="$packages" \
 	--aptopt='APT::Install-Recommends "false"' --aptopt='APT::Sandbox::User "root"' --format=directory '' "$all/root" "$all/list" >&2
@@ -34,14 +36,15 @@ keep_program() { # PATH: and what its dynamic section names
 		done
 	done
 }
-for f in "$all"/root/lib64/ld-*; do keep "lib64/${f##*/}"; done
+for f in "$all"/root/{lib64,lib}/ld-*; do [ ! -e "$f" ] || keep "${f#"$all"/root/}"; done
 if [ "$set" = gl ]; then
 	lib=$(cd "$all/root" && echo usr/lib/*-linux-gnu)
 	# what is opened by name, not linked
-	for f in usr/bin/kmscube "$lib"/lib{EGL_mesa,glapi}.so.0 "$lib"/libGLESv2.so.2 "$lib/dri/virtio_gpu_dri.so"; do
+	for f in usr/bin/{kmscube,glmark2-es2-drm,modetest} "$lib"/lib{EGL_mesa,glapi}.so.0 "$lib"/libGLESv2.so.2 "$lib/dri/virtio_gpu_dri.so"; do
 		keep_program "$f"
 	done
 	keep usr/share/glvnd/egl_vendor.d
+	keep usr/share/glmark2
 	exit
 fi
 for f in usr/bin/{modetest,evtest,libinput} usr/libexec/libinput/libinput-{list-devices,debug-events} bin/udevadm \

@@ -8,6 +8,7 @@
 #   vmlinux-amd64          the ELF inside that bzImage
 #   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -gpu, -tools, -gl, -smoke, -bench: see
 #                          guest/initramfs.sh
+#   gl-amd64               image of an ext4 file system with what initramfs-amd64-gl lacks: kmscube, glmark2, Mesa
 #   rootfs-amd64           image of an ext4 file system: Debian with fio, gcc and make
 #   lab-amd64              the lab's own initramfs
 #   sysroot-arm64          what programs for arm64 are linked with, the root of its lab; sysroot-arm64-peer has QEMU, too
@@ -169,6 +170,12 @@ built() {
 }
 make_vmlinux() { extract_vmlinux "$cache/kernel-$1/vmlinuz" >"$2"; }
 make_initramfs() { tools "$1" "$src/guest/initramfs.sh" "$3" "$cache/kernel-$1" "$2"; }
+make_gl() {
+	rm -rf "$2.d"
+	"$src/guest/tools.sh" gl "$1" "$2.d"
+	mkfs.ext4 -q -m 0 -O ^has_journal -d "$2.d" "$2" 500M >&2
+	rm -rf "$2.d"
+}
 make_rootfs() { "$src/guest/rootfs.sh" "$1" "$2"; }
 make_lab() { tools "$1" "$src/tests/lab/initramfs.sh" "$1" "$cache/kernel-$1" "$2"; }
 tools() { # KERNEL COMMAND...: which find the tools for its architecture in their environment
@@ -212,12 +219,13 @@ asset() {
 	vmlinux-amd64) built vmlinux "$arch" ;;
 	initramfs-"$arch"-smoke | initramfs-"$arch"-bench)
 		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/init.c ;;
-	initramfs-amd64-tools | initramfs-amd64-gl)
-		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/tools.sh guest/init.c /bin/busybox ;;
-	initramfs-"$arch" | initramfs-"$arch"-disk | initramfs-"$arch"-share | initramfs-"$arch"-gpu)
+	initramfs-amd64-tools)
+		built initramfs-tools "$arch" guest/initramfs.sh guest/tools.sh guest/init.c /bin/busybox ;;
+	initramfs-"$arch" | initramfs-"$arch"-disk | initramfs-"$arch"-share | initramfs-"$arch"-gpu | initramfs-"$arch"-gl)
 		bb=$(busybox "$(arch_of "$arch")")
 		variant=${1#initramfs-"$arch"}
 		built "initramfs${variant:--shell}" "$arch" guest/initramfs.sh guest/init.c "$bb" ;;
+	gl-"$arch") built gl "$arch" guest/tools.sh ;;
 	rootfs-"$arch") built rootfs "$arch" guest/rootfs.sh ;;
 	lab-"$arch")
 		bb=$(busybox "$(arch_of "$arch")")
