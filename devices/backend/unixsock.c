@@ -70,7 +70,7 @@ static int bind_at(struct unixsock *s)
 	return 0;
 }
 
-int unixsock_listen(struct unixsock *s, const char *path, int backlog)
+static int listen_at(struct unixsock *s, const char *path, int type, int backlog)
 {
 	int lock, ret;
 
@@ -78,7 +78,7 @@ int unixsock_listen(struct unixsock *s, const char *path, int backlog)
 	if (strlen(path) > UNIXSOCK_PATH_MAX)
 		return -ENAMETOOLONG;
 	strcpy(s->addr.sun_path, path);
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	s->fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->fd < 0)
 		return -errno;
 	lock = lock_dir(s->addr.sun_path);
@@ -91,6 +91,16 @@ int unixsock_listen(struct unixsock *s, const char *path, int backlog)
 	if (ret < 0)
 		close(s->fd);
 	return ret;
+}
+
+int unixsock_listen(struct unixsock *s, const char *path, int backlog)
+{
+	return listen_at(s, path, SOCK_STREAM, backlog);
+}
+
+int unixsock_listen_packets(struct unixsock *s, const char *path, int backlog)
+{
+	return listen_at(s, path, SOCK_SEQPACKET, backlog);
 }
 
 void unixsock_unlink(const struct unixsock *s)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A UNIX stream socket that listens at a path, for its owner only. One that
+ * A UNIX socket that listens at a path, for its owner only. One that
  * nobody listens at any more is replaced, anything else is not touched.
  *
  * Main thread; unixsock_listen() may wait a second for somebody who does the same.
@@ -20,10 +20,12 @@ struct unixsock {
 };
 
 /*
- * Listens at @path, of at most UNIXSOCK_PATH_MAX bytes. 0, or negative errno:
+ * A stream socket that listens at @path, of at most UNIXSOCK_PATH_MAX bytes. 0, or negative errno:
  * -EEXIST something else is there, -EADDRINUSE another process listens there.
  */
 int unixsock_listen(struct unixsock *s, const char *path, int backlog);
+/* The same with SOCK_SEQPACKET. */
+int unixsock_listen_packets(struct unixsock *s, const char *path, int backlog);
 /* Closes the socket and removes it, unless another one is there by now. */
 void unixsock_close(struct unixsock *s);
 /* Removes it without closing it, which somebody else does. */

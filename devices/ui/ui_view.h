@@ -77,6 +77,6 @@ void ui_view_closing(struct ui_view *view);
 void ui_view_plug(struct ui_view *view, unsigned output, bool on);
 /* What output 0 ... DISPLAY_MAX_OUTPUTS - 1 shows. */
 const struct picture *ui_view_picture(const struct ui_view *view, unsigned output);
-const struct ui_view_stats *ui_view_stats(const struct ui_view *view);
+const struct ui_view_stats *ui_view_stats(struct ui_view *view);
 
 #endif
