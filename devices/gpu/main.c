@@ -11,8 +11,10 @@
 #include "devices/backend/evdev_lib.h"
 #include "devices/backend/unixsock.h"
 #include "devices/control/control_seat.h"
-#include "devices/gpu/gpu_virgl.h"
+#include "devices/gpu/gpu_record.h"
+#include "devices/gpu/make_renderer.h"
 #include "devices/gpu/options.h"
+#include "devices/gpu/play.h"
 #include "devices/gpu/sandbox.h"
 #include "devices/gpu/screen.h"
 #include "devices/ui/ui_sdl.h"
@@ -39,6 +41,8 @@ static void init_signals(void)
 	sigaction(SIGBUS, &bus, NULL);
 	/* A front end that goes away shows as EPIPE where we write. */
 	signal(SIGPIPE, SIG_IGN);
+	/* A recording that has become too large, as EFBIG. */
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 static void on_signal(void *arg, uint32_t events)
@@ -66,44 +70,29 @@ static int watch_signals(struct loop *loop, struct loop_fd *src)
 	return ret;
 }
 
-/*
- * Who makes the pictures, NULL: software. 3D that cannot be had is no reason to have
- * no picture at all, unless a GPU was named for it.
- */
-static int make_renderer(struct gpu_renderer **out, const struct gpu_option_device *d)
-{
-	const struct gpu_virgl_params params = {
-		.rendernode = d->in_3d.rendernode,
-		.patience_ns = d->in_3d.patience * 1000000000ull,
-	};
-	char why[300];
-	int ret = d->in_3d.virgl ? gpu_virgl_create(out, &params, why, sizeof(why)) : 0;
-
-	if (ret == 0)
-		return 0;
-	log_msg(params.rendernode ? LOG_ERROR : LOG_WARN, "%s: %s%s", d->label, why,
-		params.rendernode ? "" : "; there is 2D only");
-	return params.rendernode ? ret : 0;
-}
-
-static int add_gpu(struct seat *seat, const struct gpu_option_device *d)
+static int add_gpu(struct seat *seat, const struct gpu_option_device *d,
+		   struct gpu_record *record)
 {
 	struct gpu_params params = d->gpu;
-	int ret = make_renderer(&params.renderer, d);
+	int ret;
 
+	params.record = record;
+	ret = make_renderer(&params.renderer, d);
 	return ret < 0 ? ret : seat_add_gpu(seat, d->label, &d->socket, &params);
 }
 
-static int add_devices(struct seat *seat, const struct gpu_options *o)
+static int add_devices(struct seat *seat, const struct gpu_options *o, struct gpu_record *record)
 {
 	int ret = 0;
 
 	for (unsigned i = 0; i < o->n_devices && ret == 0; i++) {
 		const struct gpu_option_device *d = &o->devices[i];
 
-		ret = d->is_gpu ? add_gpu(seat, d) :
+		ret = d->is_gpu ? add_gpu(seat, d, record) :
 				  seat_add_input(seat, d->label, &d->socket, &d->input);
 	}
+	if (ret == 0 && o->has_framebuffer)
+		ret = seat_add_framebuffer(seat, "--framebuffer", &o->framebuffer);
 	return ret;
 }
 
@@ -115,14 +104,30 @@ static const struct gpu_option_device *find_card(const struct gpu_options *o)
 	return NULL;
 }
 
+static int open_record(struct gpu_record **record, const struct gpu_options *o)
+{
+	const struct gpu_option_device *card = find_card(o);
+
+	return card && card->record.path ?
+	       gpu_record_create(record, card->record.path, card->record.limit) : 0;
+}
+
+static bool has_pictures(const struct gpu_options *o)
+{
+	return find_card(o) || o->has_framebuffer;
+}
+
 static int show(struct screen **screen, struct seat *seat, struct loop *loop,
 		const struct gpu_options *o)
 {
+	static const struct gpu_params no_card = { .n_outputs = 1 };
 	const struct gpu_option_device *card = find_card(o);
-	struct screen_params params = { .mode = o->display, .name = o->name };
+	struct screen_params params = { .mode = o->display, .name = o->name, .gpu = &no_card };
 
-	if (!card)
+	if (!has_pictures(o))
 		return 0;
+	if (!card)
+		return screen_create(screen, loop, seat, &params);
 	params.gpu = &card->gpu;
 	params.look = card->look;
 	params.virgl = card->in_3d.virgl;
@@ -145,8 +150,8 @@ static struct control_seat_params control_params(const struct gpu_options *o, st
 		.mouse = seat_sink(seat, INPUT_MOUSE),
 	};
 
-	if (find_card(o)) {
-		p.n_outputs = find_card(o)->gpu.n_outputs;
+	if (has_pictures(o)) {
+		p.n_outputs = find_card(o) ? find_card(o)->gpu.n_outputs : 1;
 		p.sink = screen_sink(screen);
 	}
 	return p;
@@ -172,8 +177,8 @@ static int serve_control(struct control **c, struct control_seat **commands, str
 
 static bool wants_windows(const struct gpu_options *o)
 {
-	return find_card(o) && (o->display == SCREEN_SDL ||
-				(o->display == SCREEN_AUTO && ui_sdl_desktop()));
+	return has_pictures(o) && (o->display == SCREEN_SDL ||
+				   (o->display == SCREEN_AUTO && ui_sdl_desktop()));
 }
 
 /* Libraries of the desktop or of OpenGL. */
@@ -213,6 +218,7 @@ static int run(const struct gpu_options *o)
 	struct control_seat_params params;
 	struct control_seat *commands = NULL;
 	struct control *control = NULL;
+	struct gpu_record *record = NULL;
 	struct loop *loop = NULL;
 	struct seat *seat = NULL;
 	struct screen *screen = NULL;
@@ -226,9 +232,11 @@ static int run(const struct gpu_options *o)
 	if (ret < 0)
 		log_error("%s", strerror(-ret));
 	if (ret == 0)
+		ret = open_record(&record, o);
+	if (ret == 0)
 		ret = confine_files(o);
 	if (ret == 0)
-		ret = add_devices(seat, o);
+		ret = add_devices(seat, o, record);
 	if (ret == 0)
 		ret = show(&screen, seat, loop, o);
 	if (ret == 0 && o->has_control) {
@@ -244,6 +252,7 @@ static int run(const struct gpu_options *o)
 	/* Keys that are held in a window come up while there are devices. */
 	screen_destroy(screen);
 	seat_destroy(seat);
+	gpu_record_destroy(record);
 	if (signals.added)
 		close(signals.fd);
 	loop_destroy(loop);
@@ -265,7 +274,7 @@ int main(int argc, char **argv)
 	case GPU_OPTIONS_RUN:
 		log_set_level(LOG_WARN + MIN(o.verbose, 2));
 		init_signals();
-		status = run(&o);
+		status = o.replay.path ? play_main(&o) : run(&o);
 		break;
 	}
 	gpu_options_finish(&o);

@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "devices/backend/unixsock.h"
+#include "devices/gpu/gpu_record.h"
 #include "vmm/log.h"
 
 #define MODES "none|sdl"
 #define MAX_FD 1023
+#define NO_SOCKET -1
 #define DEFAULT_PATIENCE 60	/* an emulated processor's, with much to compile */
 #define MAX_PATIENCE 86400
 
@@ -87,6 +89,27 @@ int gpu_option_3d(struct gpu_option_3d *in_3d, const char *label, const struct o
 	return 0;
 }
 
+int gpu_option_record(struct gpu_option_record *record, const char *label,
+		      const struct opt_value *value)
+{
+	const char *limit = opt_value_get(value, "record-limit");
+
+	*record = (struct gpu_option_record){
+		.path = opt_value_get(value, "record"),
+		.limit = GPU_RECORD_DEFAULT_LIMIT,
+	};
+	if (record->path && !*record->path) {
+		log_error("%s: record=: the name of a file", label);
+		return -EINVAL;
+	}
+	if (limit && (opt_parse_size(limit, &record->limit) < 0 || !record->path)) {
+		log_error("%s: record-limit=%.40s: %s", label, limit,
+			  record->path ? "a size such as 500M" : "without record=");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static const char *const kinds[] = {
 	[INPUT_KEYBOARD] = "keyboard",
 	[INPUT_MOUSE] = "mouse",
@@ -150,7 +173,11 @@ static int parse_socket(struct seat_socket *s, const char *label, const struct o
 
 	if (!path != !fd)
 		return parse_place(s, label, path, fd);
-	log_error("%s: needs socket=FILE or fd=N", label);
+	/* None is right for one that plays a recording, which may come as the next option. */
+	s->fd = NO_SOCKET;
+	if (!path)
+		return 0;
+	log_error("%s: needs socket=FILE or fd=N, not both", label);
 	return -EINVAL;
 }
 
@@ -170,6 +197,8 @@ static int parse_device(struct gpu_option_device *d)
 
 	if (ret == 0 && d->is_gpu)
 		ret = gpu_option_3d(&d->in_3d, d->label, &d->value);
+	if (ret == 0 && d->is_gpu)
+		ret = gpu_option_record(&d->record, d->label, &d->value);
 	return ret < 0 ? ret : parse_socket(&d->socket, d->label, &d->value);
 }
 
@@ -216,6 +245,16 @@ static int set_input(void *config, const struct opt_at *at, const char *value)
 	return add_device(config, at, value, input_keys, false);
 }
 
+/* microvm's own; nobody else has the other end. */
+static int set_framebuffer(void *config, const struct opt_at *at, const char *value)
+{
+	struct gpu_options *o = config;
+	const char *fd = strncmp(value, "fd=", 3) ? "" : value + 3;
+
+	o->has_framebuffer = true;
+	return parse_place(&o->framebuffer, at->label, NULL, fd);
+}
+
 static int set_control(void *config, const struct opt_at *at, const char *value)
 {
 	static const struct opt_key keys[] = { { "fd", "N", "" }, { 0 } };
@@ -243,6 +282,74 @@ static int set_display(void *config, const struct opt_at *at, const char *value)
 		return 0;
 	log_error("%s %.40s: one of %s", at->label, value, MODES);
 	return -EINVAL;
+}
+
+static int set_text(char **text, const struct opt_at *at, const char *value)
+{
+	if (!*value) {
+		log_error("%s: needs a name", at->label);
+		return -EINVAL;
+	}
+	free(*text);
+	*text = strdup(value);
+	return *text ? 0 : -ENOMEM;
+}
+
+static int set_replay(void *config, const struct opt_at *at, const char *value)
+{
+	struct gpu_options *o = config;
+
+	return set_text(&o->replay.path, at, value);
+}
+
+static int set_png(void *config, const struct opt_at *at, const char *value)
+{
+	struct gpu_options *o = config;
+
+	return set_text(&o->replay.png, at, value);
+}
+
+/* "7" or "7-9", of which the dash is given; cuts @text. */
+static int parse_range(char *text, uint64_t *first, uint64_t *last)
+{
+	char *dash = strchr(text, '-');
+	int ret;
+
+	if (dash)
+		*dash++ = '\0';
+	ret = opt_parse_number(text, 1, UINT64_MAX, first);
+	*last = *first;
+	if (ret == 0 && dash)
+		ret = opt_parse_number(dash, *first, UINT64_MAX, last);
+	return ret;
+}
+
+static int parse_frames(struct gpu_option_replay *r, char *text)
+{
+	char *rest = text, *word;
+	int ret = 0;
+
+	r->n_frames = 0;
+	while (ret == 0 && (word = strsep(&rest, ","))) {
+		if (r->n_frames == GPU_OPTION_FRAMES)
+			return -ERANGE;
+		ret = parse_range(word, &r->frames[r->n_frames].first,
+				  &r->frames[r->n_frames].last);
+		r->n_frames++;
+	}
+	return ret;
+}
+
+static int set_frames(void *config, const struct opt_at *at, const char *value)
+{
+	struct gpu_options *o = config;
+	char *text = strdup(value);
+	int ret = text ? parse_frames(&o->replay, text) : -ENOMEM;
+
+	free(text);
+	if (ret < 0)
+		log_error("%s %.40s: numbers from 1 and ranges, such as 1,7-9", at->label, value);
+	return ret;
 }
 
 static int set_name(void *config, const struct opt_at *at, const char *value)
@@ -275,8 +382,13 @@ static const struct opt options[] = {
 	  .set = set_gpu },
 	{ "input", "KIND", "Devices", "keyboard, mouse, tablet, multitouch (--input help)",
 	  .multiple = true, .set = set_input },
+	{ "framebuffer", "fd=N", "Devices", NULL, .set = set_framebuffer },
 	{ "display", MODES, "Pictures", "windows, or nowhere (sdl where there is a desktop)",
 	  .set = set_display },
+	{ "replay", "FILE", "Recordings", "play what --gpu record= wrote, without a guest",
+	  .set = set_replay },
+	{ "png", "DIRECTORY", "Recordings", "and write its frames there", .set = set_png },
+	{ "frames", "N,N-N...", "Recordings", "these, counted from 1 (all)", .set = set_frames },
 	{ "control", "FILE|fd=N", "Pictures", "socket of microvm-ctl", .set = set_control },
 	{ "name", "NAME", "Pictures", "of the guest, for titles (microvm)", .set = set_name },
 	{ "verbose", NULL, "About", "say more; twice, everything", .multiple = true,
@@ -298,9 +410,38 @@ static int set_help(void *config, const struct opt_at *at, const char *value)
 
 /* --- entry points ------------------------------------------------------------------------ */
 
+static bool is_alone(const struct gpu_option_device *d)
+{
+	return !d->socket.path && d->socket.fd == NO_SOCKET;
+}
+
+/* A recording has its own idea of a card; --gpu chooses who draws. */
+static int check_replay(const struct gpu_options *o)
+{
+	const struct gpu_option_device *d = &o->devices[0];
+
+	if (!o->n_devices ||
+	    (o->n_devices == 1 && d->is_gpu && is_alone(d) && !d->record.path))
+		return 0;
+	log_error("--replay: --gpu goes with it, without socket=, fd= and record=, and no other device");
+	return -EINVAL;
+}
+
 static int need_device(const struct gpu_options *o)
 {
-	if (o->n_devices)
+	if (o->replay.path)
+		return check_replay(o);
+	if (o->replay.png || o->replay.n_frames) {
+		log_error("--%s: there is no --replay", o->replay.png ? "png" : "frames");
+		return -EINVAL;
+	}
+	for (unsigned i = 0; i < o->n_devices; i++) {
+		if (!is_alone(&o->devices[i]))
+			continue;
+		log_error("%s: needs socket=FILE or fd=N", o->devices[i].label);
+		return -EINVAL;
+	}
+	if (o->n_devices || o->has_framebuffer)
 		return 0;
 	log_error("no device: --gpu and --input say what to be, --help lists all options");
 	return -EINVAL;
@@ -334,5 +475,7 @@ void gpu_options_finish(struct gpu_options *o)
 		opt_value_finish(&o->devices[i].value);
 	opt_value_finish(&o->control_value);
 	free(o->name);
+	free(o->replay.path);
+	free(o->replay.png);
 	*o = (struct gpu_options){ 0 };
 }

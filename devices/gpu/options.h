@@ -16,6 +16,12 @@ struct gpu_option_3d {
 	unsigned patience;	/* seconds; 0: without end */
 };
 
+/* What --gpu says of recording. */
+struct gpu_option_record {
+	const char *path;	/* NULL: none */
+	uint64_t limit;		/* bytes */
+};
+
 /* One --gpu or --input. */
 struct gpu_option_device {
 	char label[64];		/* for messages: "--input keyboard" */
@@ -25,7 +31,18 @@ struct gpu_option_device {
 	struct gpu_params gpu;
 	struct screen_look look;
 	struct gpu_option_3d in_3d;
+	struct gpu_option_record record;
 	struct seat_input input;
+};
+
+#define GPU_OPTION_FRAMES 32	/* ranges */
+
+/* A recording to be played, in place of serving devices. */
+struct gpu_option_replay {
+	char *path;		/* NULL: none */
+	char *png;		/* directory for frames; NULL: none */
+	struct { uint64_t first, last; } frames[GPU_OPTION_FRAMES];	/* numbers, from 1 */
+	unsigned n_frames;	/* 0: all */
 };
 
 struct gpu_options {
@@ -34,7 +51,10 @@ struct gpu_options {
 	int verbose;
 	struct gpu_option_device devices[SEAT_MAX_DEVICES];
 	unsigned n_devices;
+	struct gpu_option_replay replay;
 	bool no_sandbox;
+	bool has_framebuffer;
+	struct seat_socket framebuffer;
 	bool has_control;
 	struct seat_socket control;	/* its path points into the next */
 	struct opt_value control_value;
@@ -56,6 +76,8 @@ void gpu_options_finish(struct gpu_options *o);
 	{ "size", "WxH", "of the first picture (1280x800)" },                                      \
 	{ "patience", "SECONDS", "virgl: that it may draw without an end, 0: any number (60)" },   \
 	{ "rendernode", "FILE", "virgl: the GPU that draws (the first one, else the processor)" }, \
+	{ "record", "FILE", "write down what the guest asks for (microvm-gpu --replay)" },         \
+	{ "record-limit", "SIZE", "of that file (1G)" },                                           \
 	{ "fullscreen", NULL, "windows fill the monitors from the start" },                        \
 	{ "scale", "aspect|integer", "as large as fits, or by whole numbers (aspect)" },           \
 	{ "sandbox", NULL, "keep the process from all it does not need (on)" }
@@ -66,6 +88,8 @@ void gpu_options_finish(struct gpu_options *o);
 int gpu_option_gpu(struct gpu_params *gpu, struct screen_look *look, const char *label,
 		   const struct opt_value *value);
 int gpu_option_3d(struct gpu_option_3d *in_3d, const char *label, const struct opt_value *value);
+int gpu_option_record(struct gpu_option_record *record, const char *label,
+		      const struct opt_value *value);
 int gpu_option_input(struct seat_input *input, const char *label, const struct opt_value *value);
 
 #endif

@@ -23,6 +23,8 @@
  * negative errno after one line in the log.
  */
 int sandbox_files(bool windows, const char *const *sockets);
+/* The same for one that makes files in the directory @out, NULL: in none; and has no sockets. */
+int sandbox_files_out(bool windows, const char *out);
 
 /* No new privileges, limits, and a seccomp filter. As above. */
 int sandbox_calls(bool windows);

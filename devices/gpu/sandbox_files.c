@@ -113,12 +113,11 @@ static int allow_sockets(int rules, const char *const *sockets)
 	return ret;
 }
 
-static int enter(int rules, bool windows, const char *const *sockets)
+/* With @rules, which are complete. */
+static int enter(int rules, bool windows)
 {
-	int ret = allow_sockets(rules, sockets);
+	int ret = windows ? allow_places(rules) : 0;
 
-	if (ret == 0 && windows)
-		ret = allow_places(rules);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	if (ret == 0)
 		ret = allow(rules, "/", READ);
@@ -131,20 +130,44 @@ static int enter(int rules, bool windows, const char *const *sockets)
 	return 0;
 }
 
-int sandbox_files(bool windows, const char *const *sockets)
+/* -1: there is no Landlock. */
+static int new_rules(void)
 {
 	const struct landlock_ruleset_attr attr = { .handled_access_fs = ALL };
-	int rules = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0), ret;
+	int rules = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 
-	if (rules < 0) {
-		/* Older than 5.13, or not among the modules that were chosen. */
+	/* Older than 5.13, or not among the modules that were chosen. */
+	if (rules < 0)
 		log_debug("files are not confined: landlock: %m");
-		return 0;
-	}
-	ret = enter(rules, windows, sockets);
+	return rules;
+}
+
+static int entered(int rules, int ret)
+{
 	close(rules);
 	if (ret < 0)
 		log_error("no sandbox: landlock: %s (--gpu sandbox=off goes without)",
 			  strerror(-ret));
 	return ret;
+}
+
+int sandbox_files(bool windows, const char *const *sockets)
+{
+	int rules = new_rules(), ret;
+
+	if (rules < 0)
+		return 0;
+	ret = allow_sockets(rules, sockets);
+	return entered(rules, ret < 0 ? ret : enter(rules, windows));
+}
+
+int sandbox_files_out(bool windows, const char *out)
+{
+	int rules = new_rules(), ret = 0;
+
+	if (rules < 0)
+		return 0;
+	if (out)
+		ret = allow(rules, out, SHARE);
+	return entered(rules, ret < 0 ? ret : enter(rules, windows));
 }

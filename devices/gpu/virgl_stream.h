@@ -16,4 +16,12 @@
  */
 bool virgl_stream_valid(const uint32_t *words, size_t n);
 
+/*
+ * Calls @found with the resources whose backing the @n words move to or from the host
+ * (TRANSFER3D, and the sources of COPY_TRANSFER3D), as often as they do. What is no
+ * packet any more is left out.
+ */
+void virgl_stream_transfers(const uint32_t *words, size_t n,
+			    void (*found)(void *ctx, uint32_t resource_id), void *ctx);
+
 #endif

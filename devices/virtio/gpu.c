@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "devices/gpu/gpu_record.h"
 #include "devices/virtio/gpu_impl.h"
 
 #define GPU_FEATURES                                                                               \
@@ -58,6 +59,7 @@ static void gpu_stop(void *arg)
 	loop_timer_disarm(g->v.loop, &g->poll_timer);
 	g->events = 0;
 	g->changed_again = false;
+	gpu_record_forget_start(g->record);
 	gpu_unlock(g);
 }
 
@@ -167,6 +169,7 @@ int gpu_create(struct gpu **out, struct loop *loop, const struct gmem *mem,
 	assert(params->n_outputs >= 1 && params->n_outputs <= DISPLAY_MAX_OUTPUTS);
 	if (ret == 0) {
 		g->renderer = params->renderer;
+		g->record = params->record;
 		g->max_bytes = params->max_bytes ? params->max_bytes :
 			       g->renderer && g->renderer->ops->create_3d ? GPU_MAX_BYTES_3D :
 									    GPU_MAX_BYTES;
@@ -234,6 +237,7 @@ void gpu_memory_enter(struct gpu *g)
 {
 	gpu_lock(g);
 	gpu_resource_map_all(g);
+	gpu_record_forget_memory(g->record);
 	for (unsigned i = 0; i < g->n_outputs; i++)
 		gpu_memory_show(g, i);
 	gpu_unlock(g);

@@ -26,6 +26,7 @@ struct gpu_params {
 	unsigned n_plugged;	/* the first so many have a monitor; at least 1 as a rule */
 	struct display_output output;	/* what each monitor is like; 0: GPU_DEFAULT_... */
 	struct gpu_renderer *renderer;	/* owned from success on; NULL: software */
+	struct gpu_record *record;	/* gpu/gpu_record.h; not owned, NULL: none */
 	/* limits; 0: the constants below */
 	uint64_t max_bytes;
 	unsigned max_resources;

@@ -116,11 +116,17 @@ static const struct gpu_dispatch *gpu_find_handler(const struct gpu *g, uint32_t
 	return NULL;
 }
 
+static bool gpu_is_error(uint32_t type)
+{
+	return type >= VIRTIO_GPU_RESP_ERR_UNSPEC;
+}
+
 /* Copies the command once (case 18) and does it. */
 static uint32_t gpu_execute(struct gpu *g, struct gpu_request *req)
 {
 	struct virtio_gpu_ctrl_hdr *hdr = &req->cmd.hdr;
 	const struct gpu_dispatch *d;
+	uint32_t type;
 	size_t size;
 
 	if (chain_read(req->chain, 0, hdr, sizeof(*hdr)) < sizeof(*hdr)) {
@@ -133,7 +139,11 @@ static uint32_t gpu_execute(struct gpu *g, struct gpu_request *req)
 	if (!size || !d || req->chain->readable < size || req->chain->readable > GPU_MAX_COMMAND)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	chain_read(req->chain, sizeof(*hdr), hdr + 1, size - sizeof(*hdr));
-	return d->handle(g, req);
+	gpu_tap_control(g, req, size);
+	type = d->handle(g, req);
+	if (gpu_is_error(type))
+		gpu_tap_refused(g, type);
+	return type;
 }
 
 /*
@@ -188,11 +198,6 @@ static struct gpu_fence gpu_fence_begin(struct gpu *g, const struct virtio_gpu_c
 	if (fence.seq && g->poll.fd < 0)
 		loop_timer_arm(g->v.loop, &g->poll_timer, GPU_POLL_NS);
 	return fence;
-}
-
-static bool gpu_is_error(uint32_t type)
-{
-	return type >= VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
 
 static void gpu_answer(struct gpu *g, struct gpu_request *req, uint32_t type)

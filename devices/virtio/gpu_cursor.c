@@ -110,6 +110,7 @@ static void gpu_cursor_chain(struct gpu *g, struct virtq_chain *chain)
 		c = (struct virtio_gpu_update_cursor){ 0 };
 	size = gpu_command_size(GPU_CURSORQ, c.hdr.type);
 	if (size && got >= size) {
+		gpu_tap_cursor(g, &c);
 		gpu_cursor_command(g, &c);
 		type = VIRTIO_GPU_RESP_OK_NODATA;
 	}

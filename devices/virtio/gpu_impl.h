@@ -10,6 +10,7 @@
  *     gpu_monitor.c   the display's side: it comes, goes, and changes
  *     gpu_cursor.c    the cursor queue
  *     gpu_park.c      commands that wait for a frame or a fence
+ *     gpu_tap.c       what a recording learns of it
  *     gpu_proto*.c    bytes and rules
  *
  * All on the loop's thread with v->lock held, unless said otherwise.
@@ -106,6 +107,7 @@ struct gpu {
 	struct loop_timer frame_timer;	/* armed while a frame is waited for */
 	struct loop_timer poll_timer;	/* while a fence is open and has no descriptor */
 	struct loop_fd poll;
+	struct gpu_record *record;	/* not owned; NULL: none */
 };
 
 static inline struct gpu *gpu_of(struct virtio_device *v)
@@ -227,5 +229,12 @@ uint64_t gpu_park_last(const struct gpu *g, const struct gpu_fence *fence);
 void gpu_park_flush(struct gpu *g);
 void gpu_park_forget(struct gpu *g);
 void gpu_park_timeout(void *arg);	/* a loop_timer's; takes the lock */
+
+/* --- gpu_tap.c ------------------------------------------------------------ */
+
+/* About to be done: a command of @size bytes and what follows them; the answer is an error. */
+void gpu_tap_control(struct gpu *g, const struct gpu_request *req, size_t size);
+void gpu_tap_refused(struct gpu *g, uint32_t type);
+void gpu_tap_cursor(struct gpu *g, const struct virtio_gpu_update_cursor *c);
 
 #endif

@@ -290,12 +290,15 @@ static size_t gpu_refuse(const struct virtq_chain *chain)
 
 static int gpu_check(const char *label, const struct opt_value *opts)
 {
+	struct gpu_option_record record;
 	struct gpu_option_3d in_3d;
 	struct gpu_params params;
 	struct screen_look look;
 	int ret = gpu_option_gpu(&params, &look, label, opts);
 
-	return ret < 0 ? ret : gpu_option_3d(&in_3d, label, opts);
+	if (ret == 0)
+		ret = gpu_option_3d(&in_3d, label, opts);
+	return ret < 0 ? ret : gpu_option_record(&record, label, opts);
 }
 
 static int gpu_announce(const struct virtio_env *env, const struct opt_value *opts)
