@@ -147,12 +147,21 @@ static void hear_again(void *arg)
 	loop_modify(p->loop, &p->words, EPOLLIN);
 }
 
-static int listen_to_card(struct gpu_process *p)
+static struct gpu_process_device *find_option(struct gpu_process *p, const char *option)
 {
 	for (unsigned i = 0; i < p->n; i++)
-		if (!strcmp(p->devices[i].option, "--gpu"))
-			return loop_add(p->loop, &p->words, p->devices[i].port, EPOLLIN, hear, p);
-	return 0;
+		if (!strcmp(p->devices[i].option, option))
+			return &p->devices[i];
+	return NULL;
+}
+
+static int listen_to_card(struct gpu_process *p)
+{
+	struct gpu_process_device *d = find_option(p, "--gpu");
+
+	if (!d)
+		d = find_option(p, "--" GPU_PROCESS_FRAMEBUFFER);
+	return d ? loop_add(p->loop, &p->words, d->port, EPOLLIN, hear, p) : 0;
 }
 
 /* --- starting and ending it ------------------------------------------------------------ */
@@ -240,9 +249,12 @@ static int start(struct gpu_process *p)
 
 /* --- connections -------------------------------------------------------------------------- */
 
-static int make_pair(int pair[2])
+static int make_pair(const struct gpu_process_device *d, int pair[2])
 {
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0)
+	bool packets = !strcmp(d->option, "--" GPU_PROCESS_FRAMEBUFFER);
+
+	if (socketpair(AF_UNIX, (packets ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0,
+		       pair) == 0)
 		return 0;
 	log_error(PROGRAM ": socketpair: %m");
 	return -errno;
@@ -269,7 +281,7 @@ int gpu_process_dial(struct gpu_process *p, unsigned device)
 	if (!p->child)
 		ret = start(p);
 	if (ret == 0)
-		ret = make_pair(pair);
+		ret = make_pair(d, pair);
 	if (ret < 0)
 		return ret;
 	ret = hand_over(d, pair);
@@ -286,7 +298,7 @@ int gpu_process_visit(struct gpu_process *p, unsigned device)
 	int pair[2], ret;
 
 	assert(device < p->n);
-	ret = p->child ? make_pair(pair) : -ENOTCONN;
+	ret = p->child ? make_pair(&p->devices[device], pair) : -ENOTCONN;
 	return ret < 0 ? ret : hand_over(&p->devices[device], pair);
 }
 

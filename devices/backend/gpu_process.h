@@ -21,7 +21,14 @@
 /* As many as a seat has, and a control socket. */
 #define GPU_PROCESS_MAX_DEVICES 25
 
-/* The word (handover.h) of the graphics card: somebody closed a window. */
+/*
+ * Option of what is no device of the guest's: a framebuffer of ours that is shown
+ * (backend/display_link.h). Its connections are SOCK_SEQPACKET.
+ */
+#define GPU_PROCESS_FRAMEBUFFER "framebuffer"
+
+/* The word (handover.h) of the graphics card, or else of the framebuffer: somebody
+ * closed a window. */
 #define GPU_PROCESS_CLOSED 'x'
 
 struct gpu_process;

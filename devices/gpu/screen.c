@@ -32,7 +32,7 @@ static void window_closed(void *ctx, unsigned output)
 		log_warn("a window was asked to close: shut the guest down instead");
 }
 
-static int open_none(struct screen *s, struct loop *loop, struct gpu *gpu)
+static int open_none(struct screen *s, struct loop *loop)
 {
 	struct display display;
 	int ret = ui_null_create(&s->null, loop, GPU_DEFAULT_REFRESH_MHZ);
@@ -42,13 +42,12 @@ static int open_none(struct screen *s, struct loop *loop, struct gpu *gpu)
 		return ret;
 	}
 	display = ui_null_display(s->null);
-	ui_null_set_sink(s->null, gpu_sink(gpu));
-	gpu_set_display(gpu, &display);
+	ui_null_set_sink(s->null, seat_display_sink(s->seat));
+	seat_set_display(s->seat, &display);
 	return 0;
 }
 
-static int open_sdl(struct screen *s, struct loop *loop, struct gpu *gpu,
-		    const struct screen_params *params)
+static int open_sdl(struct screen *s, struct loop *loop, const struct screen_params *params)
 {
 	const struct display_output *first = &params->gpu->output;
 	struct ui_sdl_params p = {
@@ -78,19 +77,18 @@ static int open_sdl(struct screen *s, struct loop *loop, struct gpu *gpu,
 	feedback = ui_sdl_feedback(s->sdl);
 	seat_set_feedback(s->seat, INPUT_KEYBOARD, &feedback);
 	display = ui_sdl_display(s->sdl);
-	ui_sdl_set_sink(s->sdl, gpu_sink(gpu));
-	gpu_set_display(gpu, &display);
+	ui_sdl_set_sink(s->sdl, seat_display_sink(s->seat));
+	seat_set_display(s->seat, &display);
 	return 0;
 }
 
 static int open_any(struct screen *s, struct loop *loop, const struct screen_params *params)
 {
-	struct gpu *gpu = seat_gpu(s->seat);
 	int ret = -ENXIO;
 
 	if (params->mode == SCREEN_SDL || (params->mode == SCREEN_AUTO && ui_sdl_desktop()))
-		ret = open_sdl(s, loop, gpu, params);
-	return ret == 0 || params->mode == SCREEN_SDL ? ret : open_none(s, loop, gpu);
+		ret = open_sdl(s, loop, params);
+	return ret == 0 || params->mode == SCREEN_SDL ? ret : open_none(s, loop);
 }
 
 int screen_create(struct screen **out, struct loop *loop, struct seat *seat,
@@ -116,7 +114,7 @@ void screen_destroy(struct screen *s)
 {
 	if (!s)
 		return;
-	gpu_set_display(seat_gpu(s->seat), NULL);
+	seat_set_display(s->seat, NULL);
 	seat_set_feedback(s->seat, INPUT_KEYBOARD, &(struct input_sink){ 0 });
 	ui_null_destroy(s->null);
 	ui_sdl_destroy(s->sdl);
@@ -126,7 +124,7 @@ void screen_destroy(struct screen *s)
 static void screen_configure(void *ctx, unsigned output, const struct display_output *what)
 {
 	struct screen *s = ctx;
-	struct display_sink card = gpu_sink(seat_gpu(s->seat));
+	struct display_sink card = seat_display_sink(s->seat);
 
 	card.ops->configure(card.ctx, output, what);
 }
@@ -134,7 +132,7 @@ static void screen_configure(void *ctx, unsigned output, const struct display_ou
 static void screen_plug(void *ctx, unsigned output, bool on)
 {
 	struct screen *s = ctx;
-	struct display_sink card = gpu_sink(seat_gpu(s->seat));
+	struct display_sink card = seat_display_sink(s->seat);
 
 	if (s->sdl)
 		ui_sdl_plug(s->sdl, output, on);
@@ -144,7 +142,7 @@ static void screen_plug(void *ctx, unsigned output, bool on)
 static void screen_frame_done(void *ctx, unsigned output)
 {
 	struct screen *s = ctx;
-	struct display_sink card = gpu_sink(seat_gpu(s->seat));
+	struct display_sink card = seat_display_sink(s->seat);
 
 	card.ops->frame_done(card.ctx, output);
 }

@@ -25,10 +25,10 @@ struct screen_params {
 	const char *name;	/* of the guest; NULL: microvm */
 	struct screen_look look;
 	bool virgl;		/* this thread's GL is the card's */
-	const struct gpu_params *gpu;	/* what the seat's card was made with; not kept */
+	const struct gpu_params *gpu;	/* what the seat's card was made with, or would be; not kept */
 };
 
-/* For a seat with a card and all its devices. 0, or negative errno after one line in the log. */
+/* For a seat with a card or a framebuffer and all its devices. 0, or negative errno after one line in the log. */
 int screen_create(struct screen **out, struct loop *loop, struct seat *seat,
 		  const struct screen_params *params);
 /* Before the seat goes. NULL is legal. */

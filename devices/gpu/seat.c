@@ -12,6 +12,8 @@
 #include "devices/backend/gpu_process.h"
 #include "devices/backend/handover.h"
 #include "devices/backend/unixsock.h"
+#include "devices/gpu/framebuffer.h"
+#include "devices/gpu/mux.h"
 #include "devices/virtio/input.h"
 #include "devices/virtio/vhost_user_backend.h"
 
@@ -35,6 +37,8 @@ struct seat {
 	struct loop *loop;
 	unsigned n;
 	struct seat_device devices[SEAT_MAX_DEVICES];
+	struct mux mux;
+	struct framebuffer *framebuffer;	/* NULL: none */
 	unsigned n_waiting;	/* devices whose front end, or the next one, may come yet */
 };
 
@@ -119,8 +123,10 @@ static void device_close(struct seat_device *d)
 	handover_finish(&d->handover);
 	if (d->sock.addr.sun_path[0])
 		unixsock_unlink(&d->sock);
-	if (d->gpu)
+	if (d->gpu) {
 		gpu_set_display(d->gpu, NULL);
+		mux_set_sink(&d->seat->mux, MUX_CARD, NULL);
+	}
 	if (d->v)
 		vhost_user_backend_finish(&d->b);
 	if (d->gpu)
@@ -183,6 +189,7 @@ int seat_add_gpu(struct seat *seat, const char *label, const struct seat_socket 
 		.left = front_end_left,
 		.ctx = d,
 	};
+	struct display_sink sink;
 	int ret;
 
 	if (!d)
@@ -192,8 +199,11 @@ int seat_add_gpu(struct seat *seat, const char *label, const struct seat_socket 
 		return -EEXIST;
 	}
 	ret = gpu_create(&d->gpu, seat->loop, &d->b.mem, params);
-	if (ret == 0)
+	if (ret == 0) {
 		d->v = gpu_device(d->gpu);
+		sink = gpu_sink(d->gpu);
+		mux_set_sink(&seat->mux, MUX_CARD, &sink);
+	}
 	return device_end(d, &backend, socket, ret);
 }
 
@@ -225,6 +235,30 @@ int seat_add_input(struct seat *seat, const char *label, const struct seat_socke
 	return device_end(d, &backend, socket, ret);
 }
 
+/* --- a framebuffer ---------------------------------------------------------------------------- */
+
+static void framebuffer_left(void *ctx)
+{
+	one_less(ctx);
+}
+
+int seat_add_framebuffer(struct seat *seat, const char *label, const struct seat_socket *socket)
+{
+	int ret;
+
+	if (socket->path || seat->framebuffer) {
+		log_error("%s: one, by fd=N", label);
+		return -EINVAL;
+	}
+	ret = framebuffer_create(&seat->framebuffer, seat->loop, socket->fd, &seat->mux,
+				 framebuffer_left, seat);
+	if (ret < 0)
+		log_error("%s: fd=%d: %s", label, socket->fd, strerror(-ret));
+	else
+		seat->n_waiting++;
+	return ret;
+}
+
 /* --- what is there ------------------------------------------------------------------------ */
 
 struct gpu *seat_gpu(struct seat *seat)
@@ -233,6 +267,23 @@ struct gpu *seat_gpu(struct seat *seat)
 		if (seat->devices[i].gpu)
 			return seat->devices[i].gpu;
 	return NULL;
+}
+
+void seat_set_display(struct seat *seat, const struct display *display)
+{
+	const struct display card = mux_display(&seat->mux, MUX_CARD);
+	struct gpu *gpu = seat_gpu(seat);
+
+	if (gpu)
+		gpu_set_display(gpu, NULL);
+	mux_set_display(&seat->mux, display);
+	if (gpu && display)
+		gpu_set_display(gpu, &card);
+}
+
+struct display_sink seat_display_sink(struct seat *seat)
+{
+	return mux_sink(&seat->mux);
 }
 
 static struct seat_device *find_input(struct seat *seat, enum input_kind kind)
@@ -260,7 +311,8 @@ int seat_closed(struct seat *seat)
 	for (unsigned i = 0; i < seat->n; i++)
 		if (seat->devices[i].gpu)
 			return handover_tell(&seat->devices[i].handover, GPU_PROCESS_CLOSED);
-	return -ENOTCONN;
+	return seat->framebuffer ? framebuffer_tell(seat->framebuffer, GPU_PROCESS_CLOSED) :
+				   -ENOTCONN;
 }
 
 void seat_set_feedback(struct seat *seat, enum input_kind kind, const struct input_sink *sink)
@@ -279,6 +331,7 @@ int seat_create(struct seat **out, struct loop *loop)
 	if (!seat)
 		return -ENOMEM;
 	seat->loop = loop;
+	mux_init(&seat->mux);
 	*out = seat;
 	return 0;
 }
@@ -287,6 +340,7 @@ void seat_destroy(struct seat *seat)
 {
 	if (!seat)
 		return;
+	framebuffer_destroy(seat->framebuffer);
 	for (unsigned i = seat->n; i > 0; i--)
 		device_close(&seat->devices[i - 1]);
 	free(seat);

@@ -2,7 +2,8 @@
 /*
  * A seat: a graphics card, what shows its pictures, and the keyboards and
  * pointers that go with it, each a virtio device that some VMM uses by
- * vhost-user. What microvm-gpu is made of.
+ * vhost-user; and a framebuffer of the VMM's, shown where the card has no picture or
+ * in its place. What microvm-gpu is made of.
  *
  * Devices are added one by one; then the loop runs. Main thread, without any
  * lock.
@@ -45,8 +46,14 @@ int seat_add_gpu(struct seat *seat, const char *label, const struct seat_socket 
 int seat_add_input(struct seat *seat, const char *label, const struct seat_socket *socket,
 		   const struct seat_input *input);
 
+/* @socket: by which connections are handed over that speak ui/display_proto.h. */
+int seat_add_framebuffer(struct seat *seat, const char *label, const struct seat_socket *socket);
+
 /* The card; NULL: there is none. */
 struct gpu *seat_gpu(struct seat *seat);
+/* Shows the card's and the framebuffer's pictures, which gets the sink. NULL: nobody looks. */
+void seat_set_display(struct seat *seat, const struct display *display);
+struct display_sink seat_display_sink(struct seat *seat);
 /* Where events for the first device of @kind go; a sink that takes everything if there is none. */
 struct input_sink seat_sink(struct seat *seat, enum input_kind kind);
 bool seat_has(struct seat *seat, enum input_kind kind);

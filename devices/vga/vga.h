@@ -65,6 +65,10 @@ struct vga_config {
 	 */
 	void *canvas;
 	uint64_t canvas_len;
+	/* Both are in memfd @fd, sealed against shrinking, so that other processes can look. */
+	bool shared;
+	int fd;
+	uint64_t vram_at, canvas_at;	/* where in it */
 	struct vga_dirty dirty;
 	struct display display;		/* output 0 */
 	/*

@@ -71,15 +71,20 @@ static void paint_set(struct vga_card *c)
 	const struct display *d = &c->config.display;
 	struct display_surface s = {
 		.width = m->width, .height = m->height,
-		.pixels = { .pieces = &p->piece, .n_pieces = 1 },
+		.pixels = {
+			.pieces = &p->piece, .n_pieces = 1,
+			.shared = c->config.shared, .fd = c->config.fd,
+		},
 	};
 
 	if (vga_mode_direct(m, &s.fourcc)) {
 		p->piece = (struct iovec){ c->vram, c->vram_mask + 1ull };
+		s.pixels.fd_offset = c->config.vram_at;
 		s.pixels.offset = p->place.start;
 		s.pixels.stride = m->stride;
 	} else {
 		p->piece = (struct iovec){ c->config.canvas, c->config.canvas_len };
+		s.pixels.fd_offset = c->config.canvas_at;
 		s.pixels.stride = 4 * m->width;
 	}
 	if (d->ops->mode && (m->width != p->width || m->height != p->height))

@@ -15,6 +15,12 @@ static void refresh_arm(struct vga_refresh *r, uint64_t ns)
 		loop_timer_arm(r->loop, &r->timer, ns);
 }
 
+/* Who was kicked may be so before the first of many writes has come through. */
+static bool refresh_quiet(const struct vga_refresh *r, uint64_t now)
+{
+	return vga_quiet_ns(r->vga, now) >= QUIET_NS && now - r->kicked_ns >= QUIET_NS;
+}
+
 /*
  * A still picture in vram. What was written between the last look and watch() is
  * found by one more look; what comes later, tells.
@@ -25,7 +31,7 @@ static uint64_t refresh_rest(struct vga_refresh *r, uint64_t now)
 		return LOOK_NS;
 	r->watch.watch(r->watch.ctx);
 	vga_paint(r->vga, now);
-	return vga_quiet_ns(r->vga, now) < QUIET_NS ? FRAME_NS : VGA_NEVER;
+	return refresh_quiet(r, now) ? VGA_NEVER : FRAME_NS;
 }
 
 static void refresh_paint(void *arg)
@@ -35,7 +41,7 @@ static void refresh_paint(void *arg)
 
 	r->painted_ns = now;
 	if (vga_linear(r->vga))
-		wait = vga_quiet_ns(r->vga, now) < QUIET_NS ? FRAME_NS : refresh_rest(r, now);
+		wait = refresh_quiet(r, now) ? refresh_rest(r, now) : FRAME_NS;
 	refresh_arm(r, wait);
 }
 
@@ -45,6 +51,7 @@ static void refresh_serve(void *arg)
 	struct vga_refresh *r = arg;
 	uint64_t now = loop_now_ns(), due = r->painted_ns ? r->painted_ns + FRAME_NS : 0;
 
+	r->kicked_ns = now;
 	refresh_arm(r, due > now ? due - now : 0);
 }
 

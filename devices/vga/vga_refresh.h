@@ -35,6 +35,7 @@ struct vga_refresh {
 	struct loop_work work;
 	struct loop_timer timer;
 	uint64_t painted_ns;		/* 0: never */
+	uint64_t kicked_ns;		/* the last time */
 };
 
 /* Paints nothing before the loop turns; @vga is initialised until then. */

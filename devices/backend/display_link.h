@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A screen for a device of this process, a VGA card or a framebuffer: what it draws
+ * is shown by microvm-gpu, in whose memory it is mapped, not copied. The other end
+ * is devices/gpu/framebuffer.h.
+ *
+ *     gpu_process_add(process, GPU_PROCESS_FRAMEBUFFER, "")  before any dial
+ *     display_link_create(&link, &params)
+ *     display = display_link_display(link): set(), flush(), off() of output 0
+ *     display_link_destroy(link)
+ *
+ * The surfaces' pixels are shared ones, of a memfd that is sealed against
+ * shrinking. It is started when there is something to show, and once more when it
+ * has died, and shows then what it ought to. When its graphics card's driver
+ * has a picture of its own, the sink hears plug(0, false): nothing is shown
+ * that is told in the meantime; plug(0, true), and the device begins with a set().
+ * flush() is never answered by frame_done().
+ *
+ * Main thread, which is the loop's.
+ */
+#ifndef MICROVM_DISPLAY_LINK_H
+#define MICROVM_DISPLAY_LINK_H
+
+#include "devices/ui/display.h"
+#include "vmm/loop.h"
+
+struct display_link;
+struct gpu_process;
+
+struct display_link_params {
+	struct loop *loop;
+	struct gpu_process *process;
+	struct display_sink sink;	/* the device's; called from the loop. Its ops may be NULL */
+};
+
+/* 0, or negative errno after one line in the log. */
+int display_link_create(struct display_link **out, const struct display_link_params *params);
+void display_link_destroy(struct display_link *link);	/* NULL is legal */
+
+/* The pointer's image and place are ignored. */
+struct display display_link_display(struct display_link *link);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "devices/gpu/mux.h"
+
+/* --- who is shown ----------------------------------------------------------------- */
+
+static void tell_plug(struct mux *m)
+{
+	const struct display_sink *s = &m->sinks[MUX_FRAMEBUFFER];
+
+	if (s->ops)
+		s->ops->plug(s->ctx, 0, m->shown == MUX_FRAMEBUFFER);
+}
+
+/* Who waits for a frame of what is not shown any more waits no longer. */
+static void frame_done(struct mux *m)
+{
+	const struct display_sink *s = &m->sinks[m->shown];
+
+	if (m->due && s->ops)
+		s->ops->frame_done(s->ctx, 0);
+	m->due = false;
+}
+
+static void show(struct mux *m, enum mux_who who)
+{
+	if (m->shown == who)
+		return;
+	/* The card knows: it has just been told, or tells itself, that there is no picture. */
+	if (m->shown == MUX_FRAMEBUFFER)
+		frame_done(m);
+	m->due = false;
+	m->shown = who;
+	tell_plug(m);
+}
+
+/* --- the card -------------------------------------------------------------------------- */
+
+static void card_mode(void *ctx, unsigned output, uint32_t width, uint32_t height)
+{
+	struct mux *m = ctx;
+
+	if (output == 0)
+		show(m, MUX_CARD);
+	if (m->out.ops && m->out.ops->mode)
+		m->out.ops->mode(m->out.ctx, output, width, height);
+}
+
+static void card_set(void *ctx, unsigned output, const struct display_surface *surface)
+{
+	struct mux *m = ctx;
+
+	if (output == 0)
+		show(m, MUX_CARD);
+	if (m->out.ops)
+		m->out.ops->set(m->out.ctx, output, surface);
+}
+
+static bool card_flush(void *ctx, unsigned output, const struct display_rect *damage)
+{
+	struct mux *m = ctx;
+	bool later = m->out.ops && m->out.ops->flush(m->out.ctx, output, damage);
+
+	if (output == 0)
+		m->due = later;
+	return later;
+}
+
+static void card_off(void *ctx, unsigned output)
+{
+	struct mux *m = ctx;
+
+	if (m->out.ops)
+		m->out.ops->off(m->out.ctx, output);
+	if (output == 0)
+		show(m, MUX_FRAMEBUFFER);
+}
+
+static void card_cursor(void *ctx, unsigned output, const struct display_cursor *cursor)
+{
+	struct mux *m = ctx;
+
+	if (m->out.ops)
+		m->out.ops->cursor(m->out.ctx, output, cursor);
+}
+
+static void card_cursor_move(void *ctx, unsigned output, int32_t x, int32_t y)
+{
+	struct mux *m = ctx;
+
+	if (m->out.ops)
+		m->out.ops->cursor_move(m->out.ctx, output, x, y);
+}
+
+static const struct display_ops card_ops = {
+	.mode = card_mode,
+	.set = card_set,
+	.flush = card_flush,
+	.off = card_off,
+	.cursor = card_cursor,
+	.cursor_move = card_cursor_move,
+};
+
+/* --- the framebuffer --------------------------------------------------------------------- */
+
+static bool framebuffer_shown(const struct mux *m, unsigned output)
+{
+	return output == 0 && m->shown == MUX_FRAMEBUFFER && m->out.ops;
+}
+
+static void framebuffer_mode(void *ctx, unsigned output, uint32_t width, uint32_t height)
+{
+	struct mux *m = ctx;
+
+	if (framebuffer_shown(m, output) && m->out.ops->mode)
+		m->out.ops->mode(m->out.ctx, 0, width, height);
+}
+
+static void framebuffer_set(void *ctx, unsigned output, const struct display_surface *surface)
+{
+	struct mux *m = ctx;
+
+	if (framebuffer_shown(m, output))
+		m->out.ops->set(m->out.ctx, 0, surface);
+}
+
+static bool framebuffer_flush(void *ctx, unsigned output, const struct display_rect *damage)
+{
+	struct mux *m = ctx;
+
+	if (!framebuffer_shown(m, output))
+		return false;
+	m->due = m->out.ops->flush(m->out.ctx, 0, damage);
+	return m->due;
+}
+
+static void framebuffer_off(void *ctx, unsigned output)
+{
+	struct mux *m = ctx;
+
+	if (!framebuffer_shown(m, output))
+		return;
+	m->out.ops->off(m->out.ctx, 0);
+	m->due = false;
+}
+
+/* A framebuffer has no pointer of its own. */
+static void framebuffer_cursor(void *ctx, unsigned output, const struct display_cursor *cursor)
+{
+}
+
+static void framebuffer_cursor_move(void *ctx, unsigned output, int32_t x, int32_t y)
+{
+}
+
+static const struct display_ops framebuffer_ops = {
+	.mode = framebuffer_mode,
+	.set = framebuffer_set,
+	.flush = framebuffer_flush,
+	.off = framebuffer_off,
+	.cursor = framebuffer_cursor,
+	.cursor_move = framebuffer_cursor_move,
+};
+
+struct display mux_display(struct mux *m, enum mux_who who)
+{
+	return (struct display){ who == MUX_CARD ? &card_ops : &framebuffer_ops, m };
+}
+
+/* --- the screen ---------------------------------------------------------------------------- */
+
+static void screen_configure(void *ctx, unsigned output, const struct display_output *what)
+{
+	struct mux *m = ctx;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (m->sinks[i].ops && (i == MUX_CARD || output == 0))
+			m->sinks[i].ops->configure(m->sinks[i].ctx, output, what);
+}
+
+static void screen_plug(void *ctx, unsigned output, bool on)
+{
+	struct mux *m = ctx;
+	const struct display_sink *card = &m->sinks[MUX_CARD];
+
+	if (card->ops)
+		card->ops->plug(card->ctx, output, on);
+}
+
+static void screen_frame_done(void *ctx, unsigned output)
+{
+	struct mux *m = ctx;
+	const struct display_sink *card = &m->sinks[MUX_CARD];
+
+	if (output == 0)
+		frame_done(m);
+	else if (card->ops)
+		card->ops->frame_done(card->ctx, output);
+}
+
+static const struct display_sink_ops screen_ops = {
+	.configure = screen_configure,
+	.plug = screen_plug,
+	.frame_done = screen_frame_done,
+};
+
+struct display_sink mux_sink(struct mux *m)
+{
+	return (struct display_sink){ &screen_ops, m };
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+void mux_init(struct mux *m)
+{
+	*m = (struct mux){ .shown = MUX_FRAMEBUFFER };
+}
+
+void mux_set_sink(struct mux *m, enum mux_who who, const struct display_sink *sink)
+{
+	m->sinks[who] = sink ? *sink : (struct display_sink){ 0 };
+	if (who == MUX_FRAMEBUFFER && m->shown != who)
+		tell_plug(m);
+}
+
+void mux_set_display(struct mux *m, const struct display *display)
+{
+	frame_done(m);
+	m->out = display ? *display : (struct display){ 0 };
+	if (m->shown != MUX_FRAMEBUFFER || !m->sinks[MUX_FRAMEBUFFER].ops)
+		return;
+	/* Away and back: it begins with a set(). */
+	m->sinks[MUX_FRAMEBUFFER].ops->plug(m->sinks[MUX_FRAMEBUFFER].ctx, 0, false);
+	tell_plug(m);
+}
