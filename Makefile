@@ -69,7 +69,8 @@ CORE := vmm/log.c vmm/gmem.c vmm/bus.c vmm/loop.c vmm/opts.c vmm/opts_value.c \
 	vmm/boot_file.c vmm/boot_claims.c vmm/boot_elf.c
 GPU := devices/gpu/main.c
 CTL := devices/control/ctl.c
-DEVICES := $(filter-out $(GPU) $(CTL),$(wildcard devices/*.c devices/*/*.c))
+VIEW := devices/view/main.c
+DEVICES := $(filter-out $(GPU) $(CTL) $(VIEW),$(wildcard devices/*.c devices/*/*.c))
 # Memory in, memory out, without KVM: what is of arch/arm is tested on every host.
 PURE_x86 := arch/x86/boot.c arch/x86/boot_bzimage.c arch/x86/boot_elf.c arch/x86/acpi.c
 PURE_arm64 := $(wildcard arch/arm/boot*.c arch/arm/fdt*.c) \
@@ -87,12 +88,12 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(filter %.c,$(1)))
 .DEFAULT_GOAL := microvm
 .DELETE_ON_ERROR:
 ifeq ($(ARCH),$(HOST))
-microvm microvm-gpu microvm-ctl: %: build/release/%
+microvm microvm-gpu microvm-ctl microvm-view: %: build/release/%
 	@cp --remove-destination $< $@
 else
-microvm microvm-gpu microvm-ctl: %: $(BUILD)/%
+microvm microvm-gpu microvm-ctl microvm-view: %: $(BUILD)/%
 endif
-microvm: microvm-gpu microvm-ctl
+microvm: microvm-gpu microvm-ctl microvm-view
 
 $(BUILD)/microvm: $(call obj,$(VM) $(CONFIG) $(PURE)) $(BUILD)/libdevices.a $(BUILD)/libcore.a
 	@echo "  LINK  $@"
@@ -105,8 +106,12 @@ $(BUILD)/microvm-ctl: $(call obj,$(CTL)) $(BUILD)/libdevices.a $(BUILD)/libcore.
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BUILD)/microvm-view: $(call obj,$(VIEW)) $(BUILD)/libdevices.a $(BUILD)/libcore.a
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 ifneq ($(BUILD),build/release)
-build/release/microvm build/release/microvm-gpu build/release/microvm-ctl: FORCE
+build/release/microvm build/release/microvm-gpu build/release/microvm-ctl build/release/microvm-view: FORCE
 	@$(MAKE) --no-print-directory VARIANT=release $@
 endif
 
@@ -214,16 +219,18 @@ install: microvm
 	install -D -m 755 build/release/microvm $(DESTDIR)$(PREFIX)/bin/microvm
 	install -D -m 755 build/release/microvm-gpu $(DESTDIR)$(PREFIX)/bin/microvm-gpu
 	install -D -m 755 build/release/microvm-ctl $(DESTDIR)$(PREFIX)/bin/microvm-ctl
+	install -D -m 755 build/release/microvm-view $(DESTDIR)$(PREFIX)/bin/microvm-view
 	install -D -m 644 microvm-ctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/microvm-ctl.1
 	install -D -m 644 microvm.1 $(DESTDIR)$(PREFIX)/share/man/man1/microvm.1
 	install -D -m 644 microvm-gpu.1 $(DESTDIR)$(PREFIX)/share/man/man1/microvm-gpu.1
+	install -D -m 644 microvm-view.1 $(DESTDIR)$(PREFIX)/share/man/man1/microvm-view.1
 clean:
-	rm -rf build microvm microvm-gpu microvm-ctl
+	rm -rf build microvm microvm-gpu microvm-ctl microvm-view
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile; sed -n 's/^    \(make .*\)/\1/p' HACKING.md
 
 FORCE:
-.PHONY: FORCE microvm microvm-gpu microvm-ctl check asan tsan fuzz run-check build-fuzz run-payloads smoke lab bench run-bench \
+.PHONY: FORCE microvm microvm-gpu microvm-ctl microvm-view check asan tsan fuzz run-check build-fuzz run-payloads smoke lab bench run-bench \
 	demo demo-shell test install clean help
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -14,6 +14,17 @@
 
 /* --- by type ---------------------------------------------------------------------------- */
 
+static bool size_valid(uint32_t width, uint32_t height)
+{
+	return width >= 1 && width <= DISPLAY_MAX_SIZE && height >= 1 &&
+	       height <= DISPLAY_MAX_SIZE;
+}
+
+static bool size_or_none(uint32_t width, uint32_t height)
+{
+	return (!width && !height) || size_valid(width, height);
+}
+
 static bool hello_valid(const union display_msg *m, enum display_end from)
 {
 	const struct display_msg_hello *h = &m->hello;
@@ -23,22 +34,17 @@ static bool hello_valid(const union display_msg *m, enum display_end from)
 	    !memchr(h->name, 0, sizeof(h->name)))
 		return false;
 	if (from == DISPLAY_VIEWER)
-		return !(h->flags & ~flags) && !h->n_outputs && !h->inputs && !*h->name;
+		return !(h->flags & ~flags) && !h->n_outputs && !h->inputs && !h->width &&
+		       !h->height && !*h->name;
 	return !h->flags && h->n_outputs >= 1 && h->n_outputs <= DISPLAY_MAX_OUTPUTS &&
-	       h->inputs < BIT(INPUT_HOST);
-}
-
-static bool size_valid(uint32_t width, uint32_t height)
-{
-	return width >= 1 && width <= DISPLAY_MAX_SIZE && height >= 1 &&
-	       height <= DISPLAY_MAX_SIZE;
+	       h->inputs < BIT(INPUT_HOST) && size_or_none(h->width, h->height);
 }
 
 static bool output_valid(const union display_msg *m, enum display_end from)
 {
 	const struct display_msg_output *o = &m->output;
 
-	return o->plugged <= 1 && ((!o->width && !o->height) || size_valid(o->width, o->height));
+	return o->plugged <= 1 && size_or_none(o->width, o->height);
 }
 
 static bool planes_valid(const struct display_msg_scanout *s)

@@ -112,6 +112,8 @@ struct display_msg_hello {
 	 * n; a viewer's: 0.
 	 */
 	uint32_t inputs;
+	/* A source's: how large output 0's picture is, for a first window; 0: not known. */
+	uint32_t width, height;
 	char name[DISPLAY_HELLO_NAME];	/* a source's: the guest's, UTF-8, ended by NUL; "" */
 };
 

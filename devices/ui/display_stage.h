@@ -13,7 +13,7 @@
 
 struct display_stage_output {
 	bool plugged;
-	uint32_t mode_width, mode_height;
+	uint32_t mode_width, mode_height;	/* the guest's; 0, 0: none yet */
 	struct picture picture;
 
 	struct display_memory copy;

@@ -286,6 +286,8 @@ void view_peer_hello(struct view_peer *p)
 		.magic = DISPLAY_PROTO_MAGIC,
 		.version = DISPLAY_PROTO_VERSION,
 		.n_outputs = p->view->stage.n,
+		.width = p->view->stage.outputs[0].mode_width,
+		.height = p->view->stage.outputs[0].mode_height,
 	} };
 
 	for (unsigned i = 0; i < INPUT_HOST; i++)
