@@ -258,7 +258,7 @@ static void look_at(struct gpu_record *r, uint64_t gpa, const char *host)
 	uint64_t hash = gpu_page_hash(host);
 	struct gpu_page *page;
 	int known = gpu_pages_get(&r->pages, gpa / GPU_PAGE, &page);
-	bool zeros;
+	bool zeros, was_recorded;
 
 	if (known < 0) {
 		end_with(r, no_room(known));
@@ -266,9 +266,11 @@ static void look_at(struct gpu_record *r, uint64_t gpa, const char *host)
 	}
 	if (known && page->hash == hash)
 		return;
+	was_recorded = page->hash;
 	page->hash = hash;
 	zeros = gpu_page_is_zero(host);
-	if (known || !zeros)
+	/* A player's memory is zeros in the beginning. */
+	if (was_recorded || !zeros)
 		add_to_run(r, gpa, host, zeros);
 }
 

@@ -1,0 +1,951 @@
+/* SPDX-License-Identifier: MIT */
+/* A card is recorded, the recording is played, and the pictures are the same. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "devices/gpu/gpu_pages.h"
+#include "devices/gpu/gpu_replay.h"
+#include "devices/virtio/gpu_proto.h"
+#include "tests/capture.h"
+#include "tests/fake_renderer.h"
+#include "tests/gpu_rig.h"
+
+#define OK VIRTIO_GPU_RESP_OK_NODATA
+#define XRGB VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM
+#define W 64u
+#define H 32u
+#define BYTES (4 * W * H)
+#define ALL VGPU_RECT(0, 0, W, H)
+#define MAX_FRAMES 32
+#define LIMIT (64 * MiB)
+
+struct shown {
+	uint32_t first, last;	/* pixels */
+	unsigned output;
+};
+
+struct t {
+	struct gpu_rig rig;
+	struct gpu_record *record;
+	char dir[64], path[80];
+	struct shown frames[MAX_FRAMES];
+	unsigned n_frames;
+};
+
+/* --- recording ------------------------------------------------------------------- */
+
+static void begin_with(struct t *t, struct gpu_renderer *renderer, uint64_t limit)
+{
+	struct gpu_params params = { .n_outputs = 2, .n_plugged = 2, .renderer = renderer };
+	struct capture cap;
+
+	capture_begin(&cap, STDERR_FILENO);
+	assert_int_equal(gpu_record_create(&t->record, t->path, limit), 0);
+	free(capture_end(&cap));
+	params.record = t->record;
+	gpu_rig_init(&t->rig, VRIG_MMIO, &params);
+}
+
+static void begin(struct t *t)
+{
+	begin_with(t, NULL, LIMIT);
+}
+
+static void end(struct t *t)
+{
+	gpu_rig_finish(&t->rig);
+	gpu_record_destroy(t->record);
+	t->record = NULL;
+}
+
+static void paint(struct t *t, uint64_t gpa, uint32_t colour)
+{
+	uint32_t *p = gmem_ptr(&t->rig.r.fake.mem, gpa, BYTES);
+
+	for (unsigned i = 0; i < W * H; i++)
+		p[i] = colour;
+}
+
+/* A picture of one colour goes all the way to the display. */
+static void show(struct t *t, uint32_t id, uint64_t gpa, uint32_t colour)
+{
+	paint(t, gpa, colour);
+	assert_int_equal(vgpu_transfer(&t->rig.g, id, ALL, 0), OK);
+	assert_int_equal(vgpu_flush(&t->rig.g, id, ALL), OK);
+}
+
+/* --- playing --------------------------------------------------------------------- */
+
+static void note_frame(void *ctx, uint64_t n, unsigned output, const struct picture *picture)
+{
+	struct t *t = ctx;
+	struct shown *s = &t->frames[t->n_frames++];
+	uint32_t row[W];
+
+	assert_true(t->n_frames <= MAX_FRAMES && n == t->n_frames);
+	assert_int_equal(picture->surface.width, W);
+	s->output = output;
+	picture_row(picture, 0, row);
+	s->first = row[0] & 0xffffff;
+	picture_row(picture, picture->surface.height - 1, row);
+	s->last = row[W - 1] & 0xffffff;
+}
+
+static int open_recording(struct gpu_recording *r, const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	assert_true(fd >= 0);
+	return gpu_recording_open_fd(r, fd);
+}
+
+static int play_with(struct t *t, struct gpu_renderer *renderer, struct gpu_replay_stats *stats)
+{
+	struct gpu_replay_params params = {
+		.n_outputs = 2, .frame = note_frame, .ctx = t, .renderer = renderer,
+	};
+	struct gpu_recording r;
+	struct gpu_replay *p;
+	struct loop *loop;
+	int ret;
+
+	t->n_frames = 0;
+	assert_int_equal(open_recording(&r, t->path), 0);
+	assert_int_equal(r.file.n_outputs, 2);
+	assert_int_equal(loop_create(&loop), 0);
+	assert_int_equal(gpu_replay_create(&p, loop, &params), 0);
+	ret = gpu_replay_run(p, &r);
+	*stats = *gpu_replay_stats(p);
+	gpu_replay_destroy(p);
+	loop_destroy(loop);
+	gpu_recording_close(&r);
+	return ret;
+}
+
+static void play(struct t *t, const struct shown *frames, unsigned n)
+{
+	struct gpu_replay_stats stats;
+
+	assert_int_equal(play_with(t, NULL, &stats), 0);
+	assert_int_equal(stats.differ, 0);
+	assert_int_equal(stats.frames, n);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(t->frames[i].first, frames[i].first);
+		assert_int_equal(t->frames[i].last, frames[i].last);
+		assert_int_equal(t->frames[i].output, frames[i].output);
+	}
+}
+
+/* How many records of @type, *@bytes of them. */
+static unsigned count(struct t *t, unsigned type, uint64_t *bytes)
+{
+	struct gpu_recording r;
+	unsigned n = 0;
+	int ret;
+
+	*bytes = 0;
+	assert_int_equal(open_recording(&r, t->path), 0);
+	while ((ret = gpu_recording_next(&r)) > 0) {
+		if (r.head.type != type)
+			continue;
+		*bytes += r.head.len;
+		n++;
+	}
+	assert_int_equal(ret, 0);
+	gpu_recording_close(&r);
+	return n;
+}
+
+/* --- what is recorded --------------------------------------------------------------- */
+
+static void pictures_are_played_as_they_were_shown(void **state)
+{
+	static const struct shown frames[] = {
+		{ 0x112233, 0x112233, 0 }, { 0x445566, 0x445566, 0 }, { 0x445566, 0x778899, 0 },
+	};
+	struct t *t = *state;
+
+	begin(t);
+	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	show(t, 7, GPU_RIG_FB, 0x112233);
+	show(t, 7, GPU_RIG_FB, 0x445566);
+	/* What a transfer left out is not shown. */
+	paint(t, GPU_RIG_FB, 0x778899);
+	assert_int_equal(vgpu_transfer(&t->rig.g, 7, VGPU_RECT(0, H - 1, W, 1),
+				       4 * W * (H - 1)), OK);
+	assert_int_equal(vgpu_flush(&t->rig.g, 7, ALL), OK);
+	end(t);
+	play(t, frames, ARRAY_SIZE(frames));
+}
+
+static void only_pages_that_changed_are_in_the_file(void **state)
+{
+	struct t *t = *state;
+	uint64_t bytes;
+
+	begin(t);
+	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	show(t, 7, GPU_RIG_FB, 0);
+	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 0);
+	show(t, 7, GPU_RIG_FB, 1);
+	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 1);
+	assert_int_equal(bytes, 8 + BYTES);
+	show(t, 7, GPU_RIG_FB, 1);
+	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 1);
+	t->rig.fb[GPU_PAGE / 4] = 5;
+	assert_int_equal(vgpu_transfer(&t->rig.g, 7, ALL, 0), OK);
+	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
+	assert_int_equal(bytes, 2 * 8 + BYTES + GPU_PAGE);
+	assert_int_equal(count(t, GPU_RECORD_ZEROS, &bytes), 0);
+	show(t, 7, GPU_RIG_FB, 0);
+	assert_int_equal(count(t, GPU_RECORD_ZEROS, &bytes), 1);
+	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
+	end(t);
+	play(t, (const struct shown[]){ { 0, 0, 0 }, { 1, 1, 0 }, { 1, 1, 0 }, { 0, 0, 0 } }, 4);
+}
+
+static void resets_and_outputs_are_played(void **state)
+{
+	static const struct shown frames[] = { { 0xff, 0xff, 0 }, { 0xee, 0xee, 1 } };
+	struct t *t = *state;
+	uint64_t bytes;
+
+	begin(t);
+	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	show(t, 7, GPU_RIG_FB, 0xff);
+	vdrv_reset(&t->rig.r.d);
+	gpu_rig_start(&t->rig, GPU_RIG_FEATURES);
+	/* By the same number, which is free again. */
+	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB + BYTES);
+	assert_int_equal(vgpu_set_scanout(&t->rig.g, 0, 0, ALL), OK);
+	assert_int_equal(vgpu_set_scanout(&t->rig.g, 1, 7, ALL), OK);
+	show(t, 7, GPU_RIG_FB + BYTES, 0xee);
+	end(t);
+	assert_int_equal(count(t, GPU_RECORD_START, &bytes), 2);
+	assert_int_equal(count(t, GPU_RECORD_MEMORY, &bytes), 1);
+	play(t, frames, ARRAY_SIZE(frames));
+}
+
+static void memory_that_moves_is_recorded_again(void **state)
+{
+	static const struct shown frames[] = { { 0xaa, 0xaa, 0 }, { 0xaa, 0xaa, 0 } };
+	struct t *t = *state;
+	uint64_t bytes;
+
+	begin(t);
+	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	show(t, 7, GPU_RIG_FB, 0xaa);
+	gpu_memory_leave(t->rig.gpu);
+	gpu_memory_enter(t->rig.gpu);
+	show(t, 7, GPU_RIG_FB, 0xaa);
+	end(t);
+	assert_int_equal(count(t, GPU_RECORD_MEMORY, &bytes), 2);
+	assert_int_equal(count(t, GPU_RECORD_START, &bytes), 1);
+	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
+	play(t, frames, ARRAY_SIZE(frames));
+}
+
+static void blobs_are_captured_when_they_are_looked_at(void **state)
+{
+	const struct virtio_gpu_resource_create_blob blob = {
+		.resource_id = 9, .blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST, .nr_entries = 1,
+		.size = BYTES,
+	};
+	const struct virtio_gpu_set_scanout_blob scanout = {
+		.resource_id = 9, .r = ALL, .width = W, .height = H, .format = XRGB,
+		.strides = { 4 * W },
+	};
+	const struct virtio_gpu_mem_entry entry = { .addr = GPU_RIG_FB, .length = BYTES };
+	static const struct shown frames[] = { { 0x1f, 0x1f, 0 }, { 0x2f, 0x2f, 0 } };
+	struct t *t = *state;
+
+	begin(t);
+	assert_int_equal(vgpu_create_blob(&t->rig.g, blob, &entry, 1), OK);
+	assert_int_equal(vgpu_set_scanout_blob(&t->rig.g, scanout), OK);
+	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++) {
+		paint(t, GPU_RIG_FB, frames[i].first);
+		assert_int_equal(vgpu_flush(&t->rig.g, 9, ALL), OK);
+	}
+	end(t);
+	play(t, frames, ARRAY_SIZE(frames));
+}
+
+static void pointer_is_in_the_picture(void **state)
+{
+	static const struct shown frames[] = { { 0xff00ff, 0x10, 0 } };
+	struct t *t = *state;
+	uint32_t *image = t->rig.fb;
+
+	begin(t);
+	image = gmem_ptr(&t->rig.r.fake.mem, GPU_RIG_FB + 65536, 64 * 64 * 4);
+	image[0] = 0xffff00ff;
+	assert_int_equal(vgpu_create_2d(&t->rig.g, 3, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 64, 64), OK);
+	assert_int_equal(vgpu_attach_range(&t->rig.g, 3, GPU_RIG_FB + 65536, 64 * 64 * 4), OK);
+	assert_int_equal(vgpu_transfer(&t->rig.g, 3, VGPU_RECT(0, 0, 64, 64), 0), OK);
+	assert_int_equal(vgpu_cursor(&t->rig.g, VIRTIO_GPU_CMD_UPDATE_CURSOR, 0, 3, 0, 0, 0, 0),
+			 OK);
+	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	show(t, 7, GPU_RIG_FB, 0x10);
+	end(t);
+	play(t, frames, ARRAY_SIZE(frames));
+}
+
+static void refusals_are_compared(void **state)
+{
+	const struct shown frame = { 0x33, 0x33, 0 };
+	struct gpu_replay_stats stats;
+	struct t *t = *state;
+	struct capture cap;
+	uint64_t bytes;
+	char *text;
+	int fd;
+
+	begin(t);
+	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	assert_int_not_equal(vgpu_flush(&t->rig.g, 8, ALL), OK);
+	show(t, 7, GPU_RIG_FB, 0x33);
+	assert_int_not_equal(vgpu_unref(&t->rig.g, 70), OK);
+	end(t);
+	assert_int_equal(count(t, GPU_RECORD_REFUSED, &bytes), 2);
+	play(t, &frame, 1);
+
+	/* The last one, said to have been another. */
+	fd = open(t->path, O_WRONLY);
+	assert_true(fd >= 0);
+	lseek(fd, -4, SEEK_END);
+	assert_int_equal(write(fd, &(uint32_t){ VIRTIO_GPU_RESP_ERR_UNSPEC }, 4), 4);
+	capture_begin(&cap, STDERR_FILENO);
+	assert_int_equal(play_with(t, NULL, &stats), 0);
+	text = capture_end(&cap);
+	assert_int_equal(stats.differ, 1);
+	assert_non_null(strstr(text, "RESOURCE_UNREF: the answer is 0x1203, and 0x1200 is recorded"));
+	free(text);
+	close(fd);
+}
+
+/* --- 3D, by a renderer that adds up what it reads ----------------------------------- */
+
+static struct fake_renderer *new_fake(void)
+{
+	struct fake_renderer *f = fake_renderer_create(-1);
+
+	f->fence_now = 1;
+	return f;
+}
+
+#define COPY_WORDS 15
+
+static void begin_3d(struct t *t)
+{
+	struct virtio_gpu_resource_create_3d c = {
+		.resource_id = 5, .width = 4096, .height = 1, .depth = 1, .array_size = 1,
+		.format = 64, .bind = 16,
+	};
+	struct fake_renderer *f = new_fake();
+
+	begin_with(t, &f->base, LIMIT);
+	vdrv_reset(&t->rig.r.d);
+	gpu_rig_start(&t->rig, GPU_RIG_FEATURES | FAKE_RENDERER_FEATURES);
+	assert_int_equal(vgpu_ctx_create(&t->rig.g, 1, 0, "test"), OK);
+	assert_int_equal(vgpu_create_3d(&t->rig.g, c), OK);
+	assert_int_equal(vgpu_attach_range(&t->rig.g, 5, GPU_RIG_FB, 4096), OK);
+}
+
+static void commands_that_read_memory_are_recorded_with_it(void **state)
+{
+	const struct virtio_gpu_transfer_host_3d from = {
+		.box = { .w = 1, .h = 1, .d = 1 }, .resource_id = 5,
+	};
+	uint32_t copy[COPY_WORDS] = { 45 | 14 << 16, [12] = 5 };
+	struct t *t = *state;
+	struct gpu_replay_stats stats;
+	uint64_t bytes;
+
+	begin_3d(t);
+	t->rig.fb[0] = 1;
+	assert_int_equal(vgpu_transfer_3d(&t->rig.g, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, 1, from),
+			 OK);
+	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 1);
+	t->rig.fb[1] = 2;
+	t->rig.g.next.flags = VIRTIO_GPU_FLAG_FENCE;
+	assert_int_equal(vgpu_submit(&t->rig.g, 1, copy, sizeof(copy), sizeof(copy)), OK);
+	t->rig.g.next.flags = 0;
+	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
+	t->rig.fb[2] = 3;
+	copy[12] = 6;
+	assert_int_equal(vgpu_submit(&t->rig.g, 1, copy, sizeof(copy), sizeof(copy)), OK);
+	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
+	assert_int_equal(vgpu_transfer_3d(&t->rig.g, VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, 1,
+					  from), OK);
+	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
+	end(t);
+
+	assert_int_equal(play_with(t, &new_fake()->base, &stats), 0);
+	assert_int_equal(stats.differ, 0);
+	assert_int_equal(stats.memory, 2 * GPU_PAGE);
+}
+
+/* --- files ---------------------------------------------------------------------------- */
+
+static void an_old_recording_is_not_written_over(void **state)
+{
+	struct t *t = *state;
+	struct gpu_record *r[3];
+	struct capture cap;
+	char path[100], *text;
+	struct stat st;
+
+	capture_begin(&cap, STDERR_FILENO);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(gpu_record_create(&r[i], t->path, LIMIT), 0);
+	text = capture_end(&cap);
+	for (unsigned i = 0; i < 3; i++)
+		gpu_record_destroy(r[i]);
+	snprintf(path, sizeof(path), "%s.2\n", t->path);
+	assert_non_null(strstr(text, path));
+	free(text);
+	path[strlen(path) - 1] = '\0';
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+
+	capture_begin(&cap, STDERR_FILENO);
+	assert_int_equal(gpu_record_create(&r[0], "/dev/null/file", LIMIT), -ENOTDIR);
+	text = capture_end(&cap);
+	assert_non_null(strstr(text, "record=/dev/null/file: Not a directory"));
+	free(text);
+	gpu_record_destroy(NULL);
+	assert_false(gpu_record_active(NULL));
+}
+
+/* The guest notices nothing, and what is there is whole. */
+static void check_ended(struct t *t, struct capture *cap, const char *why)
+{
+	struct gpu_replay_stats stats;
+	char *text;
+
+	for (unsigned i = 0; i < 4; i++)
+		show(t, 7, GPU_RIG_FB, 0x1000 + i);
+	text = capture_end(cap);
+	assert_non_null(strstr(text, why));
+	/* Said once. */
+	assert_null(strchr(strchr(text, '\n') + 1, '\n'));
+	free(text);
+	assert_false(gpu_record_active(t->record));
+	end(t);
+	assert_int_equal(play_with(t, NULL, &stats), 0);
+	assert_in_range(stats.frames, 1, 3);
+	assert_int_equal(t->frames[0].first, 0x1000);
+}
+
+static void a_recording_ends_at_its_limit(void **state)
+{
+	struct t *t = *state;
+	struct capture cap;
+	struct stat st;
+
+	begin_with(t, NULL, 2 * BYTES + 1000);
+	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	capture_begin(&cap, STDERR_FILENO);
+	check_ended(t, &cap, "its limit (record-limit=)");
+	assert_int_equal(stat(t->path, &st), 0);
+	assert_true(st.st_size <= (off_t)(2 * BYTES + 1000));
+}
+
+static void a_recording_ends_when_the_file_can_take_no_more(void **state)
+{
+	const struct rlimit small = { 2 * BYTES + 1000, RLIM_INFINITY };
+	struct rlimit before;
+	struct t *t = *state;
+	struct capture cap;
+
+	begin(t);
+	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	signal(SIGXFSZ, SIG_IGN);
+	capture_begin(&cap, STDERR_FILENO);
+	getrlimit(RLIMIT_FSIZE, &before);
+	setrlimit(RLIMIT_FSIZE, &small);
+	check_ended(t, &cap, "File too large");
+	setrlimit(RLIMIT_FSIZE, &before);
+}
+
+static void gzip_is_read_as_well(void **state)
+{
+	const struct shown frame = { 0x77, 0x77, 0 };
+	struct t *t = *state;
+	char buf[4096];
+	ssize_t got;
+	gzFile gz;
+	int fd;
+
+	begin(t);
+	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	show(t, 7, GPU_RIG_FB, 0x77);
+	end(t);
+	fd = open(t->path, O_RDONLY);
+	unlink(t->path);
+	gz = gzopen(t->path, "wb");
+	assert_non_null(gz);
+	while ((got = read(fd, buf, sizeof(buf))) > 0)
+		assert_int_equal(gzwrite(gz, buf, got), got);
+	close(fd);
+	gzclose(gz);
+	play(t, &frame, 1);
+}
+
+/* --- hostile files ------------------------------------------------------------------------ */
+
+struct bytes {
+	const uint8_t *data;
+	size_t left;
+};
+
+static ssize_t read_bytes(void *ctx, void *buf, size_t len)
+{
+	struct bytes *b = ctx;
+
+	len = MIN(len, b->left);
+	memcpy(buf, b->data, len);
+	b->data += len;
+	b->left -= len;
+	return len;
+}
+
+static void ignore_frame(void *ctx, uint64_t n, unsigned output, const struct picture *picture)
+{
+	uint32_t row[DISPLAY_MAX_SIZE];
+
+	picture_row(picture, 0, row);
+}
+
+/* What gpu_replay_run() makes of it; -EBADMSG: not even that. */
+static int play_bytes(const void *data, size_t len, bool *cut)
+{
+	struct gpu_replay_params params = { .frame = ignore_frame };
+	struct bytes b = { data, len };
+	struct gpu_recording r;
+	struct gpu_replay *p;
+	struct loop *loop;
+	int ret;
+
+	if (gpu_recording_open(&r, read_bytes, &b) < 0)
+		return -EBADMSG;
+	params.n_outputs = r.file.n_outputs;
+	assert_int_equal(loop_create(&loop), 0);
+	assert_int_equal(gpu_replay_create(&p, loop, &params), 0);
+	ret = gpu_replay_run(p, &r);
+	*cut = r.cut;
+	gpu_replay_destroy(p);
+	loop_destroy(loop);
+	gpu_recording_close(&r);
+	return ret;
+}
+
+static uint8_t *slurp(struct t *t, size_t *len)
+{
+	int fd = open(t->path, O_RDONLY);
+	struct stat st;
+	uint8_t *data;
+
+	assert_true(fd >= 0 && fstat(fd, &st) == 0);
+	data = malloc(st.st_size);
+	*len = st.st_size;
+	assert_int_equal(read(fd, data, st.st_size), st.st_size);
+	close(fd);
+	return data;
+}
+
+static void record_a_little(struct t *t)
+{
+	begin(t);
+	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	show(t, 7, GPU_RIG_FB, 0x77);
+	show(t, 7, GPU_RIG_FB, 0);
+	assert_int_not_equal(vgpu_unref(&t->rig.g, 70), OK);
+	end(t);
+}
+
+/* Where the record at @off ends. */
+static size_t next_record(const uint8_t *data, size_t off)
+{
+	return off + sizeof(struct gpu_record_head) + load_le(data + off + 4, 4);
+}
+
+static void truncated_anywhere_it_plays_to_there(void **state)
+{
+	struct t *t = *state;
+	size_t len, boundary = sizeof(struct gpu_record_file);
+	struct capture cap;
+	uint8_t *data;
+
+	record_a_little(t);
+	data = slurp(t, &len);
+	capture_begin(&cap, STDERR_FILENO);
+	for (size_t n = 0; n < len; n++) {
+		bool cut = false;
+		int ret;
+
+		if (n > 600 && n + 600 < len && n % 251)
+			continue;
+		while (boundary < n)
+			boundary = next_record(data, boundary);
+		ret = play_bytes(data, n, &cut);
+		assert_int_equal(ret, n < sizeof(struct gpu_record_file) ? -EBADMSG : 0);
+		assert_int_equal(cut, n >= sizeof(struct gpu_record_file) && n != boundary);
+	}
+	free(capture_end(&cap));
+	free(data);
+}
+
+static void flipped_anywhere_it_ends_somehow(void **state)
+{
+	struct t *t = *state;
+	struct capture cap;
+	size_t len;
+	uint8_t *data;
+	bool cut;
+
+	record_a_little(t);
+	data = slurp(t, &len);
+	capture_begin(&cap, STDERR_FILENO);
+	for (size_t n = 0; n < len; n++) {
+		if (n > 700 && n + 600 < len && n % 127)
+			continue;
+		for (unsigned bit = 0; bit < 8; bit += 1 + n % 3) {
+			data[n] ^= 1 << bit;
+			play_bytes(data, len, &cut);
+			data[n] ^= 1 << bit;
+		}
+	}
+	free(capture_end(&cap));
+	free(data);
+}
+
+/* A file of our own making. */
+struct file {
+	uint8_t data[4096 * 8];
+	size_t len;
+};
+
+static void put_file(struct file *f, uint32_t version, uint32_t n_outputs)
+{
+	struct gpu_record_file head = {
+		.magic = GPU_RECORD_MAGIC, .version = version, .n_outputs = n_outputs,
+		.renderer = "2d",
+	};
+
+	memcpy(f->data, &head, sizeof(head));
+	f->len = sizeof(head);
+}
+
+static void put(struct file *f, unsigned type, unsigned arg, const void *payload, uint32_t len)
+{
+	struct gpu_record_head head = { .type = type, .arg = arg, .len = len };
+
+	memcpy(f->data + f->len, &head, sizeof(head));
+	memcpy(f->data + f->len + sizeof(head), payload, len);
+	f->len += sizeof(head) + len;
+}
+
+static void put_start(struct file *f, uint64_t gpa, uint64_t len)
+{
+	const struct gmem_range range = { gpa, len };
+	const uint64_t features = UINT64_MAX;
+
+	put_file(f, GPU_RECORD_VERSION, 1);
+	put(f, GPU_RECORD_MEMORY, 0, &range, sizeof(range));
+	put(f, GPU_RECORD_START, 0, &features, sizeof(features));
+}
+
+static int play_file(const struct file *f)
+{
+	struct capture cap;
+	bool cut;
+	int ret;
+
+	capture_begin(&cap, STDERR_FILENO);
+	ret = play_bytes(f->data, f->len, &cut);
+	free(capture_end(&cap));
+	return ret;
+}
+
+static void assert_played(struct file *f, int want, unsigned type, unsigned arg,
+			  const void *payload, uint32_t len)
+{
+	put_start(f, 0, 1 << 20);
+	put(f, type, arg, payload, len);
+	assert_int_equal(play_file(f), want);
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+	static const uint8_t zeros[8 + GPU_PAGE];
+	const struct gmem_range hole = { 0x100000, GPU_PAGE }, odd = { 0x1001, GPU_PAGE };
+	const struct gmem_range wraps = { 0x1000, -0x1000ull }, two[2] = { { 0, 4096 }, { 0, 4096 } };
+	const uint64_t above = 1ull << 52;
+	struct virtio_gpu_ctrl_hdr hdr = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
+	struct file f;
+
+	(void)state;
+	put_file(&f, GPU_RECORD_VERSION, 0);
+	assert_int_equal(play_file(&f), -EBADMSG);
+	put_file(&f, GPU_RECORD_VERSION, DISPLAY_MAX_OUTPUTS + 1);
+	assert_int_equal(play_file(&f), -EBADMSG);
+	put_file(&f, GPU_RECORD_VERSION + 1, 1);
+	assert_int_equal(play_file(&f), -EBADMSG);
+	put_file(&f, GPU_RECORD_VERSION, 1);
+	assert_int_equal(play_file(&f), 0);
+	put_start(&f, 0, 1 << 20);
+	assert_int_equal(play_file(&f), 0);
+	put(&f, GPU_RECORD_COMMAND, 0, &hdr, sizeof(hdr));
+	assert_int_equal(play_file(&f), 0);
+	assert_played(&f, -EINVAL, 0, 0, zeros, 8);
+	assert_played(&f, -EINVAL, 7, 0, zeros, 8);
+	assert_played(&f, -EINVAL, GPU_RECORD_START, 0, zeros, 7);
+	assert_played(&f, -EINVAL, GPU_RECORD_START, 1, zeros, 8);
+	assert_played(&f, -EINVAL, GPU_RECORD_MEMORY, 0, zeros, 0);
+	assert_played(&f, -EINVAL, GPU_RECORD_MEMORY, 0, zeros, 8);
+	assert_played(&f, -EINVAL, GPU_RECORD_MEMORY, 0, zeros, 16 * (GPU_RECORD_REGIONS + 1));
+	assert_played(&f, -EINVAL, GPU_RECORD_MEMORY, 0, zeros, 16);
+	assert_played(&f, -EINVAL, GPU_RECORD_MEMORY, 0, &wraps, 16);
+	assert_played(&f, -EINVAL, GPU_RECORD_MEMORY, 0, &odd, 16);
+	assert_played(&f, -EINVAL, GPU_RECORD_MEMORY, 0, two, 32);
+	assert_played(&f, -EINVAL, GPU_RECORD_MEMORY, 0, &(struct gmem_range){ above, GPU_PAGE }, 16);
+	assert_played(&f, -EINVAL, GPU_RECORD_MEMORY, 0,
+		&(struct gmem_range){ 0, GPU_REPLAY_MAX_RAM + GPU_PAGE }, 16);
+	assert_played(&f, -EINVAL, GPU_RECORD_PAGES, 0, zeros, 8);
+	assert_played(&f, -EINVAL, GPU_RECORD_PAGES, 0, zeros, 9);
+	assert_played(&f, 0, GPU_RECORD_PAGES, 0, zeros, 8 + GPU_PAGE);
+	memcpy(f.data + f.len - sizeof(zeros), &hole.gpa, 8);
+	assert_int_equal(play_file(&f), -EINVAL);
+	memcpy(f.data + f.len - sizeof(zeros), &above, 8);
+	assert_int_equal(play_file(&f), -EINVAL);
+	memcpy(f.data + f.len - sizeof(zeros), &odd.gpa, 8);
+	assert_int_equal(play_file(&f), -EINVAL);
+	assert_played(&f, -EINVAL, GPU_RECORD_ZEROS, 0, &hole, 16);
+	assert_played(&f, -EINVAL, GPU_RECORD_ZEROS, 0, &odd, 16);
+	assert_played(&f, -EINVAL, GPU_RECORD_ZEROS, 0, &wraps, 16);
+	assert_played(&f, -EINVAL, GPU_RECORD_ZEROS, 0, &(struct gmem_range){ above, GPU_PAGE }, 16);
+	assert_played(&f, -EINVAL, GPU_RECORD_COMMAND, 2, &hdr, sizeof(hdr));
+	assert_played(&f, -EINVAL, GPU_RECORD_COMMAND, 0, &hdr, sizeof(hdr) - 1);
+	assert_played(&f, -EINVAL, GPU_RECORD_REFUSED, 0, zeros, 3);
+	/* Before the driver starts. */
+	put_file(&f, GPU_RECORD_VERSION, 1);
+	put(&f, GPU_RECORD_COMMAND, 0, &hdr, sizeof(hdr));
+	assert_int_equal(play_file(&f), -EINVAL);
+}
+
+static void a_refusal_that_is_new_is_counted(void **state)
+{
+	const struct virtio_gpu_resource_unref unref = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_UNREF, .resource_id = 1,
+	};
+	struct gpu_replay_params params = { .n_outputs = 1 };
+	struct gpu_recording r;
+	struct gpu_replay *p;
+	struct capture cap;
+	struct loop *loop;
+	struct bytes b;
+	struct file f;
+
+	(void)state;
+	put_start(&f, 0, 1 << 20);
+	/* Of the last one nobody knows. */
+	put(&f, GPU_RECORD_COMMAND, 0, &unref, sizeof(unref));
+	put(&f, GPU_RECORD_COMMAND, 0, &unref, sizeof(unref));
+	b = (struct bytes){ f.data, f.len };
+	assert_int_equal(gpu_recording_open(&r, read_bytes, &b), 0);
+	assert_int_equal(loop_create(&loop), 0);
+	assert_int_equal(gpu_replay_create(&p, loop, &params), 0);
+	capture_begin(&cap, STDERR_FILENO);
+	assert_int_equal(gpu_replay_run(p, &r), 0);
+	free(capture_end(&cap));
+	assert_int_equal(gpu_replay_stats(p)->differ, 1);
+	gpu_replay_destroy(p);
+	gpu_recording_close(&r);
+	loop_destroy(loop);
+}
+
+/* A guest of a terabyte, of which the card is shown the same, or all of it. */
+static void too_much_memory_is_refused(void **state)
+{
+	struct {
+		struct virtio_gpu_resource_attach_backing c;
+		struct virtio_gpu_mem_entry entries[8];
+	} attach = {
+		.c = { .hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, .nr_entries = 8 },
+	};
+	struct file f;
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		attach.entries[i] = (struct virtio_gpu_mem_entry){ .length = -4096 };
+	put_start(&f, 0, GPU_REPLAY_MAX_RAM);
+	put(&f, GPU_RECORD_COMMAND, 0, &attach, sizeof(attach));
+	assert_int_equal(play_file(&f), -ENOSPC);
+	put_start(&f, 0, GPU_REPLAY_MAX_RAM);
+	for (unsigned k = 0; k < 5; k++) {
+		for (unsigned i = 0; i < 4; i++)
+			attach.entries[i].addr = (4 * k + i) * GiB;
+		attach.c.nr_entries = 4;
+		for (unsigned i = 0; i < 4; i++)
+			attach.entries[i].length = GiB - GPU_PAGE;
+		put(&f, GPU_RECORD_COMMAND, 0, &attach, sizeof(attach));
+	}
+	assert_int_equal(play_file(&f), -ENOSPC);
+}
+
+/* The card, made to write where the player keeps what it works with. */
+static void a_player_survives_its_own_rings(void **state)
+{
+	const uint64_t own = 1ull << 52;
+	struct {
+		struct virtio_gpu_resource_attach_backing c;
+		struct virtio_gpu_mem_entry entry;
+	} attach = {
+		.c = { .hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, .nr_entries = 1,
+		       .resource_id = 1 },
+		.entry = { own, 65536 },
+	};
+	struct virtio_gpu_resource_create_3d c = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_3D, .resource_id = 1, .width = 4096,
+		.height = 1, .depth = 1, .array_size = 1, .format = 64, .bind = 16,
+	};
+	struct virtio_gpu_ctx_create ctx = { .hdr = { .type = VIRTIO_GPU_CMD_CTX_CREATE,
+						      .ctx_id = 1 } };
+	struct virtio_gpu_transfer_host_3d from = {
+		.hdr = { .type = VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, .ctx_id = 1 },
+		.resource_id = 1, .box = { .w = 1, .h = 1, .d = 1 },
+	};
+	struct gpu_replay_params params = { .n_outputs = 1, .renderer = &new_fake()->base };
+	struct gpu_recording r;
+	struct gpu_replay *p;
+	struct capture cap;
+	struct loop *loop;
+	struct bytes b;
+	struct file f;
+
+	(void)state;
+	put_start(&f, 0, 1 << 20);
+	put(&f, GPU_RECORD_COMMAND, 0, &ctx, sizeof(ctx));
+	put(&f, GPU_RECORD_COMMAND, 0, &c, sizeof(c));
+	put(&f, GPU_RECORD_COMMAND, 0, &attach, sizeof(attach));
+	put(&f, GPU_RECORD_COMMAND, 0, &from, sizeof(from));
+	put(&f, GPU_RECORD_COMMAND, 0, &from, sizeof(from));
+	b = (struct bytes){ f.data, f.len };
+	assert_int_equal(gpu_recording_open(&r, read_bytes, &b), 0);
+	assert_int_equal(loop_create(&loop), 0);
+	assert_int_equal(gpu_replay_create(&p, loop, &params), 0);
+	capture_begin(&cap, STDERR_FILENO);
+	assert_int_equal(gpu_replay_run(p, &r), -EIO);
+	free(capture_end(&cap));
+	gpu_replay_destroy(p);
+	gpu_recording_close(&r);
+	loop_destroy(loop);
+}
+
+/* --- pages ---------------------------------------------------------------------------------- */
+
+static void pages_are_found_again(void **state)
+{
+	struct gpu_pages pages = { 0 };
+	struct gpu_page *page;
+
+	(void)state;
+	for (uint64_t i = 0; i < 5000; i++) {
+		assert_int_equal(gpu_pages_get(&pages, i * i, &page), 0);
+		page->hash = i;
+	}
+	for (uint64_t i = 0; i < 5000; i++) {
+		assert_int_equal(gpu_pages_get(&pages, i * i, &page), 1);
+		assert_int_equal(page->hash, i);
+	}
+	assert_int_equal(pages.n, 5000);
+	gpu_pages_finish(&pages);
+	assert_int_equal(pages.n, 0);
+}
+
+static void any_byte_changes_the_hash(void **state)
+{
+	uint8_t page[GPU_PAGE] = { 0 };
+	uint64_t zero = gpu_page_hash(page);
+
+	(void)state;
+	assert_true(gpu_page_is_zero(page));
+	for (unsigned i = 0; i < GPU_PAGE; i++) {
+		page[i] = 1;
+		assert_false(gpu_page_is_zero(page));
+		assert_true(gpu_page_hash(page) != zero);
+		page[i] = 0;
+	}
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+static int setup(void **state)
+{
+	struct t *t = calloc(1, sizeof(*t));
+
+	snprintf(t->dir, sizeof(t->dir), "/tmp/test_gpu_record.XXXXXX");
+	if (!mkdtemp(t->dir))
+		return -1;
+	snprintf(t->path, sizeof(t->path), "%s/rec", t->dir);
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct t *t = *state;
+	char path[100];
+
+	unlink(t->path);
+	for (unsigned i = 1; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s.%u", t->path, i);
+		unlink(path);
+	}
+	rmdir(t->dir);
+	free(t);
+	return 0;
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(pictures_are_played_as_they_were_shown),
+		T(only_pages_that_changed_are_in_the_file),
+		T(resets_and_outputs_are_played),
+		T(memory_that_moves_is_recorded_again),
+		T(blobs_are_captured_when_they_are_looked_at),
+		T(pointer_is_in_the_picture),
+		T(refusals_are_compared),
+		T(commands_that_read_memory_are_recorded_with_it),
+		T(an_old_recording_is_not_written_over),
+		T(a_recording_ends_at_its_limit),
+		T(a_recording_ends_when_the_file_can_take_no_more),
+		T(gzip_is_read_as_well),
+		T(truncated_anywhere_it_plays_to_there),
+		T(flipped_anywhere_it_ends_somehow),
+		cmocka_unit_test(what_cannot_be_is_refused),
+		cmocka_unit_test(a_refusal_that_is_new_is_counted),
+		cmocka_unit_test(too_much_memory_is_refused),
+		cmocka_unit_test(a_player_survives_its_own_rings),
+		cmocka_unit_test(pages_are_found_again),
+		cmocka_unit_test(any_byte_changes_the_hash),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
