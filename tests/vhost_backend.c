@@ -261,6 +261,11 @@ static void vb_handle(struct vb *c, struct vb_in *in)
 		msg->u64 = vb_number(c, msg->h.request);
 		vb_answer(c, msg, sizeof(msg->u64));
 		return;
+	case VHOST_USER_GET_SHMEM_CONFIG:
+		msg->shm_config = (struct vhost_user_shm_config){ .n_regions = 1 };
+		msg->shm_config.len[c->b->shm_id] = c->b->shm_len;
+		vb_answer(c, msg, sizeof(msg->shm_config));
+		return;
 	case VHOST_USER_SET_FEATURES:
 		c->b->set_features = msg->u64;
 		break;

@@ -37,6 +37,8 @@ struct vhost_backend {
 	uint64_t features, protocol;	/* offered */
 	uint64_t n_queues;		/* as answered */
 	uint8_t config[VB_CONFIG_LEN];	/* under lock */
+	uint8_t shm_id;			/* of a shared-memory region... */
+	_Atomic uint64_t shm_len;	/* ...this long */
 	/* what goes wrong, for the first so many connections */
 	_Atomic uint32_t bad_request;
 	enum vb_mode mode;

@@ -12,6 +12,12 @@
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                    \
 	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_USER_PROTOCOL_F_CONFIG) |              \
 	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE))
+/* What a shared-memory region takes; all of them or none. */
+#define SHM_FEATURES                                                                               \
+	(BIT(VHOST_USER_PROTOCOL_F_SHMEM) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) |           \
+	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK))
+/* Requests of a back end that have come when it stops: more of them are a flood. */
+#define CHANNEL_MAX_LEFT 64
 /*
  * Rings are named by "user addresses", which need only agree with the memory
  * table: guest addresses, away from 0, so that a back end learns nothing of
@@ -31,6 +37,8 @@ void vhost_user_drop(struct vhost_user *u)
 	u->state = VHOST_USER_DOWN;
 	u->started = 0;
 	shutdown(u->conn.fd, SHUT_RDWR);
+	if (u->v.shm)
+		shm_window_clear(u->v.shm);
 }
 
 void vhost_user_lose(struct vhost_user *u, const char *why)
@@ -42,6 +50,11 @@ void vhost_user_lose(struct vhost_user *u, const char *why)
 		virtio_fail(&u->v, "%s: %s", u->p.name, why);
 	else
 		log_guest(&u->v.rate, "%s: %s", u->p.name, why);
+}
+
+void vhost_user_shm_lost(struct virtio_device *v)
+{
+	vhost_user_lose(vhost_user_of(v), "memory that the back end has lent is gone");
 }
 
 const char *vhost_user_reason(int error)
@@ -233,7 +246,33 @@ static const char *missing(const struct vhost_user *u, uint64_t n_queues)
 		return "the back end has no configuration space, which this kind needs";
 	if (u->v.offered & ~vhost_user_offered(u))
 		return "the back end lacks features of the one before it";
+	if (u->shm_len % SHM_PAGE || u->shm_len > u->p.shm_max)
+		return "the back end wants a shared-memory region that it was not told to";
+	if (u->v.shm && u->shm_len != u->v.shm->len)
+		return "the back end has another shared-memory region than the one before it";
 	return NULL;
+}
+
+/* Bits of it that are of use to us. */
+static uint64_t useful_protocol(const struct vhost_user *u, uint64_t offered)
+{
+	uint64_t protocol = offered & (PROTOCOL_FEATURES | SHM_FEATURES);
+
+	if (!u->p.shm_max || (offered & SHM_FEATURES) != SHM_FEATURES)
+		protocol &= PROTOCOL_FEATURES;
+	return protocol;
+}
+
+static void ask_shm(struct talk *t)
+{
+	struct vhost_user_msg msg = { 0 };
+
+	t->u->shm_len = 0;
+	if (!has_protocol(t->u, VHOST_USER_PROTOCOL_F_SHMEM))
+		return;
+	say(t, VHOST_USER_GET_SHMEM_CONFIG, &msg, 0, NULL, 0);
+	hear(t, VHOST_USER_GET_SHMEM_CONFIG, &msg, sizeof(msg.shm_config));
+	t->u->shm_len = msg.shm_config.len[t->u->p.shm_id];
 }
 
 bool vhost_user_negotiate(struct vhost_user *u)
@@ -244,12 +283,13 @@ bool vhost_user_negotiate(struct vhost_user *u)
 	u->protocol = 0;
 	u->features = ask_u64(&t, VHOST_USER_GET_FEATURES);
 	if (u->features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)) {
-		u->protocol = ask_u64(&t, VHOST_USER_GET_PROTOCOL_FEATURES) & PROTOCOL_FEATURES;
+		u->protocol = useful_protocol(u, ask_u64(&t, VHOST_USER_GET_PROTOCOL_FEATURES));
 		say_u64(&t, VHOST_USER_SET_PROTOCOL_FEATURES, u->protocol);
 	}
 	say(&t, VHOST_USER_SET_OWNER, &(struct vhost_user_msg){ 0 }, 0, NULL, 0);
 	if (has_protocol(u, VHOST_USER_PROTOCOL_F_MQ))
 		n_queues = ask_u64(&t, VHOST_USER_GET_QUEUE_NUM);
+	ask_shm(&t);
 	if (!t.error)
 		t.why = missing(u, n_queues);
 	if (t.why)
@@ -349,6 +389,25 @@ void vhost_user_activate(struct virtio_device *v)
 		u->state = VHOST_USER_RUNNING;
 }
 
+/*
+ * The window is empty for the next driver: what the back end asked for until it
+ * stopped has come by now, and is not to be done later.
+ */
+static void empty_window(struct talk *t)
+{
+	struct vhost_user *u = t->u;
+	unsigned left = CHANNEL_MAX_LEFT;
+	int ret = 0;
+
+	if (!u->v.shm)
+		return;
+	while (!t->error && ret == 0 && left--)
+		ret = vhost_user_channel_step(u, 0);
+	if (!t->error && ret != -EAGAIN && ret != -ECONNRESET)
+		t->error = ret < 0 ? ret : -EPROTO;
+	shm_window_clear(u->v.shm);
+}
+
 /* When all have answered, the back end uses the rings no more. */
 void vhost_user_stop(struct vhost_user *u)
 {
@@ -370,5 +429,6 @@ void vhost_user_stop(struct vhost_user *u)
 	/* What the driver wrote there is forgotten too. */
 	u->config_stale = !u->p.config;
 	u->state = VHOST_USER_READY;
+	empty_window(&t);
 	talk_end(&t);
 }

@@ -18,10 +18,15 @@
  * Threads: a connection is made and closed on the loop; messages are sent on
  * whatever thread the guest's access is served, with v->lock held, so that at
  * worst a vCPU waits VHOST_USER_TIMEOUT_NS for a back end, once a connection.
+ *
+ * A back end that has memory for the guest asks for pieces of it to be mapped into
+ * the shared-memory region, on its channel, while its rings are started. When they
+ * are stopped, or it goes, the region is empty again.
  */
 #ifndef MICROVM_VHOST_USER_FRONTEND_H
 #define MICROVM_VHOST_USER_FRONTEND_H
 
+#include "devices/virtio/shm_window.h"
 #include "devices/virtio/vhost_user_msg.h"
 #include "devices/virtio/virtio.h"
 
@@ -51,6 +56,9 @@ struct vhost_user_params {
 	const void *config;		/* NULL: the back end has it */
 	/* A number of queues in the configuration, at most 4 bytes: kept to @max_count. */
 	uint32_t count_off, count_len, max_count;
+	/* A shared-memory region that the guest may have, if the back end does; 0: none. */
+	uint64_t shm_max;		/* bytes */
+	uint8_t shm_id;
 	bool renew;			/* a driver's reset is to find a new back end */
 	/*
 	 * Answers a request for a back end that has gone: the bytes written. NULL: it
@@ -80,6 +88,8 @@ struct vhost_user {
 	int channel_peer;		/* the back end's end until it is sent */
 	uint64_t features, protocol;	/* of this connection */
 	uint64_t started;		/* queues, by bit */
+	uint64_t shm_len;		/* of this connection's back end */
+	struct shm_window shm;		/* v.shm, if there was one at first */
 	bool config_stale;
 	uint8_t config[VHOST_USER_CONFIG_MAX];
 
@@ -101,10 +111,12 @@ void vhost_user_config_write(struct virtio_device *v, uint32_t off, const void *
 void vhost_user_activate(struct virtio_device *v);
 void vhost_user_notify(struct virtio_device *v, unsigned q);
 void vhost_user_quiesce(struct virtio_device *v);
+void vhost_user_shm_lost(struct virtio_device *v);
 
 #define VHOST_USER_OPS                                                                             \
 	.external = true, .config_read = vhost_user_config_read,                                   \
 	.config_write = vhost_user_config_write, .activate = vhost_user_activate,                  \
-	.notify = vhost_user_notify, .quiesce = vhost_user_quiesce
+	.notify = vhost_user_notify, .quiesce = vhost_user_quiesce,                                \
+	.shm_lost = vhost_user_shm_lost
 
 #endif

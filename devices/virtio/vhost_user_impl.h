@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What vhost_user_link.c, which makes and watches connections on the loop, needs
- * of vhost_user_frontend.c, which talks on them. All with v->lock held.
+ * What the front end's files need of each other: vhost_user_link.c makes and watches
+ * connections on the loop, vhost_user_frontend.c talks on them, vhost_user_channel.c
+ * does what the back end asks for. All with v->lock held.
  */
 #ifndef MICROVM_VHOST_USER_IMPL_H
 #define MICROVM_VHOST_USER_IMPL_H
@@ -23,6 +24,8 @@ const char *vhost_user_reason(int error);
 bool vhost_user_negotiate(struct vhost_user *u);
 /* The features that the guest is offered. */
 uint64_t vhost_user_offered(const struct vhost_user *u);
+/* One message of the back end's channel that has come, done and answered; negative errno: lost. */
+int vhost_user_channel_step(struct vhost_user *u, uint64_t deadline);
 /* RUNNING to READY, or DOWN when it was lost. */
 void vhost_user_stop(struct vhost_user *u);
 

@@ -26,7 +26,8 @@ static void hang_up(struct vhost_user *u)
 	loop_remove(u->v.loop, &u->conn);
 	loop_remove(u->v.loop, &u->channel);
 	pthread_mutex_lock(&u->v.lock);
-	u->state = VHOST_USER_DOWN;
+	if (u->state != VHOST_USER_DOWN)
+		vhost_user_drop(u);
 	close_fd(&u->conn.fd);
 	close_fd(&u->channel.fd);
 	close_fd(&u->channel_peer);
@@ -69,51 +70,20 @@ static void ring_error(void *arg, uint32_t events)
 	pthread_mutex_unlock(&u->v.lock);
 }
 
-/* 0 when it was done, anything else when not: what the back end is answered. */
-static uint64_t channel_serve(struct vhost_user *u, const struct vhost_user_msg *msg)
-{
-	if (msg->h.request != VHOST_USER_BACKEND_CONFIG_CHANGE || u->p.config)
-		return 1;
-	u->config_stale = true;
-	virtio_config_changed(&u->v);
-	return 0;
-}
-
-static int channel_answer(struct vhost_user *u, const struct vhost_user_msg *msg)
-{
-	struct vhost_user_msg answer = {
-		.h = {
-			.request = msg->h.request,
-			.flags = VHOST_USER_VERSION | VHOST_USER_REPLY,
-			.size = sizeof(answer.u64),
-		},
-		.u64 = channel_serve(u, msg),
-	};
-
-	if (!(msg->h.flags & VHOST_USER_NEED_REPLY))
-		return 0;
-	/* There is room unless it does not read its answers. */
-	return vhost_user_send(u->channel.fd, &answer, NULL, 0, 0);
-}
-
 /* One message a turn, so that a flood of them leaves the loop to others. */
 static void channel_event(void *arg, uint32_t events)
 {
 	struct vhost_user *u = arg;
-	struct vhost_user_msg msg;
-	int ret = vhost_user_recv(u->channel.fd, &msg, loop_now_ns() + CHANNEL_TIMEOUT_NS);
+	int ret;
 
-	if (ret == -ECONNRESET) {
-		/* It has nothing to say; whether it lives, the connection tells. */
-		loop_remove(u->v.loop, &u->channel);
-		return;
-	}
 	pthread_mutex_lock(&u->v.lock);
-	if (ret == 0 && u->state >= VHOST_USER_READY)
-		ret = channel_answer(u, &msg);
-	if (ret < 0 && ret != -EAGAIN)
+	ret = vhost_user_channel_step(u, loop_now_ns() + CHANNEL_TIMEOUT_NS);
+	if (ret < 0 && ret != -EAGAIN && ret != -ECONNRESET)
 		vhost_user_lose(u, vhost_user_reason(ret));
 	pthread_mutex_unlock(&u->v.lock);
+	/* It has nothing to say; whether it lives, the connection tells. */
+	if (ret == -ECONNRESET)
+		loop_remove(u->v.loop, &u->channel);
 }
 
 /* Takes over @fd and the back end's end of a channel. */
@@ -254,6 +224,25 @@ static int init_device(struct vhost_user *u, struct loop *loop, const struct gme
 	return ret;
 }
 
+/* The shared-memory region, as long as the first back end wants it. */
+static int make_window(struct vhost_user *u)
+{
+	int ret;
+
+	if (!u->shm_len)
+		return 0;
+	ret = shm_window_init(&u->shm, u->p.shm_id, u->shm_len);
+	if (ret < 0) {
+		log_error("%s: no address space of %llu bytes for memory of the back end: %s",
+			  u->p.name, (unsigned long long)u->shm_len, strerror(-ret));
+		return ret;
+	}
+	u->v.shm = &u->shm;
+	log_info("%s: up to %llu MiB of the host's memory can be mapped into the guest", u->p.name,
+		 (unsigned long long)(u->shm_len / MiB));
+	return 0;
+}
+
 /* More patient than later: the back end may have to start, and no guest waits yet. */
 static int connect_first(struct vhost_user *u)
 {
@@ -269,7 +258,7 @@ static int connect_first(struct vhost_user *u)
 	u->p.timeout_ns = usual;
 	u->v.offered = vhost_user_offered(u);
 	pthread_mutex_unlock(&u->v.lock);
-	return ready ? 0 : -EPROTO;
+	return ready ? make_window(u) : -EPROTO;
 }
 
 int vhost_user_init(struct vhost_user *u, const struct vhost_user_params *params,
@@ -309,4 +298,5 @@ void vhost_user_finish(struct vhost_user *u)
 	if (u->err.fd >= 0)
 		close(u->err.fd);
 	virtio_finish(&u->v);
+	shm_window_finish(&u->shm);
 }

@@ -165,18 +165,23 @@ void vhost_user_in_finish(struct vhost_user_in *in)
 	*in = (struct vhost_user_in){ 0 };
 }
 
-int vhost_user_recv(int fd, struct vhost_user_msg *msg, uint64_t deadline)
+int vhost_user_recv_in(int fd, struct vhost_user_in *in, uint64_t deadline)
 {
-	struct vhost_user_in in = { 0 };
-	int ret = vhost_user_in_step(fd, &in);
+	int ret = vhost_user_in_step(fd, in);
 
 	while (ret == -EAGAIN) {
 		ret = wait_for(fd, POLLIN, deadline);
 		if (ret == 0)
-			ret = vhost_user_in_step(fd, &in);
+			ret = vhost_user_in_step(fd, in);
 	}
-	if (ret == -ETIMEDOUT && !in.got)
-		ret = -EAGAIN;
+	return ret == -ETIMEDOUT && !in->got ? -EAGAIN : ret;
+}
+
+int vhost_user_recv(int fd, struct vhost_user_msg *msg, uint64_t deadline)
+{
+	struct vhost_user_in in = { 0 };
+	int ret = vhost_user_recv_in(fd, &in, deadline);
+
 	if (in.n_fds)
 		ret = -EPROTO;
 	*msg = in.msg;

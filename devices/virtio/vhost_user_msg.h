@@ -35,10 +35,13 @@ enum vhost_user_request {
 	VHOST_USER_SET_CONFIG = 25,
 	VHOST_USER_GPU_SET_SOCKET = 33,
 	VHOST_USER_RESET_DEVICE = 34,
+	VHOST_USER_GET_SHMEM_CONFIG = 44,
 };
 
 /* Sent by the back end, on the channel of SET_BACKEND_REQ_FD. */
 #define VHOST_USER_BACKEND_CONFIG_CHANGE 2
+#define VHOST_USER_BACKEND_SHMEM_MAP 9
+#define VHOST_USER_BACKEND_SHMEM_UNMAP 10
 
 /* SET_VRING_KICK, _CALL and _ERR: a ring's number, and that no descriptor comes with it. */
 #define VHOST_USER_RING_MASK 0xffu
@@ -50,7 +53,13 @@ enum vhost_user_request {
 #define VHOST_USER_PROTOCOL_F_REPLY_ACK 3
 #define VHOST_USER_PROTOCOL_F_BACKEND_REQ 5
 #define VHOST_USER_PROTOCOL_F_CONFIG 9
+#define VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD 10
 #define VHOST_USER_PROTOCOL_F_RESET_DEVICE 13
+/*
+ * Shared-memory regions. The number is that of QEMU 11.1 and of rust-vmm's vhost 0.17,
+ * which older drafts have used for something else, and something else for this.
+ */
+#define VHOST_USER_PROTOCOL_F_SHMEM 22
 
 #define VHOST_USER_VERSION 1
 #define VHOST_USER_VERSION_MASK 3
@@ -60,6 +69,7 @@ enum vhost_user_request {
 #define VHOST_USER_MAX_REGIONS 8
 #define VHOST_USER_MAX_FDS 8
 #define VHOST_USER_CONFIG_MAX 256
+#define VHOST_USER_SHM_IDS 256
 
 struct vhost_user_header {
 	uint32_t request;
@@ -94,6 +104,21 @@ struct vhost_user_config {
 
 #define VHOST_USER_CONFIG_HEADER offsetof(struct vhost_user_config, data)
 
+/* Lengths of shared-memory regions by their ids, 0: there is none. */
+struct vhost_user_shm_config {
+	uint32_t n_regions, padding;
+	uint64_t len[VHOST_USER_SHM_IDS];
+};
+
+#define VHOST_USER_SHM_WRITABLE 1u
+
+/* A piece of a shared-memory region; UNMAP names all of one that was mapped. */
+struct vhost_user_shm {
+	uint8_t id, padding[7];
+	uint64_t fd_off, off, len;
+	uint64_t flags;		/* VHOST_USER_SHM_... */
+};
+
 struct vhost_user_msg {
 	uint32_t unused;	/* aligns the payload, which follows the header at once */
 	struct vhost_user_header h;
@@ -103,6 +128,8 @@ struct vhost_user_msg {
 		struct vhost_user_addr addr;
 		struct vhost_user_memory memory;
 		struct vhost_user_config config;
+		struct vhost_user_shm_config shm_config;
+		struct vhost_user_shm shm;
 	};
 };
 
@@ -110,6 +137,8 @@ _Static_assert(offsetof(struct vhost_user_msg, u64) == offsetof(struct vhost_use
 	       "as on the wire");
 _Static_assert(sizeof(struct vhost_user_addr) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhost_user_region) == 32, "as on the wire");
+_Static_assert(sizeof(struct vhost_user_shm_config) == 2056, "as on the wire");
+_Static_assert(sizeof(struct vhost_user_shm) == 40, "as on the wire");
 
 #define VHOST_USER_PAYLOAD_MAX                                                                     \
 	(sizeof(struct vhost_user_msg) - offsetof(struct vhost_user_msg, u64))
@@ -144,6 +173,11 @@ struct vhost_user_in {
  * that up to VHOST_USER_MAX_FDS descriptors may come with it.
  */
 int vhost_user_in_step(int fd, struct vhost_user_in *in);
+/*
+ * vhost_user_recv() of a message that may have descriptors, which are then as after
+ * vhost_user_in_step(). @in is all zeros.
+ */
+int vhost_user_recv_in(int fd, struct vhost_user_in *in, uint64_t deadline);
 /* Closes the descriptors that are left (-1: taken) and forgets all of it. */
 void vhost_user_in_finish(struct vhost_user_in *in);
 
