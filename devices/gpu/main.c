@@ -122,7 +122,9 @@ static int show(struct screen **screen, struct seat *seat, struct loop *loop,
 {
 	static const struct gpu_params no_card = { .n_outputs = 1 };
 	const struct gpu_option_device *card = find_card(o);
-	struct screen_params params = { .mode = o->display, .name = o->name, .gpu = &no_card };
+	struct screen_params params = {
+		.mode = o->display, .socket = o->viewers, .name = o->name, .gpu = &no_card,
+	};
 
 	if (!has_pictures(o))
 		return 0;
@@ -189,7 +191,7 @@ static bool wants_libraries(const struct gpu_options *o)
 
 static int confine_files(const struct gpu_options *o)
 {
-	const char *sockets[SEAT_MAX_DEVICES + 2];
+	const char *sockets[SEAT_MAX_DEVICES + 3];
 	unsigned n = 0;
 
 	if (o->no_sandbox) {
@@ -201,6 +203,8 @@ static int confine_files(const struct gpu_options *o)
 			sockets[n++] = o->devices[i].socket.path;
 	if (o->has_control && o->control.path)
 		sockets[n++] = o->control.path;
+	if (o->viewers)
+		sockets[n++] = o->viewers;
 	sockets[n] = NULL;
 	/* Its names of keys. */
 	if (o->has_control)

@@ -10,7 +10,7 @@
 #include "devices/gpu/gpu_record.h"
 #include "vmm/log.h"
 
-#define MODES "none|sdl"
+#define MODES "none|sdl|egl"
 #define MAX_FD 1023
 #define NO_SOCKET -1
 #define DEFAULT_PATIENCE 60	/* an emulated processor's, with much to compile */
@@ -273,15 +273,35 @@ static int set_control(void *config, const struct opt_at *at, const char *value)
 	return parse_place(&o->control, at->label, v->first, fd);
 }
 
+static enum screen_mode find_mode(const char *word)
+{
+	if (!strcmp(word, "sdl"))
+		return SCREEN_SDL;
+	return strcmp(word, "egl") ? SCREEN_NONE : SCREEN_EGL;
+}
+
 static int set_display(void *config, const struct opt_at *at, const char *value)
 {
+	static const struct opt_key keys[] = { { "socket", "FILE", "" }, { 0 } };
 	struct gpu_options *o = config;
+	struct opt_value *v = &o->display_value;
+	int ret = opt_value_parse(v, at->label, value, keys);
 
-	o->display = strcmp(value, "sdl") ? SCREEN_NONE : SCREEN_SDL;
-	if (opt_words_have(MODES, value))
+	if (ret < 0)
+		return ret;
+	if (!v->first || !opt_words_have(MODES, v->first)) {
+		log_error("%s %.40s: one of %s", at->label, value, MODES);
+		return -EINVAL;
+	}
+	o->display = find_mode(v->first);
+	o->viewers = opt_value_get(v, "socket");
+	if (!o->viewers)
 		return 0;
-	log_error("%s %.40s: one of %s", at->label, value, MODES);
-	return -EINVAL;
+	if (o->display != SCREEN_EGL) {
+		log_error("%s %.40s: socket= is for egl", at->label, v->first);
+		return -EINVAL;
+	}
+	return parse_place(&(struct seat_socket){ 0 }, at->label, o->viewers, NULL);
 }
 
 static int set_text(char **text, const struct opt_at *at, const char *value)
@@ -383,7 +403,8 @@ static const struct opt options[] = {
 	{ "input", "KIND", "Devices", "keyboard, mouse, tablet, multitouch (--input help)",
 	  .multiple = true, .set = set_input },
 	{ "framebuffer", "fd=N", "Devices", NULL, .set = set_framebuffer },
-	{ "display", MODES, "Pictures", "windows, or nowhere (sdl where there is a desktop)",
+	{ "display", MODES "[,socket=FILE]", "Pictures",
+	  "windows, nowhere, or for microvm-view at FILE (sdl where there is a desktop)",
 	  .set = set_display },
 	{ "replay", "FILE", "Recordings", "play what --gpu record= wrote, without a guest",
 	  .set = set_replay },
@@ -474,6 +495,7 @@ void gpu_options_finish(struct gpu_options *o)
 	for (unsigned i = 0; i < o->n_devices; i++)
 		opt_value_finish(&o->devices[i].value);
 	opt_value_finish(&o->control_value);
+	opt_value_finish(&o->display_value);
 	free(o->name);
 	free(o->replay.path);
 	free(o->replay.png);

@@ -48,6 +48,8 @@ struct gpu_option_replay {
 struct gpu_options {
 	char *name;		/* of the guest */
 	enum screen_mode display;
+	const char *viewers;	/* egl's socket; NULL: none; points into the next */
+	struct opt_value display_value;
 	int verbose;
 	struct gpu_option_device devices[SEAT_MAX_DEVICES];
 	unsigned n_devices;

@@ -27,13 +27,14 @@ struct rule {
 	uint64_t a, b;		/* MASKED_EQ: mask, value */
 };
 
-/* The loop, vhost-user, screenshots and their threads, and the C library's end of them. */
+/* The loop, vhost-user, viewers, screenshots and their threads, and the C library's end of them. */
 static const int common[] = {
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev),
 	SCMP_SYS(pwrite64), SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(fcntl), SCMP_SYS(dup),
 	SCMP_SYS(ftruncate), SCMP_SYS(fsync), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
 	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
+	SCMP_SYS(memfd_create),
 	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
 	SCMP_SYS(accept4), SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(getsockname),
 	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(poll),
@@ -51,7 +52,7 @@ static const int desktop[] = {
 	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access), SCMP_SYS(faccessat),
 	SCMP_SYS(faccessat2), SCMP_SYS(stat), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
 	SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(getcwd),
-	SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(mlock), SCMP_SYS(memfd_create),
+	SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(mlock),
 	SCMP_SYS(fallocate), SCMP_SYS(flock), SCMP_SYS(shmget), SCMP_SYS(shmat), SCMP_SYS(shmdt),
 	SCMP_SYS(shmctl), SCMP_SYS(connect), SCMP_SYS(socketpair), SCMP_SYS(setsockopt),
 	SCMP_SYS(getpeername), SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(select),

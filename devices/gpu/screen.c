@@ -5,16 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/backend/unixsock.h"
 #include "devices/ui/ui_null.h"
 #include "devices/ui/ui_sdl.h"
+#include "devices/ui/ui_view.h"
 #include "vmm/log.h"
 
 #define DEFAULT_NAME "microvm"
 
 struct screen {
 	struct seat *seat;
-	struct ui_null *null;	/* one of the two */
+	struct ui_null *null;	/* one of the three */
 	struct ui_sdl *sdl;
+	struct ui_view *view;
 };
 
 /*
@@ -26,7 +29,9 @@ static void window_closed(void *ctx, unsigned output)
 	struct screen *s = ctx;
 	int ret = seat_closed(s->seat);
 
-	if (ret == 0)
+	if (ret == 0 && s->view)
+		ui_view_closing(s->view);
+	else if (ret == 0)
 		ui_sdl_closing(s->sdl);
 	else if (ret != -EAGAIN)
 		log_warn("a window was asked to close: shut the guest down instead");
@@ -82,9 +87,44 @@ static int open_sdl(struct screen *s, struct loop *loop, const struct screen_par
 	return 0;
 }
 
+static int open_view(struct screen *s, struct loop *loop, const struct screen_params *params)
+{
+	struct ui_view_params p = {
+		.name = params->name ? params->name : DEFAULT_NAME,
+		.n_outputs = params->gpu->n_outputs,
+		.refresh_mhz = GPU_DEFAULT_REFRESH_MHZ,
+		.closed = window_closed,
+		.ctx = s,
+	};
+	struct input_sink feedback;
+	struct display display;
+	int ret;
+
+	for (unsigned kind = 0; kind < INPUT_HOST; kind++)
+		if (seat_has(s->seat, kind))
+			p.sinks[kind] = seat_sink(s->seat, kind);
+	ret = ui_view_create(&s->view, loop, &p);
+	if (ret == 0)
+		ret = ui_view_listen(s->view, params->socket);
+	if (ret < 0) {
+		log_error("--display egl,socket=%s: %s", params->socket, unixsock_error(ret));
+		ui_view_destroy(s->view);
+		return ret;
+	}
+	feedback = ui_view_feedback(s->view);
+	seat_set_feedback(s->seat, INPUT_KEYBOARD, &feedback);
+	display = ui_view_display(s->view);
+	ui_view_set_sink(s->view, seat_display_sink(s->seat));
+	seat_set_display(s->seat, &display);
+	return 0;
+}
+
 static int open_any(struct screen *s, struct loop *loop, const struct screen_params *params)
 {
 	int ret = -ENXIO;
+
+	if (params->mode == SCREEN_EGL && params->socket)
+		return open_view(s, loop, params);
 
 	if (params->mode == SCREEN_SDL || (params->mode == SCREEN_AUTO && ui_sdl_desktop()))
 		ret = open_sdl(s, loop, params);
@@ -118,6 +158,7 @@ void screen_destroy(struct screen *s)
 	seat_set_feedback(s->seat, INPUT_KEYBOARD, &(struct input_sink){ 0 });
 	ui_null_destroy(s->null);
 	ui_sdl_destroy(s->sdl);
+	ui_view_destroy(s->view);
 	free(s);
 }
 
@@ -136,6 +177,8 @@ static void screen_plug(void *ctx, unsigned output, bool on)
 
 	if (s->sdl)
 		ui_sdl_plug(s->sdl, output, on);
+	if (s->view)
+		ui_view_plug(s->view, output, on);
 	card.ops->plug(card.ctx, output, on);
 }
 
@@ -160,5 +203,7 @@ struct display_sink screen_sink(struct screen *s)
 
 const struct picture *screen_picture(const struct screen *s, unsigned output)
 {
+	if (s->view)
+		return ui_view_picture(s->view, output);
 	return s->sdl ? ui_sdl_picture(s->sdl, output) : ui_null_picture(s->null, output);
 }

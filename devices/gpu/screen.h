@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a seat's card is looked at by: windows in which its keyboard and
- * pointers are used, or nobody. Main thread, which is the loop's.
+ * pointers are used, other processes that have such windows, or nobody. Main
+ * thread, which is the loop's.
  */
 #ifndef MICROVM_SCREEN_H
 #define MICROVM_SCREEN_H
@@ -9,8 +10,8 @@
 #include "devices/gpu/seat.h"
 #include "devices/ui/picture.h"
 
-/* --display none|sdl; without it, windows where there is a desktop for them. */
-enum screen_mode { SCREEN_AUTO, SCREEN_NONE, SCREEN_SDL };
+/* --display none|sdl|egl; without it, windows where there is a desktop for them. */
+enum screen_mode { SCREEN_AUTO, SCREEN_NONE, SCREEN_SDL, SCREEN_EGL };
 
 /* What windows are like at first. */
 struct screen_look {
@@ -22,6 +23,7 @@ struct screen;
 
 struct screen_params {
 	enum screen_mode mode;
+	const char *socket;	/* SCREEN_EGL: where viewers find us; NULL: nobody looks */
 	const char *name;	/* of the guest; NULL: microvm */
 	struct screen_look look;
 	bool virgl;		/* this thread's GL is the card's */

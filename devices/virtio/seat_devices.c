@@ -12,6 +12,7 @@
 
 #include "devices/backend/evdev.h"
 #include "devices/backend/gpu_process.h"
+#include "devices/backend/unixsock.h"
 #include "devices/gpu/options.h"
 #include "devices/registry.h"
 #include "devices/virtio/input.h"
@@ -257,7 +258,8 @@ static const struct opt_key gpu_own_keys[] = { GPU_OPTION_KEYS, { 0 } };
 
 static const struct opt_key gpu_keys[] = {
 	GPU_OPTION_KEYS,
-	{ "display", "none|sdl", "where pictures are shown (sdl if there is a desktop)" },
+	{ "display", "none|sdl|egl", "where pictures are shown (sdl if there is a desktop)" },
+	{ "socket", "FILE", "egl: where microvm-view finds them" },
 	{ "program", "FILE", "microvm-gpu, where it is not found by itself" },
 	{ 0 },
 };
@@ -288,6 +290,23 @@ static size_t gpu_refuse(const struct virtq_chain *chain)
 	return chain_write(chain, 0, &out, sizeof(out));
 }
 
+static int check_viewers(const char *label, const struct opt_value *opts)
+{
+	const char *display = opt_value_get(opts, "display"), *path = opt_value_get(opts, "socket");
+
+	if (!path)
+		return 0;
+	if (display && strcmp(display, "egl")) {
+		log_error("%s: socket= is for display=egl", label);
+		return -EINVAL;
+	}
+	if (*path && strlen(path) <= UNIXSOCK_PATH_MAX)
+		return 0;
+	log_error("%s: socket=%.40s: a path of up to %zu characters", label, path,
+		  UNIXSOCK_PATH_MAX);
+	return -EINVAL;
+}
+
 static int gpu_check(const char *label, const struct opt_value *opts)
 {
 	struct gpu_option_record record;
@@ -298,14 +317,43 @@ static int gpu_check(const char *label, const struct opt_value *opts)
 
 	if (ret == 0)
 		ret = gpu_option_3d(&in_3d, label, opts);
-	return ret < 0 ? ret : gpu_option_record(&record, label, opts);
+	if (ret == 0)
+		ret = gpu_option_record(&record, label, opts);
+	return ret < 0 ? ret : check_viewers(label, opts);
+}
+
+/* The value of microvm-gpu's --display, *@out: malloc'ed; NULL: what it does by itself. */
+static int display_text(char **out, const struct opt_value *opts)
+{
+	const char *display = opt_value_get(opts, "display"), *path = opt_value_get(opts, "socket");
+	size_t len = 2 * (path ? strlen(path) : 0) + sizeof("none,socket=");
+	char *text = path || display ? malloc(len) : NULL;
+	int n;
+
+	*out = text;
+	if (!path && !display)
+		return 0;
+	if (!text)
+		return -ENOMEM;
+	n = snprintf(text, len, "%s%s", display ? display : "egl", path ? ",socket=" : "");
+	for (; path && *path; path++) {
+		text[n++] = *path;
+		/* One of the name, not of the option. */
+		if (*path == ',')
+			text[n++] = ',';
+	}
+	text[n] = '\0';
+	return 0;
 }
 
 static int gpu_announce(const struct virtio_env *env, const struct opt_value *opts)
 {
-	int ret = gpu_process_set(env->gpu, opt_value_get(opts, "program"),
-				  opt_value_get(opts, "display"));
+	char *display = NULL;
+	int ret = display_text(&display, opts);
 
+	if (ret == 0)
+		ret = gpu_process_set(env->gpu, opt_value_get(opts, "program"), display);
+	free(display);
 	return ret < 0 ? ret : announce(env, "gpu", opts, opts->first, gpu_own_keys);
 }
 
