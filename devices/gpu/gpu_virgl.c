@@ -120,7 +120,7 @@ int gpu_virgl_create(struct gpu_renderer **out, const struct gpu_virgl_params *p
 			snprintf(why, len, "%s", strerror(-ret));
 	}
 	if (ret == 0)
-		ret = gpu_virgl_lib_open(v, params->rendernode, why, len);
+		ret = gpu_virgl_lib_open(v, params, why, len);
 	if (ret < 0) {
 		virgl_free(v);
 		return ret;

@@ -11,6 +11,7 @@
 #define MICROVM_GPU_VIRGL_H
 
 #include "devices/gpu/renderer.h"
+#include "devices/ui/gl.h"
 
 struct gpu_virgl_params {
 	/*
@@ -18,6 +19,11 @@ struct gpu_virgl_params {
 	 * used; where there is none, pictures are drawn by the processor.
 	 */
 	const char *rendernode;
+	/*
+	 * Whose contexts to draw with, if there are any: what shows the pictures then sees
+	 * the textures. Outlives the renderer. Not with a rendernode, which may be another GPU.
+	 */
+	struct gl_provider gl;
 	uint64_t patience_ns;	/* how long a call, or a fence, may take; 0: for ever */
 };
 

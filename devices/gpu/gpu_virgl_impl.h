@@ -33,7 +33,7 @@ struct virgl_box {
 
 #define VIRGL_FUNCTIONS(F)                                                                         \
 	F(init) F(cleanup) F(poll) F(get_poll_fd) F(create_fence) F(force_ctx_0)                   \
-	F(get_cap_set) F(fill_caps)                                                                \
+	F(get_cap_set) F(fill_caps) F(resource_get_info)                                           \
 	F(context_create_with_flags) F(context_destroy) F(submit_cmd)                              \
 	F(ctx_attach_resource) F(ctx_detach_resource)                                              \
 	F(resource_create) F(resource_create_blob) F(resource_unref)                               \
@@ -53,6 +53,7 @@ struct gpu_virgl {
 	struct virgl_lib lib;
 	struct virgl_renderer_callbacks callbacks;
 	const char *rendernode;		/* while init() runs; NULL: none */
+	struct gl_provider gl;		/* zeros: the library's own contexts */
 	struct gpu_renderer *software;	/* for blobs of guest memory */
 	uint32_t capsets[2];
 	unsigned n_capsets;
@@ -97,7 +98,8 @@ static inline int virgl_end(struct gpu_virgl *v, int ret)
 /* --- gpu_virgl_lib.c ---------------------------------------------------------------- */
 
 /* Loads the library and starts it. 0, or negative errno and the reason in @why. */
-int gpu_virgl_lib_open(struct gpu_virgl *v, const char *rendernode, char *why, size_t len);
+int gpu_virgl_lib_open(struct gpu_virgl *v, const struct gpu_virgl_params *params, char *why,
+		       size_t len);
 
 /* --- gpu_virgl_resource.c ----------------------------------------------------------- */
 

@@ -86,20 +86,64 @@ static int virgl_load(struct virgl_lib *lib, char *why, size_t len)
 	return 0;
 }
 
+/* --- contexts of windows ---------------------------------------------------------- */
+
+static virgl_renderer_gl_context virgl_create_gl(void *cookie, int scanout,
+						 struct virgl_renderer_gl_ctx_param *param)
+{
+	const struct gpu_virgl *v = cookie;
+
+	return v->gl.ops->create(v->gl.ctx, param->major_ver, param->minor_ver);
+}
+
+static void virgl_destroy_gl(void *cookie, virgl_renderer_gl_context context)
+{
+	const struct gpu_virgl *v = cookie;
+
+	v->gl.ops->destroy(v->gl.ctx, context);
+}
+
+static int virgl_use_gl(void *cookie, int scanout, virgl_renderer_gl_context context)
+{
+	const struct gpu_virgl *v = cookie;
+
+	return v->gl.ops->use(v->gl.ctx, context);
+}
+
+/* --- the start ---------------------------------------------------------------------- */
+
+static int virgl_init_with(struct gpu_virgl *v, int flags)
+{
+	v->callbacks.version = v->lib.context_create_fence ? 3 : 2;
+	v->callbacks.write_fence = gpu_virgl_write_fence;
+	v->callbacks.write_context_fence = gpu_virgl_write_context_fence;
+	return v->lib.init(v, flags | VIRGL_RENDERER_THREAD_SYNC, &v->callbacks);
+}
+
 static int virgl_init_on(struct gpu_virgl *v, const char *rendernode)
 {
-	int flags = VIRGL_RENDERER_USE_EGL | VIRGL_RENDERER_THREAD_SYNC;
-
 	v->callbacks = (struct virgl_renderer_callbacks){
-		.version = v->lib.context_create_fence ? 3 : 2,
-		.write_fence = gpu_virgl_write_fence,
 		.get_drm_fd = rendernode ? virgl_get_drm_fd : NULL,
-		.write_context_fence = gpu_virgl_write_context_fence,
 	};
 	v->rendernode = rendernode;
-	if (!rendernode)
-		flags |= VIRGL_RENDERER_USE_SURFACELESS;
-	return v->lib.init(v, flags, &v->callbacks);
+	return virgl_init_with(v, VIRGL_RENDERER_USE_EGL |
+			       (rendernode ? 0 : VIRGL_RENDERER_USE_SURFACELESS));
+}
+
+static int virgl_init_by(struct gpu_virgl *v, const struct gl_provider *gl)
+{
+	int ret;
+
+	v->callbacks = (struct virgl_renderer_callbacks){
+		.create_gl_context = virgl_create_gl,
+		.destroy_gl_context = virgl_destroy_gl,
+		.make_current = virgl_use_gl,
+	};
+	v->gl = *gl;
+	ret = virgl_init_with(v, 0);
+	if (ret != 0)
+		v->gl = (struct gl_provider){ 0 };
+	return ret;
 }
 
 /* GL, as far as who draws can be asked for it; the library's context is the current one. */
@@ -123,11 +167,12 @@ static const char *gl_string(unsigned name)
 #define GL_RENDERER 0x1f01
 #define GL_VERSION 0x1f02
 
-static void virgl_say_what_draws(struct gpu_virgl *v, const char *rendernode)
+/* @where: a file, or a word of it; NULL: there is none. */
+static void virgl_say_what_draws(struct gpu_virgl *v, const char *where)
 {
 	v->lib.force_ctx_0();
 	log_msg(LOG_WARN, "--gpu virgl: %s, OpenGL %s%s%s", gl_string(GL_RENDERER),
-		gl_string(GL_VERSION), rendernode ? ", " : "", rendernode ? rendernode : "");
+		gl_string(GL_VERSION), where ? ", " : "", where ? where : "");
 }
 
 /* The first node that the library takes; else none, which is what Mesa chooses by itself. */
@@ -148,10 +193,19 @@ static int virgl_init_any(struct gpu_virgl *v)
 	return 0;
 }
 
-static int virgl_init(struct gpu_virgl *v, const char *rendernode, char *why, size_t len)
+static int virgl_init(struct gpu_virgl *v, const struct gpu_virgl_params *params, char *why,
+		      size_t len)
 {
+	const char *rendernode = params->rendernode;
 	int ret;
 
+	if (params->gl.ops) {
+		if (virgl_init_by(v, &params->gl) == 0) {
+			virgl_say_what_draws(v, "shared with the windows");
+			return 0;
+		}
+		log_warn("--gpu virgl: not with the windows' OpenGL: pictures are copied");
+	}
 	if (!rendernode) {
 		ret = virgl_init_any(v);
 		if (ret < 0)
@@ -173,14 +227,15 @@ static int virgl_init(struct gpu_virgl *v, const char *rendernode, char *why, si
 	return 0;
 }
 
-int gpu_virgl_lib_open(struct gpu_virgl *v, const char *rendernode, char *why, size_t len)
+int gpu_virgl_lib_open(struct gpu_virgl *v, const struct gpu_virgl_params *params, char *why,
+		       size_t len)
 {
 	int ret = virgl_load(&v->lib, why, len);
 
 	if (ret < 0)
 		return ret;
 	virgl_listen(v, virgl_says_of_gl);
-	ret = virgl_init(v, rendernode, why, len);
+	ret = virgl_init(v, params, why, len);
 	if (ret == 0)
 		virgl_listen(v, virgl_says_of_guest);
 	return ret;

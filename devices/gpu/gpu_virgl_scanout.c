@@ -7,6 +7,8 @@
 
 #if GPU_VIRGL_BUILT
 
+#include <linux/virtio_gpu.h>
+
 #include "devices/ui/surface.h"
 #include "devices/virtio/gpu_proto.h"
 
@@ -17,6 +19,7 @@ static int virgl_read_back(struct gpu_virgl *v, struct gpu_resource *res,
 	struct virgl_box box = { .x = r->x, .y = r->y, .w = r->width, .h = r->height, .d = 1 };
 	uint32_t stride = 4 * res->width;
 
+	v->base.read_backs++;
 	virgl_begin(v);
 	return virgl_end(v, v->lib.transfer_read_iov(res->id, 0, 0, stride, 0, &box,
 						     (uint64_t)r->y * stride + 4ull * r->x,
@@ -65,6 +68,24 @@ static int virgl_shadow(struct gpu_resource *res)
 	return res->shadow.iov_base ? 0 : -ENOMEM;
 }
 
+/* The texture of which @view is a part. */
+static void virgl_show_image(struct gpu_virgl *v, const struct virgl_image *image,
+			     const struct gpu_scanout_view *view, struct display_image *out)
+{
+	struct virgl_renderer_resource_info info;
+
+	*out = (struct display_image){
+		.width = image->res->width,
+		.height = image->res->height,
+		.x = view->rect.x,
+		.y = view->rect.y,
+		.flipped = image->args.flags & VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP,
+	};
+	if (v->gl.ops && image->args.nr_samples <= 1 &&
+	    v->lib.resource_get_info(image->res->id, &info) == 0)
+		out->texture = info.tex_id;
+}
+
 int gpu_virgl_surface(struct gpu_renderer *r, struct gpu_resource *res,
 		      const struct gpu_scanout_view *view, struct display_surface *out)
 {
@@ -83,6 +104,7 @@ int gpu_virgl_surface(struct gpu_renderer *r, struct gpu_resource *res,
 	ret = software->ops->surface(software, res, &all, out);
 	out->pixels.refresh = virgl_refresh;
 	out->pixels.refresh_ctx = image;
+	virgl_show_image(image->v, image, view, &out->image);
 	virgl_make_stale(image, &(struct display_rect){ .width = res->width,
 							.height = res->height });
 	return ret;

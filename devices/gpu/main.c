@@ -70,29 +70,16 @@ static int watch_signals(struct loop *loop, struct loop_fd *src)
 	return ret;
 }
 
-static int add_gpu(struct seat *seat, const struct gpu_option_device *d,
-		   struct gpu_record *record)
-{
-	struct gpu_params params = d->gpu;
-	int ret;
-
-	params.record = record;
-	ret = make_renderer(&params.renderer, d);
-	return ret < 0 ? ret : seat_add_gpu(seat, d->label, &d->socket, &params);
-}
-
-static int add_devices(struct seat *seat, const struct gpu_options *o, struct gpu_record *record)
+static int add_inputs(struct seat *seat, const struct gpu_options *o)
 {
 	int ret = 0;
 
 	for (unsigned i = 0; i < o->n_devices && ret == 0; i++) {
 		const struct gpu_option_device *d = &o->devices[i];
 
-		ret = d->is_gpu ? add_gpu(seat, d, record) :
-				  seat_add_input(seat, d->label, &d->socket, &d->input);
+		if (!d->is_gpu)
+			ret = seat_add_input(seat, d->label, &d->socket, &d->input);
 	}
-	if (ret == 0 && o->has_framebuffer)
-		ret = seat_add_framebuffer(seat, "--framebuffer", &o->framebuffer);
 	return ret;
 }
 
@@ -134,6 +121,33 @@ static int show(struct screen **screen, struct seat *seat, struct loop *loop,
 	params.look = card->look;
 	params.virgl = card->in_3d.virgl;
 	return screen_create(screen, loop, seat, &params);
+}
+
+static int add_gpu(struct seat *seat, const struct gpu_option_device *d, struct screen *screen,
+		   struct gpu_record *record)
+{
+	const struct gl_provider gl = screen_gl(screen);
+	struct gpu_params params = d->gpu;
+	int ret;
+
+	params.record = record;
+	ret = make_renderer(&params.renderer, d, &gl);
+	return ret < 0 ? ret : seat_add_gpu(seat, d->label, &d->socket, &params);
+}
+
+/* What makes pictures, and before it the windows in which it may draw them. */
+static int add_pictures(struct seat *seat, struct screen **screen, struct loop *loop,
+			const struct gpu_options *o, struct gpu_record *record)
+{
+	int ret = show(screen, seat, loop, o);
+
+	if (ret == 0 && find_card(o))
+		ret = add_gpu(seat, find_card(o), *screen, record);
+	if (ret == 0 && o->has_framebuffer)
+		ret = seat_add_framebuffer(seat, "--framebuffer", &o->framebuffer);
+	if (ret == 0 && *screen)
+		screen_connect(*screen);
+	return ret;
 }
 
 static const struct picture *picture_of(void *ctx, unsigned output)
@@ -240,9 +254,9 @@ static int run(const struct gpu_options *o)
 	if (ret == 0)
 		ret = confine_files(o);
 	if (ret == 0)
-		ret = add_devices(seat, o, record);
+		ret = add_inputs(seat, o);
 	if (ret == 0)
-		ret = show(&screen, seat, loop, o);
+		ret = add_pictures(seat, &screen, loop, o, record);
 	if (ret == 0 && o->has_control) {
 		params = control_params(o, seat, screen);
 		ret = serve_control(&control, &commands, loop, &params, &o->control);
@@ -254,9 +268,10 @@ static int run(const struct gpu_options *o)
 	control_destroy(control);
 	control_seat_destroy(commands);
 	/* Keys that are held in a window come up while there are devices. */
-	screen_destroy(screen);
+	screen_disconnect(screen);
 	seat_destroy(seat);
 	gpu_record_destroy(record);
+	screen_destroy(screen);
 	if (signals.added)
 		close(signals.fd);
 	loop_destroy(loop);

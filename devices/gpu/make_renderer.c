@@ -4,10 +4,12 @@
 #include "devices/gpu/gpu_virgl.h"
 #include "vmm/log.h"
 
-int make_renderer(struct gpu_renderer **out, const struct gpu_option_device *d)
+int make_renderer(struct gpu_renderer **out, const struct gpu_option_device *d,
+		  const struct gl_provider *gl)
 {
 	const struct gpu_virgl_params params = {
 		.rendernode = d->in_3d.rendernode,
+		.gl = d->in_3d.rendernode ? (struct gl_provider){ 0 } : *gl,
 		.patience_ns = d->in_3d.patience * 1000000000ull,
 	};
 	char why[300];

@@ -135,7 +135,7 @@ static int make_replay(struct player *p, struct loop *loop)
 	struct gpu_replay_params params = {
 		.n_outputs = p->recording.file.n_outputs, .frame = frame, .ctx = p,
 	};
-	int ret = make_renderer(&params.renderer, &p->card);
+	int ret = make_renderer(&params.renderer, &p->card, &(struct gl_provider){ 0 });
 
 	if (ret == 0 && p->card.in_3d.virgl && !params.renderer)
 		return -ENODEV;

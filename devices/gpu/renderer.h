@@ -218,6 +218,7 @@ struct gpu_renderer_host {
 struct gpu_renderer {
 	const struct gpu_renderer_ops *ops;
 	struct gpu_renderer_host host;	/* set by gpu_create() */
+	uint64_t read_backs;		/* pictures or parts of them that were read from the GPU */
 };
 
 /* The software renderer (gpu_2d.c). 0, or -ENOMEM. */

@@ -2,6 +2,7 @@
 #include "devices/gpu/screen.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,17 +40,11 @@ static void window_closed(void *ctx, unsigned output)
 
 static int open_none(struct screen *s, struct loop *loop)
 {
-	struct display display;
 	int ret = ui_null_create(&s->null, loop, GPU_DEFAULT_REFRESH_MHZ);
 
-	if (ret < 0) {
+	if (ret < 0)
 		log_error("--display none: %s", strerror(-ret));
-		return ret;
-	}
-	display = ui_null_display(s->null);
-	ui_null_set_sink(s->null, seat_display_sink(s->seat));
-	seat_set_display(s->seat, &display);
-	return 0;
+	return ret;
 }
 
 static int open_sdl(struct screen *s, struct loop *loop, const struct screen_params *params)
@@ -62,29 +57,20 @@ static int open_sdl(struct screen *s, struct loop *loop, const struct screen_par
 		.height = first->height ? first->height : GPU_DEFAULT_HEIGHT,
 		.fullscreen = params->look.fullscreen,
 		.integer = params->look.integer,
-		.no_gl = params->virgl,
+		.gl = params->virgl,
 		.closed = window_closed,
 		.ctx = s,
 	};
-	struct input_sink feedback;
-	struct display display;
 	char why[200];
 	int ret;
 
 	for (unsigned kind = 0; kind < INPUT_HOST; kind++)
 		p.sinks[kind] = seat_sink(s->seat, kind);
 	ret = ui_sdl_create(&s->sdl, loop, &p, why, sizeof(why));
-	if (ret < 0) {
+	if (ret < 0)
 		log_msg(params->mode == SCREEN_AUTO ? LOG_WARN : LOG_ERROR, "--display sdl: %s%s",
 			why, params->mode == SCREEN_AUTO ? "; nothing is shown" : "");
-		return ret;
-	}
-	feedback = ui_sdl_feedback(s->sdl);
-	seat_set_feedback(s->seat, INPUT_KEYBOARD, &feedback);
-	display = ui_sdl_display(s->sdl);
-	ui_sdl_set_sink(s->sdl, seat_display_sink(s->seat));
-	seat_set_display(s->seat, &display);
-	return 0;
+	return ret;
 }
 
 static int open_view(struct screen *s, struct loop *loop, const struct screen_params *params)
@@ -96,8 +82,6 @@ static int open_view(struct screen *s, struct loop *loop, const struct screen_pa
 		.closed = window_closed,
 		.ctx = s,
 	};
-	struct input_sink feedback;
-	struct display display;
 	int ret;
 
 	for (unsigned kind = 0; kind < INPUT_HOST; kind++)
@@ -109,14 +93,8 @@ static int open_view(struct screen *s, struct loop *loop, const struct screen_pa
 	if (ret < 0) {
 		log_error("--display egl,socket=%s: %s", params->socket, unixsock_error(ret));
 		ui_view_destroy(s->view);
-		return ret;
 	}
-	feedback = ui_view_feedback(s->view);
-	seat_set_feedback(s->seat, INPUT_KEYBOARD, &feedback);
-	display = ui_view_display(s->view);
-	ui_view_set_sink(s->view, seat_display_sink(s->seat));
-	seat_set_display(s->seat, &display);
-	return 0;
+	return ret;
 }
 
 static int open_any(struct screen *s, struct loop *loop, const struct screen_params *params)
@@ -125,7 +103,6 @@ static int open_any(struct screen *s, struct loop *loop, const struct screen_par
 
 	if (params->mode == SCREEN_EGL && params->socket)
 		return open_view(s, loop, params);
-
 	if (params->mode == SCREEN_SDL || (params->mode == SCREEN_AUTO && ui_sdl_desktop()))
 		ret = open_sdl(s, loop, params);
 	return ret == 0 || params->mode == SCREEN_SDL ? ret : open_none(s, loop);
@@ -150,15 +127,70 @@ int screen_create(struct screen **out, struct loop *loop, struct seat *seat,
 	return ret;
 }
 
+struct gl_provider screen_gl(struct screen *s)
+{
+	return s && s->sdl ? ui_sdl_gl(s->sdl) : (struct gl_provider){ 0 };
+}
+
+static struct display display_of(struct screen *s)
+{
+	if (s->view)
+		return ui_view_display(s->view);
+	return s->sdl ? ui_sdl_display(s->sdl) : ui_null_display(s->null);
+}
+
+void screen_connect(struct screen *s)
+{
+	struct display_sink sink = seat_display_sink(s->seat);
+	struct display display = display_of(s);
+	struct input_sink feedback = { 0 };
+
+	if (s->view) {
+		feedback = ui_view_feedback(s->view);
+		ui_view_set_sink(s->view, sink);
+	} else if (s->sdl) {
+		feedback = ui_sdl_feedback(s->sdl);
+		ui_sdl_set_sink(s->sdl, sink);
+	} else {
+		ui_null_set_sink(s->null, sink);
+	}
+	seat_set_feedback(s->seat, INPUT_KEYBOARD, &feedback);
+	seat_set_display(s->seat, &display);
+}
+
+static void say_counts(struct screen *s)
+{
+	struct ui_sdl_counts counts = ui_sdl_counts(s->sdl);
+	struct gpu_stats stats = { 0 };
+
+	if (seat_gpu(s->seat))
+		gpu_get_stats(seat_gpu(s->seat), &stats);
+	log_debug("--display sdl: %" PRIu64 " frames from textures, %" PRIu64 " uploads of pixels, "
+		  "%" PRIu64 " read from the GPU", counts.textures, counts.uploads,
+		  stats.read_backs);
+}
+
+void screen_disconnect(struct screen *s)
+{
+	if (!s)
+		return;
+	if (s->sdl) {
+		say_counts(s);
+		ui_sdl_release(s->sdl);
+	}
+	seat_set_display(s->seat, NULL);
+	/* It lets go of keys, too, and nobody draws in it. */
+	ui_view_destroy(s->view);
+	s->view = NULL;
+	seat_set_feedback(s->seat, INPUT_KEYBOARD, &(struct input_sink){ 0 });
+}
+
 void screen_destroy(struct screen *s)
 {
 	if (!s)
 		return;
-	seat_set_display(s->seat, NULL);
-	seat_set_feedback(s->seat, INPUT_KEYBOARD, &(struct input_sink){ 0 });
 	ui_null_destroy(s->null);
 	ui_sdl_destroy(s->sdl);
-	ui_view_destroy(s->view);
 	free(s);
 }
 

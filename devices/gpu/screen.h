@@ -2,12 +2,21 @@
 /*
  * What a seat's card is looked at by: windows in which its keyboard and
  * pointers are used, other processes that have such windows, or nobody. Main
- * thread, which is the loop's.
+ * thread, which is the loop's. In this order:
+ *
+ *     the seat's keyboard and pointers are made
+ *     screen_create()		windows, with OpenGL for the card
+ *     the seat's card is made
+ *     screen_connect()		what it shows is seen
+ *     ...
+ *     screen_disconnect()	before the seat goes
+ *     screen_destroy()		after that
  */
 #ifndef MICROVM_SCREEN_H
 #define MICROVM_SCREEN_H
 
 #include "devices/gpu/seat.h"
+#include "devices/ui/gl.h"
 #include "devices/ui/picture.h"
 
 /* --display none|sdl|egl; without it, windows where there is a desktop for them. */
@@ -26,14 +35,18 @@ struct screen_params {
 	const char *socket;	/* SCREEN_EGL: where viewers find us; NULL: nobody looks */
 	const char *name;	/* of the guest; NULL: microvm */
 	struct screen_look look;
-	bool virgl;		/* this thread's GL is the card's */
-	const struct gpu_params *gpu;	/* what the seat's card was made with, or would be; not kept */
+	bool virgl;		/* the card draws by OpenGL */
+	const struct gpu_params *gpu;	/* what the seat's card is made with, or would be; not kept */
 };
 
-/* For a seat with a card or a framebuffer and all its devices. 0, or negative errno after one line in the log. */
+/* For a seat with a card or a framebuffer. 0, or negative errno after one line in the log. */
 int screen_create(struct screen **out, struct loop *loop, struct seat *seat,
 		  const struct screen_params *params);
-/* Before the seat goes. NULL is legal. */
+/* Where the card's contexts are to come from; zeros: from where it likes. */
+struct gl_provider screen_gl(struct screen *screen);
+void screen_connect(struct screen *screen);
+/* NULL is legal, here and below. */
+void screen_disconnect(struct screen *screen);
 void screen_destroy(struct screen *screen);
 
 /* The card's sink, where a window comes and goes with its monitor. */

@@ -135,7 +135,7 @@ bool ui_sdl_desktop(void)
 	return named("DISPLAY") || named("WAYLAND_DISPLAY");
 }
 
-static void set_hints(struct ui_sdl *ui)
+static void set_hints(struct ui_sdl *ui, bool gl)
 {
 	static const char *const hints[][2] = {
 		/* Signals are the program's, and so is what the close button means. */
@@ -153,6 +153,9 @@ static void set_hints(struct ui_sdl *ui)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(hints); i++)
 		ui->sdl.SetHint(hints[i][0], hints[i][1]);
+	/* On X11 it would be GLX, whose contexts are nobody's without a window. */
+	if (gl)
+		ui->sdl.SetHint(SDL_HINT_VIDEO_X11_FORCE_EGL, "1");
 	/* By itself, SDL would go on to the machine's console, or to nowhere. */
 	ui->sdl.SetHint(SDL_HINT_VIDEODRIVER, named("DISPLAY") ? named("WAYLAND_DISPLAY") ?
 			"x11,wayland" : "x11" : "wayland");
@@ -182,9 +185,83 @@ static int open_windows(struct ui_sdl *ui, const struct ui_sdl_params *params)
 		ui->n++;
 		ret = ui_window_init(&ui->windows[i], ui, i, params);
 	}
+	return ret;
+}
+
+static void close_windows(struct ui_sdl *ui)
+{
+	for (unsigned i = 0; i < ui->n; i++)
+		ui_window_finish(&ui->windows[i]);
+	ui->n = 0;
+	ui_gl_close(ui);
+}
+
+static int open_gl_windows(struct ui_sdl *ui, const struct ui_sdl_params *params, char *why,
+			   size_t len)
+{
+	int ret;
+
+	ui->paint = &ui_gl_ops;
+	ui_gl_prepare(&ui->sdl);
+	ret = open_windows(ui, params);
+	if (ret < 0)
+		snprintf(why, len, "%s", ui->sdl.GetError());
+	else
+		ret = ui_gl_open(ui, why, len);
+	if (ret < 0)
+		close_windows(ui);
+	return ret;
+}
+
+static int open_any_windows(struct ui_sdl *ui, const struct ui_sdl_params *params, char *why,
+			    size_t len)
+{
+	int ret = -ENOTSUP;
+
+	if (params->gl) {
+		ret = open_gl_windows(ui, params, why, len);
+		if (ret < 0)
+			log_warn("--display sdl: no OpenGL for windows, pictures are copied: %s", why);
+	}
+	if (ret < 0) {
+		ui->paint = &ui_soft_ops;
+		ret = open_windows(ui, params);
+		if (ret < 0)
+			snprintf(why, len, "%s", ui->sdl.GetError());
+	}
 	if (ret == 0)
 		set_titles(ui);
 	return ret;
+}
+
+static bool begin_soft(struct ui_sdl *ui)
+{
+	unsigned i = 0;
+
+	while (i < ui->n && ui_soft_ops.begin(&ui->windows[i]) == 0)
+		i++;
+	if (i == ui->n)
+		return true;
+	for (unsigned j = 0; j <= i; j++)
+		ui_soft_ops.finish(&ui->windows[j]);
+	return false;
+}
+
+void ui_sdl_without_gl(struct ui_sdl *ui)
+{
+	bool soft = begin_soft(ui);
+
+	if (!ui->gl_failed)
+		log_warn("--display sdl: OpenGL of windows failed, %s", soft ?
+			 "pictures are copied from now on" : "and there is nothing else here");
+	ui->gl_failed = true;
+	if (!soft)
+		return;
+	for (unsigned i = 0; i < ui->n; i++)
+		ui_gl_ops.finish(&ui->windows[i]);
+	ui->paint = &ui_soft_ops;
+	for (unsigned i = 0; i < ui->n; i++)
+		ui_window_reset(&ui->windows[i]);
 }
 
 static int open_desktop(struct ui_sdl *ui, const struct ui_sdl_params *params, char *why,
@@ -199,9 +276,7 @@ static int open_desktop(struct ui_sdl *ui, const struct ui_sdl_params *params, c
 	ret = ui_sdl_lib_load(&ui->sdl, why, len);
 	if (ret < 0)
 		return ret;
-	set_hints(ui);
-	if (params->no_gl)
-		ui->sdl.SetHint(SDL_HINT_RENDER_DRIVER, "software");
+	set_hints(ui, params->gl);
 	if (ui->sdl.Init(SDL_INIT_VIDEO) < 0) {
 		snprintf(why, len, "no display to open a window on: %s",
 			 ui->sdl.GetError());
@@ -212,10 +287,7 @@ static int open_desktop(struct ui_sdl *ui, const struct ui_sdl_params *params, c
 	/* Keys are keys here, not parts of letters. */
 	ui->sdl.StopTextInput();
 	ui->arrow = ui->sdl.CreateSystemCursor(SDL_SYSTEM_CURSOR_ARROW);
-	ret = open_windows(ui, params);
-	if (ret < 0)
-		snprintf(why, len, "%s", ui->sdl.GetError());
-	return ret;
+	return open_any_windows(ui, params, why, len);
 }
 
 /* --- life --------------------------------------------------------------------------------- */
@@ -234,6 +306,7 @@ int ui_sdl_create(struct ui_sdl **out, struct loop *loop, const struct ui_sdl_pa
 	}
 	ui->loop = loop;
 	ui->closing = (struct loop_timer){ .cb = set_titles, .arg = ui };
+	ui->wants_gl = params->gl;
 	ui->closed = params->closed;
 	ui->ctx = params->ctx;
 	ui_input_init(ui, params);
@@ -249,15 +322,21 @@ int ui_sdl_create(struct ui_sdl **out, struct loop *loop, const struct ui_sdl_pa
 	return 0;
 }
 
+void ui_sdl_release(struct ui_sdl *ui)
+{
+	ui_input_finish(ui);
+	ui->input = (struct ui_input){ 0 };
+	ui->sink = (struct display_sink){ 0 };
+}
+
 void ui_sdl_destroy(struct ui_sdl *ui)
 {
 	if (!ui)
 		return;
+	ui_sdl_release(ui);
 	loop_set_wait(ui->loop, NULL, NULL);
 	loop_timer_disarm(ui->loop, &ui->closing);
-	ui_input_finish(ui);
-	for (unsigned i = 0; i < ui->n; i++)
-		ui_window_finish(&ui->windows[i]);
+	close_windows(ui);
 	if (ui->arrow)
 		ui->sdl.FreeCursor(ui->arrow);
 	if (ui->inited)
@@ -274,6 +353,16 @@ struct display ui_sdl_display(struct ui_sdl *ui)
 void ui_sdl_set_sink(struct ui_sdl *ui, struct display_sink sink)
 {
 	ui->sink = sink;
+}
+
+struct gl_provider ui_sdl_gl(struct ui_sdl *ui)
+{
+	return ui->gl.context ? gl_egl_provider(&ui->gl.egl) : (struct gl_provider){ 0 };
+}
+
+struct ui_sdl_counts ui_sdl_counts(const struct ui_sdl *ui)
+{
+	return ui->counts;
 }
 
 void ui_sdl_plug(struct ui_sdl *ui, unsigned output, bool on)

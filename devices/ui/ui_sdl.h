@@ -17,6 +17,7 @@
 #define MICROVM_UI_SDL_H
 
 #include "devices/ui/display.h"
+#include "devices/ui/gl.h"
 #include "devices/ui/input.h"
 #include "devices/ui/picture.h"
 #include "vmm/loop.h"
@@ -29,7 +30,11 @@ struct ui_sdl_params {
 	uint32_t width, height;	/* of each at first */
 	bool fullscreen;	/* at first; of as many as there are monitors */
 	bool integer;		/* pictures are scaled by whole numbers only, at first */
-	bool no_gl;		/* OpenGL on this thread is somebody else's */
+	/*
+	 * The card draws by OpenGL: windows are to be drawn by it too, and share with
+	 * ui_sdl_gl(). Where that is not to be had, a line in the log says so.
+	 */
+	bool gl;
 	/*
 	 * Where events go, by kind; a kind without event() is not there. Places go
 	 * to the tablet; motion, once the pointer is taken, to the mouse; fingers
@@ -45,7 +50,9 @@ bool ui_sdl_desktop(void);
 /* 0; or negative errno and the reason, one line, in @why: no display, say, or no SDL. */
 int ui_sdl_create(struct ui_sdl **out, struct loop *loop, const struct ui_sdl_params *params,
 		  char *why, size_t len);
-/* Every key is let go of. NULL is legal. */
+/* Every key is let go of, and no sink hears anything more. */
+void ui_sdl_release(struct ui_sdl *ui);
+/* The same, and windows and contexts go. NULL is legal. */
 void ui_sdl_destroy(struct ui_sdl *ui);
 
 struct display ui_sdl_display(struct ui_sdl *ui);
@@ -56,6 +63,16 @@ struct input_sink ui_sdl_feedback(struct ui_sdl *ui);
 
 /* The close button was heard: titles say for a while what to do if that was not enough. */
 void ui_sdl_closing(struct ui_sdl *ui);
+
+/* Where contexts for the card come from, until the windows go; zeros: nowhere. */
+struct gl_provider ui_sdl_gl(struct ui_sdl *ui);
+
+/* What windows were drawn with since the beginning. */
+struct ui_sdl_counts {
+	uint64_t textures;	/* frames that were drawn from the card's own texture */
+	uint64_t uploads;	/* that rows of pixels were brought into a texture */
+};
+struct ui_sdl_counts ui_sdl_counts(const struct ui_sdl *ui);
 
 /* Shows or hides the window of an output; the sink is not told. */
 void ui_sdl_plug(struct ui_sdl *ui, unsigned output, bool on);

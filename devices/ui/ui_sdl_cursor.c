@@ -19,40 +19,35 @@ static uint32_t straight(uint32_t p)
 	return out;
 }
 
+void ui_cursor_straight(const struct picture *p, uint32_t *pixels)
+{
+	for (uint32_t i = 0; i < p->cursor_width * p->cursor_height; i++)
+		pixels[i] = straight(p->cursor[i]);
+}
+
 void ui_cursor_finish(struct ui_window *w)
 {
 	const struct ui_sdl_lib *sdl = &w->ui->sdl;
 
 	if (w->cursor)
 		sdl->FreeCursor(w->cursor);
-	if (w->cursor_texture)
-		sdl->DestroyTexture(w->cursor_texture);
 	w->cursor = NULL;
-	w->cursor_texture = NULL;
 }
 
-static void make_images(struct ui_window *w)
+static void make_image(struct ui_window *w)
 {
 	const struct ui_sdl_lib *sdl = &w->ui->sdl;
 	const struct picture *p = &w->picture;
 	uint32_t pixels[DISPLAY_MAX_CURSOR * DISPLAY_MAX_CURSOR];
-	int pitch = 4 * p->cursor_width;
 	SDL_Surface *s;
 
-	for (uint32_t i = 0; i < p->cursor_width * p->cursor_height; i++)
-		pixels[i] = straight(p->cursor[i]);
+	ui_cursor_straight(p, pixels);
 	s = sdl->CreateRGBSurfaceWithFormatFrom(pixels, p->cursor_width, p->cursor_height, 32,
-						pitch, SDL_PIXELFORMAT_ARGB8888);
+						4 * p->cursor_width,
+						SDL_PIXELFORMAT_ARGB8888);
 	if (s)
 		w->cursor = sdl->CreateColorCursor(s, p->hot_x, p->hot_y);
 	sdl->FreeSurface(s);
-	w->cursor_texture = sdl->CreateTexture(w->renderer, SDL_PIXELFORMAT_ARGB8888,
-					       SDL_TEXTUREACCESS_STATIC, p->cursor_width,
-					       p->cursor_height);
-	if (!w->cursor_texture)
-		return;
-	sdl->SetTextureBlendMode(w->cursor_texture, SDL_BLENDMODE_BLEND);
-	sdl->UpdateTexture(w->cursor_texture, NULL, pixels, pitch);
 }
 
 void ui_cursor_update(struct ui_window *w)
@@ -60,7 +55,8 @@ void ui_cursor_update(struct ui_window *w)
 	w->cursor_changed = false;
 	ui_cursor_finish(w);
 	if (w->picture.cursor_shown)
-		make_images(w);
+		make_image(w);
+	w->ui->paint->cursor(w);
 	ui_cursor_show(w->ui);
 }
 
@@ -79,17 +75,16 @@ void ui_cursor_show(struct ui_sdl *ui)
 	ui->sdl.ShowCursor(shown ? SDL_ENABLE : SDL_DISABLE);
 }
 
-void ui_cursor_draw(struct ui_window *w)
+bool ui_cursor_place(struct ui_window *w, SDL_Rect *at)
 {
 	const struct picture *p = &w->picture;
-	SDL_Rect at;
 
-	if (!ui_input_relative(w->ui) || !p->cursor_shown || !w->cursor_texture ||
+	if (!w->showing || !ui_input_relative(w->ui) || !p->cursor_shown ||
 	    llabs(p->cursor_x) > DISPLAY_MAX_SIZE || llabs(p->cursor_y) > DISPLAY_MAX_SIZE)
-		return;
-	at.x = w->place.x + (int64_t)p->cursor_x * w->place.w / w->width;
-	at.y = w->place.y + (int64_t)p->cursor_y * w->place.h / w->height;
-	at.w = MAX((int64_t)p->cursor_width * w->place.w / w->width, 1);
-	at.h = MAX((int64_t)p->cursor_height * w->place.h / w->height, 1);
-	w->ui->sdl.RenderCopy(w->renderer, w->cursor_texture, NULL, &at);
+		return false;
+	at->x = w->place.x + (int64_t)p->cursor_x * w->place.w / w->width;
+	at->y = w->place.y + (int64_t)p->cursor_y * w->place.h / w->height;
+	at->w = MAX((int64_t)p->cursor_width * w->place.w / w->width, 1);
+	at->h = MAX((int64_t)p->cursor_height * w->place.h / w->height, 1);
+	return true;
 }

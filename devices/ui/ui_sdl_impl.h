@@ -3,6 +3,7 @@
 #ifndef MICROVM_UI_SDL_IMPL_H
 #define MICROVM_UI_SDL_IMPL_H
 
+#include "devices/ui/gl_egl.h"
 #include "devices/ui/ui_sdl.h"
 #include "devices/ui/ui_sdl_lib.h"
 #include "vmm/log.h"
@@ -12,20 +13,25 @@ struct ui_window {
 	unsigned output;
 	bool plugged;
 	SDL_Window *window;
-	SDL_Renderer *renderer;
 	uint32_t id;
 
 	struct picture picture;
-	SDL_Texture *texture;		/* NULL: nothing to show */
-	uint32_t fourcc, width, height;	/* of the texture */
+	bool showing;			/* the painter has the picture */
+	uint32_t fourcc, width, height;	/* of what it has */
 	struct log_rate rate;
+	struct {
+		SDL_Renderer *renderer;
+		SDL_Texture *texture, *cursor;
+	} soft;				/* ui_sdl_soft.c's */
+	struct {
+		unsigned texture, cursor;	/* GL names; 0: none */
+	} gl;				/* ui_sdl_gl.c's */
 	SDL_Rect place;			/* of the picture, in pixels of the window */
 	bool integer;			/* scaled by whole numbers only */
 
 	bool cursor_known;		/* the guest has said something about its pointer */
 	bool cursor_changed;		/* since the last frame */
 	SDL_Cursor *cursor;
-	SDL_Texture *cursor_texture;	/* for when the host's pointer is not to be seen */
 
 	struct loop_timer frame;	/* armed while the window is to be drawn anew */
 	uint64_t last_ns;		/* of the last frame */
@@ -76,9 +82,23 @@ struct ui_input {
 	struct loop_work locks;
 };
 
+/* OpenGL that windows are drawn by, and that others draw with for them. */
+struct ui_gl {
+	struct gl_lib lib;
+	struct gl_egl egl;
+	SDL_GLContext context;		/* of all windows; NULL: there is none */
+	unsigned framebuffer, vertices, program;
+	int at;				/* the program's uniform */
+};
+
 struct ui_sdl {
 	struct ui_sdl_lib sdl;
 	bool inited;
+	bool wants_gl;			/* OpenGL on this thread is the card's too */
+	bool gl_failed;			/* and that was said */
+	const struct ui_paint_ops *paint;
+	struct ui_gl gl;
+	struct ui_sdl_counts counts;
 	struct loop *loop;
 	char *name;
 	void (*closed)(void *ctx, unsigned output);
@@ -91,6 +111,45 @@ struct ui_sdl {
 	unsigned n;
 	struct ui_window windows[DISPLAY_MAX_OUTPUTS];
 };
+
+/*
+ * How pictures get into windows: by SDL's renderer, which is given pixels, or by OpenGL,
+ * which may have them already.
+ */
+struct ui_paint_ops {
+	uint32_t flags;			/* SDL_WINDOW_... of its windows */
+	/* 0, or negative errno; SDL_GetError() has the reason. */
+	int (*begin)(struct ui_window *w);
+	void (*finish)(struct ui_window *w);
+	/* Pixels that the window has; 0: none at the moment. */
+	void (*size)(struct ui_window *w, int *width, int *height);
+	/*
+	 * w->picture is to be shown; @same: in size and format as the one before, of
+	 * which the coming upload()s change parts. False: there is no room for it.
+	 */
+	bool (*set)(struct ui_window *w, bool same);
+	void (*upload)(struct ui_window *w, const struct display_rect *r);
+	void (*drop)(struct ui_window *w);	/* there is no picture any more */
+	/* The picture's pointer is to be ready to be drawn, or is none any more. */
+	void (*cursor)(struct ui_window *w);
+	/* The picture at w->place, and the pointer at @cursor if not NULL; 0, or -EIO for good. */
+	int (*draw)(struct ui_window *w, const SDL_Rect *cursor);
+};
+
+extern const struct ui_paint_ops ui_soft_ops, ui_gl_ops;
+
+/* --- ui_sdl.c ----------------------------------------------------------------------- */
+
+/* OpenGL is no more: one line in the log, and windows are given pixels from now on. */
+void ui_sdl_without_gl(struct ui_sdl *ui);
+
+/* --- ui_sdl_gl.c -------------------------------------------------------------------- */
+
+/* Before windows of ui_gl_ops are made. */
+void ui_gl_prepare(const struct ui_sdl_lib *sdl);
+/* Once there is one. 0, or negative errno and one line in @why. */
+int ui_gl_open(struct ui_sdl *ui, char *why, size_t len);
+void ui_gl_close(struct ui_sdl *ui);	/* after the windows; zeroed is legal */
 
 /* --- ui_sdl_window.c ----------------------------------------------------------------- */
 
@@ -108,16 +167,20 @@ void ui_window_integer(struct ui_window *w);
 void ui_window_locate(struct ui_window *w, int x, int y, int64_t *fx, int64_t *fy);
 /* All of its textures are gone. */
 void ui_window_reset(struct ui_window *w);
+/* Whether @bytes more of windows' textures are not too many. */
+bool ui_window_fits(const struct ui_window *w, uint64_t bytes);
 extern const struct display_ops ui_window_display_ops;
 
 /* --- ui_sdl_cursor.c -------------------------------------------------------------------- */
 
 /* Makes the images again when the guest's has changed. */
 void ui_cursor_update(struct ui_window *w);
+/* The guest's, not multiplied by alpha, DISPLAY_MAX_CURSOR squared at most; rows without gaps. */
+void ui_cursor_straight(const struct picture *p, uint32_t *pixels);
 /* The host's pointer is what the window below it wants. */
 void ui_cursor_show(struct ui_sdl *ui);
-/* Draws it where the guest says, when the host's pointer is hidden. */
-void ui_cursor_draw(struct ui_window *w);
+/* Where it is to be drawn, when the host's pointer is hidden. False: nowhere. */
+bool ui_cursor_place(struct ui_window *w, SDL_Rect *at);
 void ui_cursor_finish(struct ui_window *w);
 
 /* --- ui_sdl_input.c --------------------------------------------------------------------- */

@@ -19,6 +19,8 @@
 	F(GetNumVideoDisplays) F(GetWindowDisplayIndex) F(GetDisplayDPI)                           \
 	F(GetDisplayUsableBounds) F(GetCurrentDisplayMode) F(GetTouchDeviceType)                   \
 	F(CreateRenderer) F(DestroyRenderer) F(GetRendererOutputSize) F(GL_GetProcAddress)         \
+	F(GL_SetAttribute) F(GL_CreateContext) F(GL_DeleteContext) F(GL_MakeCurrent)               \
+	F(GL_SetSwapInterval) F(GL_SwapWindow) F(GL_GetDrawableSize)                               \
 	F(SetRenderDrawColor) F(RenderClear) F(RenderCopy) F(RenderPresent)                        \
 	F(CreateTexture) F(DestroyTexture) F(UpdateTexture) F(LockTexture) F(UnlockTexture)        \
 	F(SetTextureBlendMode) F(SetTextureScaleMode)                                              \

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A window, and a picture in it. Damaged rows go from the card's memory into a
- * texture when they are flushed; what is in the texture is drawn once a frame.
+ * A window, and a picture in it, which is drawn once a frame by what ui->paint is.
  */
 #include <errno.h>
-#include <libdrm/drm_fourcc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "devices/ui/surface.h"
 #include "devices/ui/ui_sdl_impl.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
@@ -21,7 +17,6 @@
 /* Modes that come within are taken for answers to that, perhaps to an earlier size. */
 #define ASKED_NS 1000000000ull
 #define MIN_WINDOW 64
-#define GL_RENDERER 0x1f01	/* OpenGL 4.6, 22.2; of <GL/gl.h>, which is not needed otherwise */
 /* Of all windows' textures together: a dozen pictures of 3840 x 2160. */
 #define MAX_TEXTURE_BYTES (512 * MiB)
 
@@ -57,7 +52,7 @@ static void tell_monitor(void *arg)
 	int width = 0, height = 0;
 
 	w->period_ns = 1000000000ull / refresh_hz(w);
-	w->ui->sdl.GetRendererOutputSize(w->renderer, &width, &height);
+	w->ui->paint->size(w, &width, &height);
 	if (!w->plugged || width < 1 || height < 1)
 		return;
 	if (w->asked_width && (w->asked_width != (uint32_t)width ||
@@ -85,7 +80,7 @@ static void find_place(struct ui_window *w)
 	int64_t pw = w->width, ph = w->height, n;
 	int ow = 0, oh = 0;
 
-	w->ui->sdl.GetRendererOutputSize(w->renderer, &ow, &oh);
+	w->ui->paint->size(w, &ow, &oh);
 	n = MIN(ow / pw, oh / ph);
 	if (w->integer && n >= 1) {
 		w->place.w = n * pw;
@@ -110,8 +105,8 @@ void ui_window_locate(struct ui_window *w, int x, int y, int64_t *fx, int64_t *f
 	int ww = 0, wh = 0, ow = 0, oh = 0;
 
 	w->ui->sdl.GetWindowSize(w->window, &ww, &wh);
-	w->ui->sdl.GetRendererOutputSize(w->renderer, &ow, &oh);
-	if (!w->texture || ww < 1 || wh < 1) {
+	w->ui->paint->size(w, &ow, &oh);
+	if (!w->showing || ww < 1 || wh < 1) {
 		*fx = fraction(x, 0, ww);
 		*fy = fraction(y, 0, wh);
 		return;
@@ -121,91 +116,50 @@ void ui_window_locate(struct ui_window *w, int x, int y, int64_t *fx, int64_t *f
 	*fy = fraction((int64_t)y * oh / wh, w->place.y, w->place.h);
 }
 
-/* --- the texture ------------------------------------------------------------------ */
+/* --- what the painter has --------------------------------------------------------- */
 
-static uint32_t sdl_format(uint32_t fourcc)
-{
-	/* Both name the parts of a 32-bit word from its top. */
-	static const uint32_t formats[][2] = {
-		{ DRM_FORMAT_ARGB8888, SDL_PIXELFORMAT_ARGB8888 },
-		{ DRM_FORMAT_XRGB8888, SDL_PIXELFORMAT_RGB888 },
-		{ DRM_FORMAT_ABGR8888, SDL_PIXELFORMAT_ABGR8888 },
-		{ DRM_FORMAT_XBGR8888, SDL_PIXELFORMAT_BGR888 },
-		{ DRM_FORMAT_RGBA8888, SDL_PIXELFORMAT_RGBA8888 },
-		{ DRM_FORMAT_RGBX8888, SDL_PIXELFORMAT_RGBX8888 },
-		{ DRM_FORMAT_BGRA8888, SDL_PIXELFORMAT_BGRA8888 },
-		{ DRM_FORMAT_BGRX8888, SDL_PIXELFORMAT_BGRX8888 },
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++)
-		if (formats[i][0] == fourcc)
-			return formats[i][1];
-	return SDL_PIXELFORMAT_UNKNOWN;
-}
-
-static void drop_texture(struct ui_window *w)
-{
-	if (w->texture)
-		w->ui->sdl.DestroyTexture(w->texture);
-	w->texture = NULL;
-	w->fourcc = 0;
-}
-
-static void upload(struct ui_window *w, const struct display_rect *r)
-{
-	const struct ui_sdl_lib *sdl = &w->ui->sdl;
-	const struct display_surface *s = &w->picture.surface;
-	const SDL_Rect rect = { r->x, r->y, r->width, r->height };
-	const char *from = surface_ptr(s, r->y, r->height);
-	int pitch;
-	void *to;
-
-	if (from && s->pixels.stride <= INT32_MAX) {
-		sdl->UpdateTexture(w->texture, &rect, from + 4ull * r->x, s->pixels.stride);
-	} else if (sdl->LockTexture(w->texture, &rect, &to, &pitch) == 0) {
-		surface_read(s, r, to, pitch);
-		sdl->UnlockTexture(w->texture);
-	}
-}
-
-static bool fits_account(const struct ui_window *w)
+bool ui_window_fits(const struct ui_window *w, uint64_t bytes)
 {
 	const struct ui_sdl *ui = w->ui;
-	uint64_t sum = 4ull * w->picture.surface.width * w->picture.surface.height;
 
 	for (unsigned i = 0; i < ui->n; i++)
-		if (ui->windows[i].texture)
-			sum += 4ull * ui->windows[i].width * ui->windows[i].height;
-	return sum <= MAX_TEXTURE_BYTES;
+		if (ui->windows[i].showing && &ui->windows[i] != w)
+			bytes += 4ull * ui->windows[i].width * ui->windows[i].height;
+	return bytes <= MAX_TEXTURE_BYTES;
 }
 
-static void make_texture(struct ui_window *w)
+static void drop(struct ui_window *w)
 {
-	const struct ui_sdl_lib *sdl = &w->ui->sdl;
-	const struct display_surface *s = &w->picture.surface;
+	if (w->showing)
+		w->ui->paint->drop(w);
+	w->showing = false;
+}
 
-	drop_texture(w);
-	if (fits_account(w))
-		w->texture = sdl->CreateTexture(w->renderer, sdl_format(s->fourcc),
-						SDL_TEXTUREACCESS_STREAMING, s->width, s->height);
-	if (!w->texture) {
-		log_guest(&w->rate, "--display sdl: no room to show a picture of %u x %u",
-			  s->width, s->height);
-		return;
-	}
-	/* The alpha of what is on a screen has no meaning. */
-	sdl->SetTextureBlendMode(w->texture, SDL_BLENDMODE_NONE);
+/* True: it looks like the one before but for what is flushed now. */
+static bool show(struct ui_window *w)
+{
+	const struct display_surface *s = &w->picture.surface;
+	bool same = w->showing && w->fourcc == s->fourcc && w->width == s->width &&
+		    w->height == s->height;
+
+	if (!same)
+		drop(w);
 	w->fourcc = s->fourcc;
 	w->width = s->width;
 	w->height = s->height;
-	upload(w, &(struct display_rect){ 0, 0, s->width, s->height });
+	w->showing = w->ui->paint->set(w, same);
+	if (!w->showing)
+		log_guest(&w->rate, "--display sdl: no room to show a picture of %u x %u",
+			  s->width, s->height);
+	return same;
 }
 
 void ui_window_reset(struct ui_window *w)
 {
 	w->cursor_changed = w->cursor_known;
+	drop(w);
 	if (w->picture.shown)
-		make_texture(w);
+		show(w);
 	ui_window_touch(w);
 }
 
@@ -221,18 +175,12 @@ void ui_window_touch(struct ui_window *w)
 
 static void draw(struct ui_window *w)
 {
-	const struct ui_sdl_lib *sdl = &w->ui->sdl;
+	SDL_Rect cursor;
 
-	sdl->SetRenderDrawColor(w->renderer, 0, 0, 0, 255);
-	sdl->RenderClear(w->renderer);
-	if (w->texture) {
+	if (w->showing)
 		find_place(w);
-		sdl->SetTextureScaleMode(w->texture, w->place.w % w->width ? SDL_ScaleModeLinear :
-					 SDL_ScaleModeNearest);
-		sdl->RenderCopy(w->renderer, w->texture, NULL, &w->place);
-		ui_cursor_draw(w);
-	}
-	sdl->RenderPresent(w->renderer);
+	if (w->ui->paint->draw(w, ui_cursor_place(w, &cursor) ? &cursor : NULL) < 0)
+		ui_sdl_without_gl(w->ui);
 }
 
 /* The guest's mode is its own choice, not an answer to a window's size: the window follows. */
@@ -244,7 +192,7 @@ static void follow_mode(struct ui_window *w)
 
 	w->mode_changed = false;
 	sdl->GetWindowSize(w->window, &ww, &wh);
-	sdl->GetRendererOutputSize(w->renderer, &ow, &oh);
+	w->ui->paint->size(w, &ow, &oh);
 	if (w->resized.armed || ow < 1 || oh < 1 ||
 	    (w->mode_width == (uint32_t)ow && w->mode_height == (uint32_t)oh) ||
 	    (w->asked_ns && loop_now_ns() - w->asked_ns < ASKED_NS) ||
@@ -308,11 +256,8 @@ static void window_set(void *ctx, unsigned output, const struct display_surface 
 	if (!w)
 		return;
 	picture_set(&w->picture, surface);
-	if (w->texture && w->fourcc == surface->fourcc &&
-	    w->width == surface->width && w->height == surface->height)
-		return;
-	make_texture(w);
-	ui_window_touch(w);
+	if (!show(w))
+		ui_window_touch(w);
 }
 
 static bool window_flush(void *ctx, unsigned output, const struct display_rect *damage)
@@ -322,8 +267,8 @@ static bool window_flush(void *ctx, unsigned output, const struct display_rect *
 	if (!w)
 		return false;
 	picture_flush(&w->picture);
-	if (w->texture)
-		upload(w, damage);
+	if (w->showing)
+		w->ui->paint->upload(w, damage);
 	ui_window_touch(w);
 	w->due = w->ui->sink.ops;
 	return w->due;
@@ -336,7 +281,7 @@ static void window_off(void *ctx, unsigned output)
 	if (!w)
 		return;
 	picture_off(&w->picture);
-	drop_texture(w);
+	drop(w);
 	w->due = false;
 	ui_window_touch(w);
 }
@@ -446,49 +391,10 @@ void ui_window_event(struct ui_window *w, const SDL_WindowEvent *e)
 
 /* --- life ------------------------------------------------------------------------- */
 
-/*
- * GL without a graphics card behind it is slower than no GL, and a hundred
- * megabytes larger: not even to be asked where there is certainly none.
- */
-static bool gl_may_be_hardware(void)
-{
-	return access("/dev/dri", F_OK) == 0 || access("/dev/nvidiactl", F_OK) == 0;
-}
-
-static bool gl_is_software(const struct ui_sdl_lib *sdl)
-{
-	void *address = sdl->GL_GetProcAddress("glGetString");
-	const char *(*get_string)(unsigned name) = NULL;
-	const char *name;
-
-	memcpy(&get_string, &address, sizeof(address));
-	name = get_string ? get_string(GL_RENDERER) : NULL;
-	return name && (strstr(name, "llvmpipe") || strstr(name, "softpipe"));
-}
-
-static SDL_Renderer *make_renderer(struct ui_window *w)
-{
-	const struct ui_sdl_lib *sdl = &w->ui->sdl;
-	const char *wish = getenv("SDL_RENDER_DRIVER");
-	bool wished = wish && *wish;
-	SDL_Renderer *r = NULL;
-
-	if (wished || gl_may_be_hardware())
-		r = sdl->CreateRenderer(w->window, -1, SDL_RENDERER_ACCELERATED);
-	if (r && !wished && gl_is_software(sdl)) {
-		sdl->DestroyRenderer(r);
-		r = NULL;
-	}
-	if (!r)
-		r = sdl->CreateRenderer(w->window, -1, SDL_RENDERER_SOFTWARE);
-	/* Wayland has no pixels for SDL but by way of GL. */
-	return r ? r : sdl->CreateRenderer(w->window, -1, SDL_RENDERER_ACCELERATED);
-}
-
 int ui_window_init(struct ui_window *w, struct ui_sdl *ui, unsigned output,
 		   const struct ui_sdl_params *params)
 {
-	uint32_t flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI;
+	uint32_t flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI | ui->paint->flags;
 	uint32_t where = SDL_WINDOWPOS_UNDEFINED;
 
 	if (params->fullscreen && (int)output < ui->sdl.GetNumVideoDisplays()) {
@@ -503,8 +409,7 @@ int ui_window_init(struct ui_window *w, struct ui_sdl *ui, unsigned output,
 					 flags);
 	if (!w->window)
 		return -EIO;
-	w->renderer = make_renderer(w);
-	if (!w->renderer)
+	if (ui->paint->begin(w) < 0)
 		return -EIO;
 	w->id = ui->sdl.GetWindowID(w->window);
 	ui->sdl.SetWindowMinimumSize(w->window, MIN_WINDOW, MIN_WINDOW);
@@ -521,9 +426,7 @@ void ui_window_finish(struct ui_window *w)
 		return;
 	loop_timer_disarm(w->ui->loop, &w->frame);
 	loop_timer_disarm(w->ui->loop, &w->resized);
-	drop_texture(w);
 	ui_cursor_finish(w);
-	if (w->renderer)
-		w->ui->sdl.DestroyRenderer(w->renderer);
+	w->ui->paint->finish(w);
 	w->ui->sdl.DestroyWindow(w->window);
 }

@@ -254,5 +254,6 @@ void gpu_get_stats(struct gpu *g, struct gpu_stats *stats)
 {
 	gpu_lock(g);
 	*stats = g->stats;
+	stats->read_backs = g->renderer->read_backs;
 	gpu_unlock(g);
 }

@@ -67,6 +67,7 @@ struct gpu_usage {
 struct gpu_stats {
 	uint64_t commands, errors, flushes, frames, submits;
 	uint64_t bytes_copied;	/* guest pages to the host's copy */
+	uint64_t read_backs;	/* of pictures on a GPU, for who looks at pixels */
 };
 
 /* 0, or negative errno after one line in the log. */

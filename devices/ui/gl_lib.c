@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "devices/ui/gl_lib.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "devices/dynlib.h"
+#include "vmm/util.h"
+
+#define EGL_SONAME "libEGL.so.1"
+
+int gl_lib_load(struct gl_lib *gl, char *why, size_t len)
+{
+	const struct dynlib_symbol symbols[] = {
+#define SYMBOL(name) { "egl" #name, &gl->egl.name },
+		GL_LIB_EGL_FUNCTIONS(SYMBOL)
+#undef SYMBOL
+	};
+	const char *missing;
+	int ret = dynlib_load(EGL_SONAME, symbols, ARRAY_SIZE(symbols), &missing);
+
+	if (ret < 0 && missing)
+		snprintf(why, len, "%s has no %s", EGL_SONAME, missing);
+	else if (ret < 0)
+		snprintf(why, len, "%s; install libegl1", dlerror());
+	return ret;
+}
+
+int gl_lib_load_gl(struct gl_lib *gl, char *why, size_t len)
+{
+	const struct { const char *name; void *to; } symbols[] = {
+#define SYMBOL(name) { "gl" #name, &gl->name },
+		GL_LIB_FUNCTIONS(SYMBOL)
+#undef SYMBOL
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(symbols); i++) {
+		__eglMustCastToProperFunctionPointerType f =
+			gl->egl.GetProcAddress(symbols[i].name);
+
+		if (!f) {
+			snprintf(why, len, "OpenGL has no %s", symbols[i].name);
+			return -ENOENT;
+		}
+		memcpy(symbols[i].to, &f, sizeof(f));
+	}
+	return 0;
+}
+
+bool gl_lib_has(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = list; at && (at = strstr(at, name)); at += len)
+		if ((at == list || at[-1] == ' ') && (at[len] == ' ' || !at[len]))
+			return true;
+	return false;
+}
