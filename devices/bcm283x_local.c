@@ -57,10 +57,11 @@ static uint32_t local_pending(const struct bcm283x_local *local, unsigned cpu, b
 
 static uint32_t local_pending_timers(const struct bcm283x_local *local, unsigned cpu, bool fiq)
 {
-	unsigned levels = local->cpus.timers ? local->cpus.timers(local->cpus.ctx, cpu) :
-			  local->timers[cpu];
+	uint32_t which = local_routed(local->timer_control[cpu], 0xf, fiq);
 
-	return local_routed(local->timer_control[cpu], levels & 0xf, fiq);
+	if (!local->cpus.timers)
+		return local->timers[cpu] & which;
+	return which ? local->cpus.timers(local->cpus.ctx, cpu, which) & which : 0;
 }
 
 static void local_update_line(struct bcm283x_local *local, unsigned cpu, bool fiq)
@@ -78,6 +79,15 @@ static void local_update_cpu(struct bcm283x_local *local, unsigned cpu)
 {
 	local_update_line(local, cpu, false);
 	local_update_line(local, cpu, true);
+}
+
+static void local_route_timers(struct bcm283x_local *local, unsigned cpu)
+{
+	uint32_t control = local->timer_control[cpu];
+
+	if (local->cpus.route)
+		local->cpus.route(local->cpus.ctx, cpu, local_routed(control, 0xf, false),
+				  local_routed(control, 0xf, true));
 }
 
 static void local_update(struct bcm283x_local *local)
@@ -144,6 +154,7 @@ static void local_write_cpu_reg(struct bcm283x_local *local, unsigned reg, uint3
 	switch (reg & ~0xfu) {
 	case TIMER_CONTROL:
 		local->timer_control[n] = value & 0xff;
+		local_route_timers(local, n);
 		local_update_cpu(local, n);
 		return;
 	case MAILBOX_CONTROL:
@@ -273,6 +284,8 @@ void bcm283x_local_connect(struct bcm283x_local *local, const struct bcm283x_cpu
 	pthread_mutex_lock(&local->lock);
 	local->cpus = *cpus;
 	memset(local->out, 0, sizeof(local->out));
+	for (unsigned cpu = 0; cpu < BCM283X_CPUS; cpu++)
+		local_route_timers(local, cpu);
 	local_update(local);
 	pthread_mutex_unlock(&local->lock);
 }
@@ -284,6 +297,8 @@ void bcm283x_local_reset(struct bcm283x_local *local)
 	memset(local->timer_control, 0, sizeof(local->timer_control));
 	memset(local->mailbox_control, 0, sizeof(local->mailbox_control));
 	memset(local->mailboxes, 0, sizeof(local->mailboxes));
+	for (unsigned cpu = 0; cpu < BCM283X_CPUS; cpu++)
+		local_route_timers(local, cpu);
 	local_update(local);
 	pthread_mutex_unlock(&local->lock);
 }

@@ -29,11 +29,14 @@ struct bcm283x_cpus {
 	/* With the lock, when it changes. */
 	void (*set)(void *ctx, unsigned cpu, bool fiq, bool level);
 	/*
-	 * May be NULL. The levels of the timers of @cpu as bits, asked for when that CPU
-	 * reads what is pending: then whoever is behind this brings timers to the CPU by
-	 * a way of its own, and they are no part of set()'s levels.
+	 * Both may be NULL: then bcm283x_local_set_timer() says what timers do. Otherwise
+	 * whoever is behind this brings timers to the CPU by a way of its own, and they
+	 * are no part of set()'s levels. With the lock: the levels of those timers of @cpu
+	 * that are bits in @which, when somebody reads what is pending; and which timers
+	 * come as IRQ and as FIQ, when that changes.
 	 */
-	unsigned (*timers)(void *ctx, unsigned cpu);
+	unsigned (*timers)(void *ctx, unsigned cpu, unsigned which);
+	void (*route)(void *ctx, unsigned cpu, unsigned irq, unsigned fiq);
 	/*
 	 * May be NULL. Mailbox 3 of a CPU that the firmware's spin loop holds is where it
 	 * goes on; true: it was, and goes to @pc; the mailbox is left empty.

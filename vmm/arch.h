@@ -42,6 +42,8 @@ void arch_machine_reset(struct vm *vm);
  * negative errno after one line in the log: it cannot go on.
  */
 int arch_vcpu_kicked(struct vcpu *vcpu);
+/* Likewise, after each KVM_RUN, before its exit is served; leaves errno. */
+void arch_vcpu_left(struct vcpu *vcpu);
 /* An exit that vcpu.c does not know, on the vCPU's thread. False: unknown here too. */
 bool arch_handle_exit(struct vcpu *vcpu);
 /* Registers to the log at LOG_INFO, on the vCPU's thread. */

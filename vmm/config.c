@@ -363,7 +363,7 @@ static const struct opt arm_options[] = {
 	  .data = FIELD(dtb) },
 	{ "cpu", "32|64", GUEST, "width of the CPUs (the kernel's)", .set = set_word,
 	  .data = FIELD(cpu) },
-	{ "gic", "2|3", GUEST, "version of the interrupt controller (the host's)", .set = set_word,
+	{ "gic", "2|3|none", GUEST, "version of the interrupt controller (the host's)", .set = set_word,
 	  .data = FIELD(gic) },
 	{ "uart", "pl011|16550", "Devices", "kind of the first serial port (pl011)",
 	  .set = set_word, .data = FIELD(uart) },

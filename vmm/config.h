@@ -48,7 +48,7 @@ struct config {
 	char *control;		/* socket; NULL: none */
 	/* of ARM guests; NULL: what host and kernel call for */
 	char *dtb, *dump_dtb;	/* files */
-	char *gic;		/* "2", "3" */
+	char *gic;		/* "2", "3", "none" */
 	char *cpu;		/* "32", "64" */
 	char *uart;		/* "pl011", "16550" */
 	int verbose;		/* how often it was asked for */

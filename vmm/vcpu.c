@@ -12,7 +12,6 @@
 #include "vmm/util.h"
 #include "vmm/vm.h"
 
-#define VCPU_SIGNAL SIGRTMIN
 #define VCPU_STACK_SIZE (256 * KiB)
 #define VCPU_MAX_FAULTS 8
 
@@ -234,10 +233,9 @@ static bool vcpu_handle_exit(struct vcpu *vcpu)
 	}
 }
 
-static void vcpu_count(struct vcpu *vcpu)
+static void vcpu_count(struct vcpu *vcpu, unsigned reason)
 {
-	unsigned reason = MIN(vcpu->run->exit_reason, VCPU_MAX_REASONS - 1u);
-
+	reason = MIN(reason, VCPU_MAX_REASONS - 1u);
 	/* Only this thread writes: no need for an atomic addition. */
 	atomic_store_explicit(&vcpu->exits[reason],
 			      atomic_load_explicit(&vcpu->exits[reason], memory_order_relaxed) + 1,
@@ -267,13 +265,14 @@ static void vcpu_loop(struct vcpu *vcpu)
 		}
 		ret = ioctl(vcpu->fd, KVM_RUN, 0);
 		kicked = ret < 0;
-
+		arch_vcpu_left(vcpu);
 		if (ret < 0 && (errno == EINTR || errno == EAGAIN)) {
 			/*
 			 * Kicked: vcpu_kick() set immediate_exit, which stays until cleared.
 			 * Before the next look at stop, so that a kick in between is not lost.
 			 */
 			__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+			vcpu_count(vcpu, KVM_EXIT_INTR);
 			continue;
 		}
 		if (ret < 0 && vcpu_repaired(vcpu, &faults))
@@ -284,7 +283,7 @@ static void vcpu_loop(struct vcpu *vcpu)
 			return;
 		}
 		faults = 0;
-		vcpu_count(vcpu);
+		vcpu_count(vcpu, vcpu->run->exit_reason);
 		if (!vcpu_handle_exit(vcpu))
 			return;
 	}

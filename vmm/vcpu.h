@@ -12,10 +12,12 @@
 
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#define VCPU_SIGNAL SIGRTMIN	/* makes a thread leave KVM_RUN */
 #define VCPU_MAX_REASONS 48	/* KVM_EXIT_... above are counted with the last */
 
 struct vm;

@@ -158,6 +158,10 @@ int arm_machine_build(struct vm *vm)
 	if (m->n_unknown)
 		log_warn("devices of the tree without a model here: %u%s", m->n_unknown,
 			 log_get_level() < LOG_INFO ? " (-v names them)" : "");
+	if (m->gic.known && vm->cfg->gic && !strcmp(vm->cfg->gic, "none")) {
+		log_error("--gic none: the device tree has a GIC");
+		return -EINVAL;
+	}
 	if (m->gic.known || m->bcm.local)
 		return 0;
 	log_error("the device tree has no interrupt controller that is known here: GICv2, GICv3 "

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
-#include "arch/arm/irq_wire.h"
+#include "arch/arm/irq_path.h"
 #include "arch/arm/machine.h"
 #include "vmm/arch.h"
 #include "vmm/util.h"
@@ -167,7 +167,15 @@ static bool handle_nisv(struct vcpu *vcpu)
 
 int arch_vcpu_kicked(struct vcpu *vcpu)
 {
-	return arm_wire_wanted(vcpu->vm) ? arm_wire_release(vcpu) : 0;
+	return vcpu->vm->machine->irq_path ? arm_irq_kicked(vcpu) : 0;
+}
+
+void arch_vcpu_left(struct vcpu *vcpu)
+{
+	const struct arm_irq_path *path = vcpu->vm->machine->irq_path;
+
+	if (path && path->left)
+		path->left(vcpu);
 }
 
 bool arch_handle_exit(struct vcpu *vcpu)

@@ -53,6 +53,8 @@ void arm_gic_destroy(struct arm_gic_fds *fds);
 /* An attribute of the GIC, named @what in the log. 0, or negative errno after one line. */
 int arm_gic_set(const struct arm_gic_fds *fds, const char *what, uint32_t group, uint64_t attr,
 		const void *value);
+/* Without a word: -EBUSY while a vCPU is in KVM_RUN. */
+int arm_gic_try(const struct arm_gic_fds *fds, uint32_t group, uint64_t attr, const void *value);
 
 /* SPI @n as KVM_IRQ_LINE takes it. */
 unsigned arm_gic_line(unsigned spi);

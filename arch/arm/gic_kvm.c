@@ -54,16 +54,25 @@ static int gic_create_device(struct kvm *kvm, const char *name, uint32_t type)
 	return -err;
 }
 
-static int gic_set(int fd, const char *what, uint32_t group, uint64_t attr, const void *value)
+static int gic_try(int fd, uint32_t group, uint64_t attr, const void *value)
 {
 	struct kvm_device_attr a = { .group = group, .attr = attr, .addr = (uintptr_t)value };
-	int err;
 
-	if (ioctl(fd, KVM_SET_DEVICE_ATTR, &a) == 0)
-		return 0;
-	err = errno;
-	log_error("KVM_SET_DEVICE_ATTR: %s: %s", what, strerror(err));
-	return -err;
+	return ioctl(fd, KVM_SET_DEVICE_ATTR, &a) < 0 ? -errno : 0;
+}
+
+static int gic_set(int fd, const char *what, uint32_t group, uint64_t attr, const void *value)
+{
+	int ret = gic_try(fd, group, attr, value);
+
+	if (ret < 0)
+		log_error("KVM_SET_DEVICE_ATTR: %s: %s", what, strerror(-ret));
+	return ret;
+}
+
+int arm_gic_try(const struct arm_gic_fds *fds, uint32_t group, uint64_t attr, const void *value)
+{
+	return gic_try(fds->gic, group, attr, value);
 }
 
 int arm_gic_set(const struct arm_gic_fds *fds, const char *what, uint32_t group, uint64_t attr,

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "arch/arm/irq_wire.h"
-
+/*
+ * A vgic as nothing but wires to the CPUs. Its registers can be written only while no vCPU is
+ * in KVM_RUN: the guest does that to them when it says where its timers go, which is rare.
+ */
 #include <errno.h>
 #include <pthread.h>
 
 #include "arch/arm/cpu_regs.h"
+#include "arch/arm/irq_path.h"
 #include "arch/arm/machine.h"
 #include "devices/bcm283x_local.h"
 #include "vmm/util.h"
@@ -16,6 +19,9 @@
 #define WIRE_CPU_LEN 0x2000ull
 #define WIRE_REDIST_LEN 0x20000ull
 
+/* SPIs: the CPUs' IRQs, then their FIQs. */
+#define WIRE_FIQS BCM283X_CPUS
+#define WIRE_SPIS (2 * BCM283X_CPUS)
 /* KVM's own, which no tree changes here. */
 #define WIRE_VTIMER_PPI 27
 #define WIRE_PTIMER_PPI 30
@@ -27,17 +33,28 @@
 #define GICD_CTLR_V3_ENABLE (BIT(4) | BIT(1))	/* ARE_NS, EnableGrp1 */
 #define GICD_IGROUPR1 0x084		/* of SPIs 0 to 31 */
 #define GICD_ISENABLER1 0x104
-#define GICD_ITARGETSR8 0x820		/* of SPIs 0 to 3, a byte each */
+#define GICD_IPRIORITYR8 0x420		/* of SPIs 0 to 3, a byte each */
+#define GICD_ITARGETSR8 0x820		/* likewise */
 #define GICD_ICFGR2 0xc08		/* of SPIs 0 to 15 */
 #define GICD_IROUTER32 0x6100		/* of SPI 0 */
-#define GICD_ISENABLER0 0x100		/* a GICv2's, of each CPU its own */
+#define GICD_ISENABLER0 0x100		/* a GICv2's, of each CPU its own, as the next */
+#define GICD_ICENABLER0 0x180
 #define GICR_IGROUPR0 0x10080
 #define GICR_ISENABLER0 0x10100
+#define GICR_ICENABLER0 0x10180
+#define GICR_IPRIORITYR6 0x10418	/* of PPIs 24 to 27 */
+#define GICR_IPRIORITYR7 0x1041c
 #define GICC_CTLR 0x00
 #define GICC_PMR 0x04
-#define ICC_PMR_EL1 (ARM64_SYS_REG(3, 0, 4, 6, 0) & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK)
-#define ICC_IGRPEN1_EL1 (ARM64_SYS_REG(3, 0, 12, 12, 7) & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK)
+#define ICC_SYSREG(op1, crn, crm, op2) \
+	(ARM64_SYS_REG(3, op1, crn, crm, op2) & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK)
+#define ICC_PMR_EL1 ICC_SYSREG(0, 4, 6, 0)
+#define ICC_IGRPEN0_EL1 ICC_SYSREG(0, 12, 12, 6)
+#define ICC_IGRPEN1_EL1 ICC_SYSREG(0, 12, 12, 7)
 #define PMR_ALL 0xf0
+/* A GIC signals just its most urgent interrupt, and an FIQ comes in the midst of an IRQ. */
+#define PRIORITY_IRQ 0x80u
+#define PRIORITY_FIQ 0x00u
 
 /* Arm ARM, D17.11: what a timer's CTL says. */
 #define CTL_ENABLE BIT(0)
@@ -46,28 +63,18 @@
 #define TIMER_PHYS 1			/* of BCM283X_LOCAL_TIMER's four */
 #define TIMER_VIRT 3
 
-bool arm_wire_wanted(const struct vm *vm)
-{
-	return !vm->machine->gic.known && vm->machine->bcm.local;
-}
-
-int arm_wire_place(struct vm *vm)
+static int wire_place(struct vm *vm)
 {
 	struct arm_gic_place *gic = &vm->machine->gic;
 	struct arm_gic_host host;
 
 	arm_gic_probe(&vm->kvm, &host);
-	if (!host.v2 && !host.v3) {
-		log_error("this host's KVM has no interrupt controller, GICv2 or GICv3, by which "
-			  "CPUs of a board without one could be interrupted");
-		return -ENOTSUP;
-	}
 	gic->version = host.v3 ? ARM_GIC_V3 : ARM_GIC_V2;
 	gic->dist = (struct gmem_range){ WIRE_DIST_GPA, WIRE_DIST_LEN };
 	gic->cpu = (struct gmem_range){ WIRE_CPU_GPA, WIRE_CPU_LEN };
 	gic->redists[0] = (struct gmem_range){ WIRE_CPU_GPA, BCM283X_CPUS * WIRE_REDIST_LEN };
 	gic->n_redists = 1;
-	gic->n_spis = BCM283X_CPUS;
+	gic->n_spis = WIRE_SPIS;
 	log_info("interrupts: by a GICv%d that the guest does not see", host.v3 ? 3 : 2);
 	return 0;
 }
@@ -105,24 +112,28 @@ static uint64_t wire_affinity(const struct vm *vm, unsigned cpu)
 static int wire_set_v3_cpu(struct vm *vm, unsigned cpu)
 {
 	uint64_t affinity = wire_affinity(vm, cpu), at = affinity << 32;
+	unsigned fiq = WIRE_FIQS + cpu;
 	const struct wire_reg regs[] = {
 		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IROUTER32 + 8 * cpu, affinity },
-		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_IGROUPR0, UINT32_MAX },
-		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_ISENABLER0, WIRE_PPIS },
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IROUTER32 + 8 * fiq, affinity },
 		{ KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, at | ICC_PMR_EL1, PMR_ALL },
+		{ KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, at | ICC_IGRPEN0_EL1, 1 },
 		{ KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, at | ICC_IGRPEN1_EL1, 1 },
 	};
 
 	return wire_set(vm, regs, ARRAY_SIZE(regs));
 }
 
+/* Group 0 comes as FIQ. */
 static int wire_set_v3(struct vm *vm)
 {
+	uint32_t irqs = BIT(vm->n_vcpus) - 1;
 	/* SPIs are edges until told otherwise, and one that nobody acknowledges stays up. */
 	const struct wire_reg regs[] = {
 		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ICFGR2, 0 },
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IGROUPR1, UINT32_MAX },
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ISENABLER1, BIT(vm->n_vcpus) - 1 },
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IGROUPR1, BIT(WIRE_FIQS) - 1 },
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IPRIORITYR8, PRIORITY_IRQ * 0x01010101 },
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ISENABLER1, irqs | irqs << WIRE_FIQS },
 		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_CTLR, GICD_CTLR_V3_ENABLE },
 	};
 	int ret = wire_set(vm, regs, ARRAY_SIZE(regs));
@@ -136,7 +147,6 @@ static int wire_set_v2_cpu(struct vm *vm, unsigned cpu)
 {
 	uint64_t at = (uint64_t)cpu << KVM_DEV_ARM_VGIC_CPUID_SHIFT;
 	const struct wire_reg regs[] = {
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, at | GICD_ISENABLER0, WIRE_PPIS },
 		{ KVM_DEV_ARM_VGIC_GRP_CPU_REGS, at | GICC_CTLR, 1 },
 		{ KVM_DEV_ARM_VGIC_GRP_CPU_REGS, at | GICC_PMR, PMR_ALL },
 	};
@@ -162,16 +172,133 @@ static int wire_set_v2(struct vm *vm)
 	return ret;
 }
 
+/* --- while all vCPUs are out of KVM_RUN -------------------------------------------------- */
+
+/* They stop where they would enter again. One at a time closes it: with bcm283x_local's lock. */
+static void gate_close(struct vm *vm)
+{
+	struct arm_gate *gate = &vm->machine->gate;
+
+	pthread_mutex_lock(&gate->lock);
+	gate->closed = true;
+	pthread_mutex_unlock(&gate->lock);
+}
+
+static void gate_open(struct vm *vm)
+{
+	struct arm_gate *gate = &vm->machine->gate;
+
+	pthread_mutex_lock(&gate->lock);
+	gate->closed = false;
+	pthread_cond_broadcast(&gate->opened);
+	pthread_mutex_unlock(&gate->lock);
+}
+
+static void wire_enter(struct vcpu *vcpu)
+{
+	struct arm_gate *gate = &vcpu->vm->machine->gate;
+
+	pthread_mutex_lock(&gate->lock);
+	while (gate->closed)
+		pthread_cond_wait(&gate->opened, &gate->lock);
+	pthread_mutex_unlock(&gate->lock);
+}
+
+/* The gate is closed. KVM hands a register out when the vCPU has left KVM_RUN. */
+static uint64_t wire_fetch(struct vm *vm, unsigned cpu, uint64_t id)
+{
+	if (!arm_irq_is_self(vm, cpu))
+		vcpu_kick(&vm->vcpus[cpu]);
+	return arm_get_reg(&vm->vcpus[cpu], id);
+}
+
+#define WIRE_TRIES 1000
+
+/* On its way from one exit to the gate a vCPU is in KVM_RUN for an instant. */
+static int wire_set_stopped(struct vm *vm, const struct wire_reg *regs, unsigned n)
+{
+	int ret = 0;
+
+	gate_close(vm);
+	for (unsigned i = 0, tries = 0; i < n && tries < WIRE_TRIES; tries++) {
+		ret = arm_gic_try(&vm->machine->gic_fds, regs[i].group, regs[i].attr,
+				  &regs[i].value);
+		if (ret == 0)
+			i++;
+		else if (ret != -EBUSY)
+			break;
+		for (unsigned cpu = 0; cpu < vm->n_vcpus && ret == -EBUSY; cpu++)
+			wire_fetch(vm, cpu, KVM_REG_ARM_TIMER_CTL);
+	}
+	gate_open(vm);
+	return ret;
+}
+
 /* --- what bcm283x_local asks of the CPUs ---------------------------------------------- */
 
 static void wire_set_line(void *ctx, unsigned cpu, bool fiq, bool level)
 {
 	struct vm *vm = ctx;
+	struct irq_line line = kvm_irq_line(&vm->kvm, arm_gic_line(fiq ? WIRE_FIQS + cpu : cpu));
 
-	struct irq_line line = kvm_irq_line(&vm->kvm, arm_gic_line(cpu));
-
-	if (cpu < vm->n_vcpus && !fiq)
+	if (cpu < vm->n_vcpus && (!fiq || vm->machine->gic.version == ARM_GIC_V3))
 		irq_set(&line, level);
+}
+
+static uint32_t wire_ppis(unsigned timers)
+{
+	return (timers & BIT(TIMER_VIRT) ? BIT(WIRE_VTIMER_PPI) : 0) |
+	       (timers & BIT(TIMER_PHYS) ? BIT(WIRE_PTIMER_PPI) : 0);
+}
+
+static uint32_t wire_priority(uint32_t fiqs, unsigned ppi)
+{
+	return (fiqs & BIT(ppi) ? PRIORITY_FIQ : PRIORITY_IRQ) << ppi % 4 * 8;
+}
+
+static int wire_route_v3(struct vm *vm, unsigned cpu, uint32_t irqs, uint32_t fiqs)
+{
+	uint64_t at = wire_affinity(vm, cpu) << 32;
+	const struct wire_reg regs[] = {
+		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_ICENABLER0, WIRE_PPIS },
+		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_IGROUPR0, ~fiqs },
+		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_IPRIORITYR6,
+		  wire_priority(fiqs, WIRE_VTIMER_PPI) },
+		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_IPRIORITYR7,
+		  wire_priority(fiqs, WIRE_PTIMER_PPI) },
+		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_ISENABLER0, irqs | fiqs },
+	};
+
+	return wire_set_stopped(vm, regs, ARRAY_SIZE(regs));
+}
+
+static int wire_route_v2(struct vm *vm, unsigned cpu, uint32_t irqs)
+{
+	uint64_t at = (uint64_t)cpu << KVM_DEV_ARM_VGIC_CPUID_SHIFT;
+	const struct wire_reg regs[] = {
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, at | GICD_ICENABLER0, WIRE_PPIS & ~irqs },
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, at | GICD_ISENABLER0, irqs },
+	};
+
+	return wire_set_stopped(vm, regs, ARRAY_SIZE(regs));
+}
+
+static void wire_route(void *ctx, unsigned cpu, unsigned irq, unsigned fiq)
+{
+	struct vm *vm = ctx;
+	struct arch_machine *m = vm->machine;
+	bool v3 = m->gic.version == ARM_GIC_V3;
+	uint32_t irqs = wire_ppis(irq), fiqs = v3 ? wire_ppis(fiq) : 0;
+	int ret;
+
+	if (cpu >= vm->n_vcpus || (irqs == m->ppis[cpu][0] && fiqs == m->ppis[cpu][1]))
+		return;
+	ret = v3 ? wire_route_v3(vm, cpu, irqs, fiqs) : wire_route_v2(vm, cpu, irqs);
+	if (ret < 0)
+		log_guest(&m->rate, "KVM_SET_DEVICE_ATTR: timers of CPU %u: %s", cpu,
+			  strerror(-ret));
+	m->ppis[cpu][0] = irqs;
+	m->ppis[cpu][1] = fiqs;
 }
 
 static bool is_up(uint64_t ctl)
@@ -179,75 +306,57 @@ static bool is_up(uint64_t ctl)
 	return (ctl & (CTL_ENABLE | CTL_IMASK | CTL_ISTATUS)) == (CTL_ENABLE | CTL_ISTATUS);
 }
 
-/*
- * Another CPU's are not told: KVM would wait for the end of its KVM_RUN, and so would
- * everyone who waits for the device.
- */
-static unsigned wire_timers(void *ctx, unsigned cpu)
+static unsigned wire_timers(void *ctx, unsigned cpu, unsigned which)
 {
 	struct vm *vm = ctx;
-	struct vcpu *vcpu = cpu < vm->n_vcpus ? &vm->vcpus[cpu] : NULL;
+	bool other = cpu < vm->n_vcpus && !arm_irq_is_self(vm, cpu);
+	unsigned levels = 0;
 
-	if (!vcpu || !pthread_equal(vcpu->thread, pthread_self()))
+	if (cpu >= vm->n_vcpus)
 		return 0;
-	return (is_up(arm_get_reg(vcpu, KVM_REG_ARM_PTIMER_CTL)) ? BIT(TIMER_PHYS) : 0) |
-	       (is_up(arm_get_reg(vcpu, KVM_REG_ARM_TIMER_CTL)) ? BIT(TIMER_VIRT) : 0);
-}
-
-/*
- * The CPU waits in KVM as if it were switched off, where only its own thread can
- * reach its registers.
- */
-static bool wire_release(void *ctx, unsigned cpu, uint32_t pc)
-{
-	struct vm *vm = ctx;
-	uint64_t held = ARM_CPU_HELD;
-
-	if (cpu >= vm->n_vcpus ||
-	    !atomic_compare_exchange_strong(&vm->machine->release[cpu], &held, pc))
-		return false;
-	vcpu_kick(&vm->vcpus[cpu]);
-	return true;
-}
-
-int arm_wire_release(struct vcpu *vcpu)
-{
-	struct arm_entry entry = { .aarch32 = true };
-	struct kvm_mp_state state = { KVM_MP_STATE_RUNNABLE };
-	int ret;
-
-	entry.pc = atomic_load(&vcpu->vm->machine->release[vcpu->id]);
-	if (entry.pc >= ARM_CPU_HELD)
-		return 0;
-	atomic_store(&vcpu->vm->machine->release[vcpu->id], ARM_CPU_FREE);
-	ret = arm32_set_entry(vcpu, &entry);
-	return ret < 0 ? ret : vcpu_ioctl(vcpu, "KVM_SET_MP_STATE", KVM_SET_MP_STATE, &state);
+	if (other)
+		gate_close(vm);
+	if ((which & BIT(TIMER_PHYS)) && is_up(wire_fetch(vm, cpu, KVM_REG_ARM_PTIMER_CTL)))
+		levels |= BIT(TIMER_PHYS);
+	if ((which & BIT(TIMER_VIRT)) && is_up(wire_fetch(vm, cpu, KVM_REG_ARM_TIMER_CTL)))
+		levels |= BIT(TIMER_VIRT);
+	if (other)
+		gate_open(vm);
+	return levels;
 }
 
 /* --- life --------------------------------------------------------------------------------- */
 
-int arm_wire_connect(struct vm *vm)
+static int wire_connect(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
 	int ret = m->gic.version == ARM_GIC_V3 ? wire_set_v3(vm) : wire_set_v2(vm);
 
 	if (ret < 0)
 		return ret;
-	/* The firmware holds all but the first; 64-bit kernels ask PSCI. */
-	for (unsigned i = 0; i < vm->n_vcpus; i++)
-		m->release[i] = i && m->kernel.aarch32 ? ARM_CPU_HELD : ARM_CPU_FREE;
+	arm_irq_hold(vm);
+	memset(m->ppis, 0, sizeof(m->ppis));
 	bcm283x_local_connect(m->bcm.local, &(struct bcm283x_cpus){
 		.set = wire_set_line,
 		.timers = wire_timers,
-		.release = wire_release,
+		.route = wire_route,
+		.release = arm_irq_release,
 		.ctx = vm,
 	});
 	return 0;
 }
 
-void arm_wire_disconnect(struct vm *vm)
+static void wire_disconnect(struct vm *vm)
 {
 	static const struct bcm283x_cpus nobody;
 
 	bcm283x_local_connect(vm->machine->bcm.local, &nobody);
 }
+
+const struct arm_irq_path arm_irq_wire = {
+	.vgic = true,
+	.place = wire_place,
+	.connect = wire_connect,
+	.disconnect = wire_disconnect,
+	.enter = wire_enter,
+};

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "arch/arm/irq_wire.h"
+#include "arch/arm/irq_path.h"
 #include "arch/arm/layout.h"
 #include "arch/arm/rpi.h"
 #include "devices/backend/chardev.h"
@@ -56,6 +56,8 @@ int arch_layout(struct vm *vm, struct gmem_range *ranges)
 		return -ENOMEM;
 	vm->machine = m;
 	m->gic_fds = (struct arm_gic_fds){ -1, -1 };
+	pthread_mutex_init(&m->gate.lock, NULL);
+	pthread_cond_init(&m->gate.opened, NULL);
 	ret = probe_kernel(vm);
 	if (ret == 0)
 		ret = arm_tree_create(vm);
@@ -96,6 +98,8 @@ void arch_machine_destroy(struct vm *vm)
 	arm_machine_clear(vm);
 	chardev_close(m->serial_chr);
 	arm_fdt_close(&m->tree);
+	pthread_cond_destroy(&m->gate.opened);
+	pthread_mutex_destroy(&m->gate.lock);
 	free(m);
 	vm->machine = NULL;
 }
@@ -108,8 +112,8 @@ void arch_machine_reset(struct vm *vm)
 		if (dev->ops->reset)
 			dev->ops->reset(vm, dev);
 	/* These are of the VM that goes now. */
-	if (arm_wire_wanted(vm))
-		arm_wire_disconnect(vm);
+	if (m->irq_path)
+		m->irq_path->disconnect(vm);
 	arm_gic_destroy(&m->gic_fds);
 }
 
@@ -139,19 +143,23 @@ int arch_vm_init(struct vm *vm)
 	/* Otherwise such an access ends KVM_RUN with ENOSYS and no word of where it was. */
 	if (kvm_cap(&vm->kvm, KVM_CAP_ARM_NISV_TO_USER) > 0)
 		ret = kvm_vm_ioctl(&vm->kvm, "KVM_CAP_ARM_NISV_TO_USER", KVM_ENABLE_CAP, &nisv);
-	if (ret == 0 && arm_wire_wanted(vm))
-		ret = arm_wire_place(vm);
-	return ret < 0 ? ret : arm_gic_create(&m->gic_fds, &vm->kvm, &m->gic, vm->n_vcpus);
+	if (ret == 0)
+		ret = arm_irq_choose(vm);
+	if (ret < 0 || (m->irq_path && !m->irq_path->vgic))
+		return ret;
+	return arm_gic_create(&m->gic_fds, &vm->kvm, &m->gic, vm->n_vcpus);
 }
 
 int arch_vm_ready(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
-	int ret = arm_gic_ready(&m->gic_fds, &vm->kvm, &m->gic);
+	int ret = 0;
 
+	if (m->gic_fds.gic >= 0)
+		ret = arm_gic_ready(&m->gic_fds, &vm->kvm, &m->gic);
 	for (unsigned i = 0; i < vm->n_vcpus && ret == 0; i++)
 		ret = arm_cpu_ready(&vm->vcpus[i]);
-	return ret == 0 && arm_wire_wanted(vm) ? arm_wire_connect(vm) : ret;
+	return ret == 0 && m->irq_path ? m->irq_path->connect(vm) : ret;
 }
 
 static int put_tree(struct vm *vm, const struct arm_fdt *fdt, uint64_t room)

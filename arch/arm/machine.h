@@ -86,11 +86,20 @@ struct arm_gpio {
 
 /* What models_bcm.c's devices know of each other; NULL: the tree has none. */
 struct arm_bcm {
-	struct bcm283x_local *local;	/* connected to the CPUs by irq_wire.c */
+	struct bcm283x_local *local;	/* connected to the CPUs by irq_path */
 	struct bcm283x_aux *aux;
 	struct bcm283x_dma *dma;
 	struct bcm283x_sdhost *sdhost;	/* of vm->disk_slot, or else: */
 	struct bcm283x_sdhci *sdhci;
+};
+
+struct arm_irq_path;
+
+/* Where vCPUs stop before they enter the guest; irq_wire.c. */
+struct arm_gate {
+	pthread_mutex_t lock;
+	pthread_cond_t opened;
+	bool closed;
 };
 
 struct arch_machine {
@@ -107,10 +116,17 @@ struct arch_machine {
 	unsigned virt_timer, phys_timer;	/* GIC interrupts, 16 to 31 */
 	int pmu_irq;		/* likewise; 0: the CPUs have no PMU */
 	uint64_t mpidr[CONFIG_MAX_CPUS];
-	/* Without a GIC: where a CPU is to start, written by another's thread. */
-	_Atomic uint64_t release[BCM283X_CPUS];
-
 	struct arm_bcm bcm;
+	const struct arm_irq_path *irq_path;	/* NULL: the tree has a GIC */
+	/* Where a CPU is to start, written by another's thread. */
+	_Atomic uint64_t release[BCM283X_CPUS];
+	struct arm_gate gate;
+	uint32_t ppis[BCM283X_CPUS][2];		/* of timers that are IRQs, FIQs; irq_wire.c */
+	_Atomic uint8_t lines[BCM283X_CPUS];	/* irq_user.c: bit 0 the IRQ, bit 1 the FIQ, */
+	uint8_t told[BCM283X_CPUS];		/* and what KVM knows of them, */
+	uint32_t timers[BCM283X_CPUS];		/* and what KVM says of timers and PMU */
+	struct loop_timer waker;
+	bool wake_cpus;
 
 	struct arm_controller controllers[ARM_MAX_CONTROLLERS];
 	unsigned n_controllers;

@@ -102,11 +102,12 @@ static int tree_add_virtio(struct vm *vm)
 static int tree_open(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
+	bool gic = vm->cfg->gic && strcmp(vm->cfg->gic, "none");
 	int ret;
 
-	if (vm->cfg->gic || vm->cfg->uart) {
+	if (gic || vm->cfg->uart) {
 		log_error("--%s: with --dtb, it is the device tree that says so",
-			  vm->cfg->gic ? "gic" : "uart");
+			  gic ? "gic" : "uart");
 		return -EINVAL;
 	}
 	if ((ret = arm_fdt_open(&m->tree, vm->cfg->dtb)) < 0 ||
@@ -127,6 +128,10 @@ int arm_tree_create(struct vm *vm)
 
 	if (vm->cfg->dtb)
 		return tree_open(vm);
+	if (vm->cfg->gic && !strcmp(vm->cfg->gic, "none")) {
+		log_error("--gic none: the generic board has a GIC; --dtb names another one");
+		return -EINVAL;
+	}
 	if ((ret = arm_virt_place_memory(vm)) < 0 ||
 	    (ret = kvm_make_vm(&vm->kvm, arm_vm_type(&vm->kvm, vm->machine->ipa_bits))) < 0)
 		return ret;

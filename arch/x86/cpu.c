@@ -283,6 +283,10 @@ int arch_vcpu_kicked(struct vcpu *vcpu)
 	return 0;
 }
 
+void arch_vcpu_left(struct vcpu *vcpu)
+{
+}
+
 bool arch_handle_exit(struct vcpu *vcpu)
 {
 	return false;

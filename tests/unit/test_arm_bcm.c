@@ -68,6 +68,9 @@ static void a_bcm2836_needs_no_gic(void **state)
 	assert_false(r->machine.gic.known);
 	assert_int_equal(r->machine.n_unknown, 0);
 	assert_int_equal(r->lines, 0);
+	arm_rig_again(r);
+	r->cfg.gic = (char *)"none";
+	assert_int_equal(arm_rig_build(r, SOC()), 0);
 }
 
 static void a_device_interrupts_through_both_controllers(void **state)

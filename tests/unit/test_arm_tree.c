@@ -133,6 +133,18 @@ static void options_that_the_tree_decides_are_refused(void **state)
 	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(40000000))), -EINVAL);
 }
 
+static void to_do_without_a_gic_needs_a_board_without_one(void **state)
+{
+	struct arm_rig *r = *state;
+
+	r->cfg.gic = (char *)"none";
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(40000000))), 0);
+	assert_int_equal(arm_machine_build(&r->vm), -EINVAL);
+	arm_rig_again(r);
+	r->cfg.dtb = NULL;
+	assert_int_equal(arm_tree_create(&r->vm), -EINVAL);
+}
+
 static void the_guest_sees_its_memory_cpus_and_slots_in_use(void **state)
 {
 	static const struct arm_entry entry = { .initrd_gpa = 0x48000000, .initrd_len = 0x1000 };
@@ -241,6 +253,7 @@ int main(void)
 		T(case_95_trees_without_memory_or_cpus_are_refused),
 		T(case_95_memory_that_wraps_or_is_unaligned_is_refused),
 		T(options_that_the_tree_decides_are_refused),
+		T(to_do_without_a_gic_needs_a_board_without_one),
 		T(the_guest_sees_its_memory_cpus_and_slots_in_use),
 	};
 

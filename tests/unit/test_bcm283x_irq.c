@@ -20,7 +20,8 @@ struct fixture {
 	struct bcm283x_armctrl ic;
 	bool lines[BCM283X_CPUS][2];
 	unsigned changes;
-	unsigned timers[BCM283X_CPUS];
+	unsigned timers[BCM283X_CPUS], asked;
+	unsigned routed[BCM283X_CPUS][2];
 	int waiting;		/* the CPU in the firmware's loop, -1 none */
 	uint32_t released_at;
 };
@@ -47,9 +48,20 @@ static void cpu_set(void *ctx, unsigned cpu, bool fiq, bool level)
 	t->changes++;
 }
 
-static unsigned cpu_timers(void *ctx, unsigned cpu)
+static unsigned cpu_timers(void *ctx, unsigned cpu, unsigned which)
 {
-	return ((struct fixture *)ctx)->timers[cpu];
+	struct fixture *t = ctx;
+
+	t->asked |= which;
+	return t->timers[cpu];
+}
+
+static void cpu_route(void *ctx, unsigned cpu, unsigned irq, unsigned fiq)
+{
+	struct fixture *t = ctx;
+
+	t->routed[cpu][0] = irq;
+	t->routed[cpu][1] = fiq;
 }
 
 static bool cpu_release(void *ctx, unsigned cpu, uint32_t pc)
@@ -198,8 +210,25 @@ static void timers_with_a_way_of_their_own_are_only_read_here(void **state)
 	out(t, LOCAL + 0x40, 0x0a);
 	assert_int_equal(t->changes, 0);
 	assert_int_equal(in(t, LOCAL + 0x60), 0x0a);
+	/* The others cost something to ask for. */
+	assert_int_equal(t->asked, 0x0a);
 	t->timers[0] = 0;
 	assert_int_equal(in(t, LOCAL + 0x60), 0);
+}
+
+static void such_timers_are_told_where_to_go(void **state)
+{
+	struct fixture *t = *state;
+	struct bcm283x_cpus cpus = { .set = cpu_set, .route = cpu_route, .ctx = t };
+
+	out(t, LOCAL + 0x40, 0x08);
+	bcm283x_local_connect(&t->local, &cpus);
+	assert_int_equal(t->routed[0][0], 0x08);
+	out(t, LOCAL + 0x4c, 0x2a);
+	assert_int_equal(t->routed[3][0], 0x08);
+	assert_int_equal(t->routed[3][1], 0x02);
+	bcm283x_local_reset(&t->local);
+	assert_int_equal(t->routed[0][0] | t->routed[3][0] | t->routed[3][1], 0);
 }
 
 static void who_is_connected_later_hears_of_lines_that_are_up(void **state)
@@ -379,6 +408,7 @@ int main(void)
 		T(mailbox_3_releases_a_cpu_that_the_firmware_holds),
 		T(the_pmu_goes_where_its_routing_says),
 		T(timers_with_a_way_of_their_own_are_only_read_here),
+		T(such_timers_are_told_where_to_go),
 		T(who_is_connected_later_hears_of_lines_that_are_up),
 		T(a_reset_takes_all_lines_down),
 		T(a_peripheral_reaches_the_cpu_that_the_gpu_is_routed_to),
