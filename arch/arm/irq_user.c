@@ -22,8 +22,8 @@ static int user_place(struct vm *vm)
 	int wakes;
 
 	if (kvm_cap(&vm->kvm, KVM_CAP_ARM_USER_IRQ) <= 0) {
-		log_error("this host's KVM has no way to interrupt CPUs of a board without a GIC that "
-			  "is known here: it lacks KVM_CAP_ARM_USER_IRQ%s",
+		log_error("this host's KVM has no way to interrupt CPUs of a board without a GIC: "
+			  "it lacks KVM_CAP_ARM_USER_IRQ%s",
 			  vm->cfg->gic ? "" : " and has no GIC for guests");
 		return -ENOTSUP;
 	}

@@ -55,9 +55,9 @@ int arch_layout(struct vm *vm, struct gmem_range *ranges)
 	if (!m)
 		return -ENOMEM;
 	vm->machine = m;
-	m->gic_fds = (struct arm_gic_fds){ -1, -1 };
 	pthread_mutex_init(&m->gate.lock, NULL);
 	pthread_cond_init(&m->gate.opened, NULL);
+	m->gic_fds = (struct arm_gic_fds){ -1, -1 };
 	ret = probe_kernel(vm);
 	if (ret == 0)
 		ret = arm_tree_create(vm);
@@ -94,12 +94,12 @@ void arch_machine_destroy(struct vm *vm)
 
 	if (!m)
 		return;
+	pthread_cond_destroy(&m->gate.opened);
+	pthread_mutex_destroy(&m->gate.lock);
 	arm_gic_destroy(&m->gic_fds);
 	arm_machine_clear(vm);
 	chardev_close(m->serial_chr);
 	arm_fdt_close(&m->tree);
-	pthread_cond_destroy(&m->gate.opened);
-	pthread_mutex_destroy(&m->gate.lock);
 	free(m);
 	vm->machine = NULL;
 }
