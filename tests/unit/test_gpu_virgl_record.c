@@ -149,7 +149,8 @@ static int player(char *said, size_t len, const char *arguments)
 	size_t got;
 
 	program_path(program, "microvm-gpu");
-	snprintf(line, sizeof(line), "exec %s %s", program, arguments);
+	/* Mesa has leaks of its own, and who looks for them is not made for a sandbox. */
+	snprintf(line, sizeof(line), "ASAN_OPTIONS=detect_leaks=0 exec %s %s", program, arguments);
 	f = popen(line, "r");
 	assert_non_null(f);
 	got = fread(said, 1, len - 1, f);
