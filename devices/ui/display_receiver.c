@@ -118,6 +118,19 @@ static int take_memory(struct display_receiver *r, struct receiver_buffer *b,
 	return 0;
 }
 
+static void change_mode(struct display_receiver *r, unsigned output, uint32_t width,
+			uint32_t height)
+{
+	struct receiver_output *o = &r->outputs[output];
+
+	if (width == o->mode_width && height == o->mode_height)
+		return;
+	o->mode_width = width;
+	o->mode_height = height;
+	if (r->display.ops && r->display.ops->mode)
+		r->display.ops->mode(r->display.ctx, output, width, height);
+}
+
 static void switch_off(struct display_receiver *r, unsigned output)
 {
 	struct receiver_output *o = &r->outputs[output];
@@ -143,6 +156,8 @@ static int on_scanout(struct display_receiver *r, unsigned output)
 
 	if (ret < 0)
 		return ret;
+	/* Displays are told of the size first, whatever the source does. */
+	change_mode(r, output, s->width, s->height);
 	if (r->display.ops)
 		r->display.ops->set(r->display.ctx, output, &surface);
 	drop_buffer(&o->buffers[o->current]);
@@ -178,12 +193,8 @@ static int on_output(struct display_receiver *r, unsigned output)
 		if (r->params.plug)
 			r->params.plug(r->params.ctx, output, m->plugged);
 	}
-	if (!m->width || (m->width == o->mode_width && m->height == o->mode_height))
-		return 0;
-	o->mode_width = m->width;
-	o->mode_height = m->height;
-	if (r->display.ops && r->display.ops->mode)
-		r->display.ops->mode(r->display.ctx, output, m->width, m->height);
+	if (m->width)
+		change_mode(r, output, m->width, m->height);
 	return 0;
 }
 
