@@ -18,6 +18,7 @@ struct evdev_set;
 struct gpu_process;
 struct term;
 struct virtio_device;
+struct virtio_vga_params;
 
 /* What a device may use of the process it lives in. */
 struct virtio_env {
@@ -27,6 +28,7 @@ struct virtio_env {
 	struct evdev_set *evdevs;	/* of the guest's input devices */
 	struct gpu_process *gpu;	/* for devices that microvm-gpu serves */
 	const char *guest;	/* its name */
+	bool vga;		/* the machine has a place for a VGA card */
 	unsigned index;		/* of the device among those of its model */
 };
 
@@ -61,6 +63,11 @@ struct virtio_model {
 	int (*create)(struct virtio_device **out, const struct virtio_env *env,
 		      const struct opt_value *opts);
 	void (*destroy)(struct virtio_device *v);	/* loop thread, no vCPU runs */
+	/*
+	 * Whether the device is to be a VGA card as well, with *@params. 1, 0, or -EINVAL
+	 * which check() had found before. NULL: it never is.
+	 */
+	int (*vga)(struct virtio_vga_params *params, const struct opt_value *opts);
 	/*
 	 * Of a model that is a disk: what it would be made of, for a machine that has a
 	 * place of its own for one. 0, or negative errno after one line. Else NULL.

@@ -9,16 +9,18 @@
 #include "devices/backend/chardev.h"
 #include "vmm/log.h"
 
+#define MAX_KEYS 32		/* that a device knows, those of all included */
+
 static const struct opt_key bus_key = { "bus", "pci|mmio", "where the guest finds it (pci)" };
 static const struct opt_key packed_key = { "packed", NULL, "offers packed virtqueues too" };
 
 /* The model's keys and those that all have, ended by a NULL name. */
-static void model_keys(const struct virtio_model *model, struct opt_key keys[OPT_MAX_PAIRS + 1])
+static void model_keys(const struct virtio_model *model, struct opt_key keys[MAX_KEYS + 1])
 {
 	unsigned n = 0;
 
 	for (const struct opt_key *k = model->keys; k && k->name; k++) {
-		assert(n + 2 < OPT_MAX_PAIRS);
+		assert(n + 2 < MAX_KEYS);
 		keys[n++] = *k;
 	}
 	keys[n++] = bus_key;
@@ -28,7 +30,7 @@ static void model_keys(const struct virtio_model *model, struct opt_key keys[OPT
 
 static const char *model_key_arg(const struct virtio_model *model, const char *name)
 {
-	struct opt_key keys[OPT_MAX_PAIRS + 1];
+	struct opt_key keys[MAX_KEYS + 1];
 	unsigned i = 0;
 
 	model_keys(model, keys);
@@ -194,7 +196,7 @@ static int check_pairs(const struct config_device *dev, const char *label)
 
 static int parse_value(struct config_device *dev, const char *label, const char *value)
 {
-	struct opt_key keys[OPT_MAX_PAIRS + 1];
+	struct opt_key keys[MAX_KEYS + 1];
 	const char *bus;
 	int ret;
 
@@ -270,7 +272,7 @@ bool config_device_on_stdio(const struct config_device *dev)
 
 void config_device_help(const struct virtio_model *model, FILE *out)
 {
-	struct opt_key keys[OPT_MAX_PAIRS + 1];
+	struct opt_key keys[MAX_KEYS + 1];
 
 	model_keys(model, keys);
 	fprintf(out, "--%s %s[,KEY=VALUE...]: %s\n", model->name, model->arg ? model->arg : "",

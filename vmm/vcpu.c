@@ -13,7 +13,9 @@
 #include "vmm/vm.h"
 
 #define VCPU_STACK_SIZE (256 * KiB)
-#define VCPU_MAX_FAULTS 8
+/* More in a second are no accident. */
+#define VCPU_MAX_FAULTS 100
+#define VCPU_FAULTS_NS 1000000000ull
 
 const char *vcpu_exit_name(unsigned reason)
 {
@@ -242,19 +244,32 @@ static void vcpu_count(struct vcpu *vcpu, unsigned reason)
 			      memory_order_relaxed);
 }
 
+struct vcpu_faults {
+	unsigned n;
+	uint64_t since_ns;
+};
+
 /*
  * Whether KVM_RUN can be tried again though memory behind a guest address was not
- * there: another process may have taken away what it had lent.
+ * there: another process may have taken away what it had lent, or a VGA card wants to
+ * know of the next write. Who would fault for ever is ended.
  */
-static bool vcpu_repaired(struct vcpu *vcpu, unsigned *faults)
+static bool vcpu_repaired(struct vcpu *vcpu, struct vcpu_faults *faults)
 {
-	return errno == EFAULT && ++*faults < VCPU_MAX_FAULTS && bus_repair(&vcpu->vm->mmio);
+	uint64_t now;
+
+	if (errno != EFAULT)
+		return false;
+	now = loop_now_ns();
+	if (now - faults->since_ns > VCPU_FAULTS_NS)
+		*faults = (struct vcpu_faults){ .since_ns = now };
+	return ++faults->n < VCPU_MAX_FAULTS && bus_repair(&vcpu->vm->mmio);
 }
 
 static void vcpu_loop(struct vcpu *vcpu)
 {
 	bool kicked = true;
-	unsigned faults = 0;	/* in a row */
+	struct vcpu_faults faults = { 0 };
 
 	while (!vcpu->stop) {
 		int ret;
@@ -282,7 +297,6 @@ static void vcpu_loop(struct vcpu *vcpu)
 			vcpu_fail(vcpu, VM_END_KVM_ERROR);
 			return;
 		}
-		faults = 0;
 		vcpu_count(vcpu, vcpu->run->exit_reason);
 		if (!vcpu_handle_exit(vcpu))
 			return;

@@ -69,6 +69,7 @@ struct vm_disk_slot {
 };
 
 struct vm_virtio;		/* vm_devices.c */
+struct virtio_vga;
 
 struct vm {
 	const struct config *cfg;
@@ -93,6 +94,8 @@ struct vm {
 	unsigned n_mmio_slots, mmio_slots_used;
 	struct gmem_range shm_room;	/* left for shared memory of devices there */
 	struct vm_disk_slot disk_slot;
+	bool vga_place;			/* ports and a window for a VGA card are free */
+	struct virtio_vga *vga;		/* that is there; NULL: none */
 	struct vm_virtio *devices;
 	struct evdev_set evdevs;	/* of the host, among them */
 
@@ -135,7 +138,9 @@ static inline bool vm_is_card(const struct config_device *dev)
 	return dev->model->open_disk && !opt_value_get(&dev->opts, "bus");
 }
 
-/* vm_devices.c: the virtio devices of the configuration, on PCI or MMIO. */
+/* vm_devices.c: whether a device is to be a VGA card, where the machine has a place for one. */
+bool vm_wants_vga(const struct vm *vm);
+/* The virtio devices of the configuration, on PCI or MMIO. */
 int vm_add_devices(struct vm *vm);
 void vm_reset_devices(struct vm *vm);
 void vm_remove_devices(struct vm *vm);

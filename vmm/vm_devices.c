@@ -7,6 +7,7 @@
 #include "devices/virtio/shm_window.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "devices/virtio/virtio_pci.h"
+#include "devices/virtio/virtio_vga.h"
 #include "vmm/util.h"
 #include "vmm/vm.h"
 
@@ -15,9 +16,10 @@
 struct vm_virtio {
 	const struct virtio_model *model;
 	struct virtio_device *v;
-	bool on_mmio;
+	bool on_mmio, is_vga;
 	union {
 		struct virtio_pci pci;
+		struct virtio_vga vga;
 		struct virtio_mmio mmio;
 	};
 	struct vm_virtio *next;
@@ -70,10 +72,47 @@ static int vm_place_on_mmio(struct vm *vm, struct vm_virtio *dev)
 	return 0;
 }
 
-static int vm_place_on_pci(struct vm *vm, struct vm_virtio *dev)
+/* Whether @cfg is to be a VGA card; the first is. */
+static bool vm_is_vga(const struct vm *vm, const struct config_device *cfg,
+		      struct virtio_vga_params *params)
 {
-	int ret = virtio_pci_init(&dev->pci, dev->v, &vm->pci, NULL);
+	return !vm->vga && cfg->model->vga && !cfg->mmio &&
+	       cfg->model->vga(params, &cfg->opts) > 0;
+}
 
+bool vm_wants_vga(const struct vm *vm)
+{
+	struct virtio_vga_params params;
+
+	for (unsigned i = 0; i < vm->cfg->n_devices; i++)
+		if (vm_is_vga(vm, &vm->cfg->devices[i], &params))
+			return true;
+	return false;
+}
+
+static int vm_place_vga(struct vm *vm, struct vm_virtio *dev, struct virtio_vga_params *params)
+{
+	int ret;
+
+	params->loop = vm->loop;
+	params->process = vm->gpu;
+	ret = virtio_vga_init(&dev->vga, dev->v, &vm->pci, params);
+	if (ret < 0)
+		return ret;
+	dev->is_vga = true;
+	vm->vga = &dev->vga;
+	return 0;
+}
+
+static int vm_place_on_pci(struct vm *vm, struct vm_virtio *dev,
+			   const struct config_device *cfg)
+{
+	struct virtio_vga_params vga;
+	int ret;
+
+	if (vm->vga_place && vm_is_vga(vm, cfg, &vga))
+		return vm_place_vga(vm, dev, &vga);
+	ret = virtio_pci_init(&dev->pci, dev->v, &vm->pci, NULL);
 	if (ret < 0)
 		log_error("--%s: no PCI slot is left: use bus=mmio", dev->model->name);
 	return ret;
@@ -98,6 +137,7 @@ static struct virtio_env vm_device_env(struct vm *vm, const struct config_device
 		.evdevs = &vm->evdevs,
 		.gpu = vm->gpu,
 		.guest = vm->cfg->name,
+		.vga = vm->vga_place,
 		.index = vm_device_index(vm, cfg),
 	};
 }
@@ -167,7 +207,7 @@ static int vm_add_device(struct vm *vm, const struct config_device *cfg)
 	}
 	if (cfg->packed)
 		virtio_offer_packed(dev->v);
-	ret = dev->on_mmio ? vm_place_on_mmio(vm, dev) : vm_place_on_pci(vm, dev);
+	ret = dev->on_mmio ? vm_place_on_mmio(vm, dev) : vm_place_on_pci(vm, dev, cfg);
 	if (ret < 0) {
 		cfg->model->destroy(dev->v);
 		free(dev);
@@ -217,6 +257,8 @@ void vm_remove_devices(struct vm *vm)
 		vm->devices = dev->next;
 		if (dev->on_mmio)
 			virtio_mmio_finish(&dev->mmio, &vm->mmio);
+		else if (dev->is_vga)
+			virtio_vga_finish(&dev->vga);
 		else
 			virtio_pci_finish(&dev->pci);
 		dev->model->destroy(dev->v);

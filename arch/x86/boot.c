@@ -167,11 +167,40 @@ static int boot_write_reset_vector(struct gmem *mem)
 	return gmem_write(mem, X86_RESET_VECTOR_GPA, code, sizeof(code));
 }
 
+/* Documentation/x86/zero-page.rst; include/uapi/linux/screen_info.h. */
+static void boot_screen_info(struct screen_info *si, const struct x86_screen *screen)
+{
+	/* As a BIOS's function 0x12 answers: colour, 256 KiB. */
+	*si = (struct screen_info){ .orig_video_ega_bx = 3 };
+	if (!screen->width) {
+		si->orig_video_mode = 3;
+		si->orig_video_isVGA = 1;
+		si->orig_video_cols = 80;
+		si->orig_video_lines = 25;
+		si->orig_video_points = 16;
+		return;
+	}
+	si->orig_video_isVGA = VIDEO_TYPE_VLFB;
+	si->lfb_width = screen->width;
+	si->lfb_height = screen->height;
+	si->lfb_depth = 32;
+	si->lfb_base = screen->base;
+	si->lfb_size = screen->size >> 16;
+	si->lfb_linelength = 4 * screen->width;
+	si->red_size = si->green_size = si->blue_size = si->rsvd_size = 8;
+	si->red_pos = 16;
+	si->green_pos = 8;
+	si->rsvd_pos = 24;
+	si->pages = 1;
+}
+
 int boot_write_zero_page(struct boot *boot, const struct setup_header *hdr)
 {
 	uint64_t initrd = boot->initrd_gpa, initrd_len = boot->initrd.size;
 	struct boot_params bp = { .hdr = *hdr };
 
+	if (boot->cfg->screen.there)
+		boot_screen_info(&bp.screen_info, &boot->cfg->screen);
 	bp.acpi_rsdp_addr = boot->cfg->rsdp_gpa;
 	bp.e820_entries = boot_e820(boot->mem, bp.e820_table);
 	bp.hdr.type_of_loader = 0xff;	/* without a number of its own */

@@ -21,11 +21,19 @@
 
 #include "vmm/gmem.h"
 
+/* What a VGA card shows when the kernel starts; PVH has no way to say so. */
+struct x86_screen {
+	bool there;		/* else there is no card */
+	uint16_t width, height;	/* of a linear framebuffer of 32 bits a pixel; 0: text, 80x25 */
+	uint64_t base, size;	/* of vram; base 0: nobody knows */
+};
+
 struct x86_boot {
 	const char *kernel;	/* paths */
 	const char *initrd;	/* NULL: none */
 	const char *cmdline;	/* NULL: empty */
 	uint64_t rsdp_gpa;	/* of the ACPI tables */
+	struct x86_screen screen;
 };
 
 enum x86_entry_mode {

@@ -6,18 +6,25 @@
 
 #include "arch/x86/acpi.h"
 #include "arch/x86/layout.h"
+#include "devices/virtio/virtio_vga.h"
 #include "vmm/arch.h"
 #include "vmm/util.h"
 
 int arch_layout(struct vm *vm, struct gmem_range *ranges)
 {
 	uint64_t size = vm->cfg->memory, low = MIN(size, X86_LOW_RAM_MAX);
+	int n = 0;
 
-	ranges[0] = (struct gmem_range){ 0, low };
-	if (size == low)
-		return 1;
-	ranges[1] = (struct gmem_range){ X86_HIGH_RAM_BASE, size - low };
-	return 2;
+	vm->vga_place = vm_wants_vga(vm);
+	if (vm->vga_place) {
+		ranges[n++] = (struct gmem_range){ 0, X86_VGA_HOLE_GPA };
+		ranges[n++] = (struct gmem_range){ X86_VGA_HOLE_END, low - X86_VGA_HOLE_END };
+	} else {
+		ranges[n++] = (struct gmem_range){ 0, low };
+	}
+	if (size != low)
+		ranges[n++] = (struct gmem_range){ X86_HIGH_RAM_BASE, size - low };
+	return n;
 }
 
 /* --- devices -------------------------------------------------------------------- */
@@ -204,6 +211,18 @@ int arch_vm_ready(struct vm *vm)
 	return 0;
 }
 
+/* What firmware would say of the screen. */
+static void x86_screen(const struct vm *vm, struct x86_screen *screen)
+{
+	const struct virtio_vga_params *p = &vm->vga->params;
+
+	screen->there = true;
+	screen->width = p->boot_width;
+	screen->height = p->boot_height;
+	screen->base = vm->vga->pci.pci.bars[VIRTIO_VGA_BAR_VRAM].assigned;
+	screen->size = p->vram;
+}
+
 int arch_load(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
@@ -213,6 +232,7 @@ int arch_load(struct vm *vm)
 		.mem64_size = vm->pci.windows.mem64_size,
 		.virtio_mmio = vm->mmio_slots_used,
 		.serial = m->has_serial,
+		.vga = vm->vga,
 	};
 	struct x86_boot boot = {
 		.kernel = vm->cfg->kernel,
@@ -220,6 +240,9 @@ int arch_load(struct vm *vm)
 		.cmdline = vm->cfg->append,
 	};
 	int ret;
+
+	if (vm->vga)
+		x86_screen(vm, &boot.screen);
 
 	ret = x86_acpi_build(&vm->mem, &acpi, &boot.rsdp_gpa);
 	if (ret < 0) {

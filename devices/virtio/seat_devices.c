@@ -17,6 +17,7 @@
 #include "devices/registry.h"
 #include "devices/virtio/input.h"
 #include "devices/virtio/vhost_user_frontend.h"
+#include "devices/virtio/virtio_vga.h"
 
 #define ALL_FEATURES ((1ull << 24) - 1)	/* those that are the device's (2.2) */
 #define GPU_QUEUES 2
@@ -258,6 +259,7 @@ static const struct opt_key gpu_own_keys[] = { GPU_OPTION_KEYS, { 0 } };
 
 static const struct opt_key gpu_keys[] = {
 	GPU_OPTION_KEYS,
+	VIRTIO_VGA_KEYS,
 	{ "display", "none|sdl|egl", "where pictures are shown (sdl if there is a desktop)" },
 	{ "socket", "FILE", "egl: where microvm-view finds them" },
 	{ "program", "FILE", "microvm-gpu, where it is not found by itself" },
@@ -311,15 +313,39 @@ static int gpu_check(const char *label, const struct opt_value *opts)
 {
 	struct gpu_option_record record;
 	struct gpu_option_3d in_3d;
+	struct virtio_vga_params vga;
 	struct gpu_params params;
 	struct screen_look look;
 	int ret = gpu_option_gpu(&params, &look, label, opts);
 
 	if (ret == 0)
+		ret = MIN(virtio_vga_option(&vga, label, opts), 0);
+	if (ret == 0)
 		ret = gpu_option_3d(&in_3d, label, opts);
 	if (ret == 0)
 		ret = gpu_option_record(&record, label, opts);
 	return ret < 0 ? ret : check_viewers(label, opts);
+}
+
+static int gpu_vga(struct virtio_vga_params *params, const struct opt_value *opts)
+{
+	return virtio_vga_option(params, "--gpu", opts);
+}
+
+/* The VGA card's pictures go to the same process. */
+static int vga_announce(const struct virtio_env *env, const struct opt_value *opts)
+{
+	struct virtio_vga_params params;
+	int ret = gpu_vga(&params, opts);
+
+	if (ret <= 0)
+		return ret;
+	if (env->vga)
+		return MIN(gpu_process_add(env->gpu, GPU_PROCESS_FRAMEBUFFER, ""), 0);
+	if (!params.asked)
+		return 0;
+	log_error("--gpu: this machine has no place for a VGA card: vga=off");
+	return -EINVAL;
 }
 
 /* The value of microvm-gpu's --display, *@out: malloc'ed; NULL: what it does by itself. */
@@ -354,7 +380,9 @@ static int gpu_announce(const struct virtio_env *env, const struct opt_value *op
 	if (ret == 0)
 		ret = gpu_process_set(env->gpu, opt_value_get(opts, "program"), display);
 	free(display);
-	return ret < 0 ? ret : announce(env, "gpu", opts, opts->first, gpu_own_keys);
+	if (ret == 0)
+		ret = announce(env, "gpu", opts, opts->first, gpu_own_keys);
+	return ret < 0 ? ret : vga_announce(env, opts);
 }
 
 static int gpu_front_create(struct virtio_device **out, const struct virtio_env *env,
@@ -390,4 +418,5 @@ const struct virtio_model virtio_gpu_model = {
 	.announce = gpu_announce,
 	.create = gpu_front_create,
 	.destroy = front_destroy,
+	.vga = gpu_vga,
 };

@@ -7,7 +7,6 @@
 #include "vmm/util.h"
 
 #define PCI_CLASS_VGA 0x030000
-#define BAR_VRAM 0
 #define BAR_REGISTERS 2
 
 /* --- vram -------------------------------------------------------------------------- */
@@ -173,7 +172,7 @@ static int add_legacy(struct virtio_vga *g)
 static int add_function(struct virtio_vga *g, struct virtio_device *v)
 {
 	const struct virtio_pci_bar vram = {
-		.index = BAR_VRAM,
+		.index = VIRTIO_VGA_BAR_VRAM,
 		.type = PCI_BAR_MEM32,
 		.prefetch = true,
 		.size = g->memory.vram_len,

@@ -21,8 +21,11 @@
 #include "devices/vga/vga_memory.h"
 #include "devices/vga/vga_refresh.h"
 #include "devices/virtio/virtio_pci.h"
+#include "vmm/opts.h"
+#include "vmm/util.h"
 
 #define VIRTIO_VGA_DEFAULT_VRAM (16 * MiB)
+#define VIRTIO_VGA_BAR_VRAM 0
 
 struct virtio_vga_params {
 	struct loop *loop;
@@ -32,7 +35,21 @@ struct virtio_vga_params {
 	uint32_t width, height;
 	/* The mode that is set when the guest starts, of 32 bits a pixel; 0: text. It fits vram. */
 	uint16_t boot_width, boot_height;
+	const char *rom;		/* file of an option ROM; NULL: none */
+	bool asked;			/* for VGA, by the user */
 };
+
+/* Keys of --gpu. */
+#define VIRTIO_VGA_KEYS                                                                            \
+	{ "vga", "MODE", "VGA too, until there is a driver: on, off, text, WxH (on in a window)" },    \
+	{ "vram", "SIZE", "of the VGA card (16M)" },                                               \
+	{ "vga-bios", "FILE", "option ROM of the VGA card" }
+/*
+ * 1: a VGA card is wanted, as @p says but for loop and process; 0: none; -EINVAL after
+ * one line in the log that begins with @label. Strings point into @opts.
+ */
+int virtio_vga_option(struct virtio_vga_params *p, const char *label,
+		      const struct opt_value *opts);
 
 struct virtio_vga {
 	struct virtio_pci pci;
