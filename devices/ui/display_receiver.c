@@ -138,6 +138,7 @@ static void switch_off(struct display_receiver *r, unsigned output)
 	if (o->shown && r->display.ops)
 		r->display.ops->off(r->display.ctx, output);
 	o->shown = false;
+	o->mode_width = o->mode_height = 0;
 	drop_buffer(&o->buffers[o->current]);
 }
 
