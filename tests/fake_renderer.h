@@ -35,6 +35,9 @@ struct fake_renderer {
 	size_t submit_len;
 	uint32_t submit_sum;	/* of its words */
 	unsigned submits, transfers, ctx_attached;
+	unsigned mapped;		/* blobs now */
+	unsigned map_seals;		/* of their memfds; 0: F_SEAL_SHRINK */
+	uint64_t map_short;		/* bytes that these lack */
 };
 
 /* @fd is its own from now on. Goes with the card. */

@@ -75,6 +75,8 @@ struct gpu_resource {
 
 	/* the card's own */
 	struct gpu_resource *next;	/* in its bucket of the table */
+	bool mapped;			/* or about to be, by request map_seq, 0: it is */
+	uint64_t map_seq, map_off;
 	unsigned scanouts;		/* bit n: shown on output n */
 	bool has_uuid;
 	uint8_t uuid[16];
@@ -155,8 +157,13 @@ struct gpu_renderer_ops {
 	 */
 	int (*transfer)(struct gpu_renderer *r, struct gpu_resource *res,
 			const struct gpu_transfer *t, uint64_t *copied);
+	/*
+	 * Memory of a blob that the guest is to see, HOST3D as a rule, as something that
+	 * cannot shrink: a dma-buf, or a memfd with F_SEAL_SHRINK. unmap(): it is seen no
+	 * more, soon; in between, destroy_resource() is not called. NULL: both.
+	 */
 	int (*map)(struct gpu_renderer *r, struct gpu_resource *res, struct gpu_map *out);
-	void (*unmap)(struct gpu_renderer *r, struct gpu_resource *res);	/* NULL: both */
+	void (*unmap)(struct gpu_renderer *r, struct gpu_resource *res);
 
 	/* --- contexts; NULL: none. @name: a C string. */
 	/* @capset: one of those above; 0: what the renderer takes when it is not told. */

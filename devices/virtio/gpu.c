@@ -53,6 +53,7 @@ static void gpu_stop(void *arg)
 		gpu_scanout_off(g, i);
 		gpu_cursor_hide(g, i);
 	}
+	gpu_shm_forget(g);
 	gpu_context_destroy_all(g);
 	gpu_resource_destroy_all(g);
 	g->renderer->ops->reset(g->renderer);
@@ -76,6 +77,7 @@ static const struct virtio_ops gpu_ops = {
 	.config_write = gpu_config_write,
 	.notify = gpu_notify,
 	.quiesce = gpu_quiesce,
+	.shm_done = gpu_shm_done,
 };
 
 /* --- the renderer's fences ------------------------------------------------ */
@@ -175,6 +177,7 @@ int gpu_create(struct gpu **out, struct loop *loop, const struct gmem *mem,
 									    GPU_MAX_BYTES;
 		g->max_resources = params->max_resources ? params->max_resources :
 							   GPU_MAX_RESOURCES;
+		g->shm_len = params->hostmem;
 		gpu_init_outputs(g, params);
 		ret = g->renderer ? 0 : gpu_2d_create(&g->renderer);
 	}

@@ -27,6 +27,11 @@ struct gpu_params {
 	struct display_output output;	/* what each monitor is like; 0: GPU_DEFAULT_... */
 	struct gpu_renderer *renderer;	/* owned from success on; NULL: software */
 	struct gpu_record *record;	/* gpu/gpu_record.h; not owned, NULL: none */
+	/*
+	 * Bytes, whole pages, of the shared-memory region VIRTIO_GPU_SHM_ID_HOST_VISIBLE
+	 * into which the transport maps blobs of the renderer's; 0: there is none.
+	 */
+	uint64_t hostmem;
 	/* limits; 0: the constants below */
 	uint64_t max_bytes;
 	unsigned max_resources;

@@ -237,28 +237,3 @@ GPU_HANDLER(gpu_submit)
 	free(commands);
 	return gpu_answer_type(ret);
 }
-
-/* --- blobs of the host's memory in the guest's ---------------------------- */
-
-/*
- * The card has no shared-memory region, so that no offset lies in it (case 75) and
- * nothing is mapped that could be unmapped (case 76). Drivers see that there is
- * none, and do not ask.
- */
-static uint32_t gpu_no_map(struct gpu *g, uint32_t resource_id)
-{
-	if (!g->renderer->ops->map)
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	return gpu_resource_find(g, resource_id) ? VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER :
-						   VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-}
-
-GPU_HANDLER(gpu_map_blob)
-{
-	return gpu_no_map(g, req->cmd.map_blob.resource_id);
-}
-
-GPU_HANDLER(gpu_unmap_blob)
-{
-	return gpu_no_map(g, req->cmd.unmap_blob.resource_id);
-}

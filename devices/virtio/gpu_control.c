@@ -215,7 +215,8 @@ static void gpu_answer(struct gpu *g, struct gpu_request *req, uint32_t type)
 	fence = gpu_fence_begin(g, hdr, gpu_is_error(type));
 	req->answer.hdr = gpu_answer_header(hdr, type);
 	len = chain_write(req->chain, 0, &req->answer, req->answer_len) + req->data_len;
-	gpu_park_or_push(g, req->chain, len, req->frames, &fence);
+	gpu_park_or_push(g, &(struct gpu_parked){ req->chain, len, req->frames, fence,
+						  req->shm_seq });
 }
 
 void gpu_control_notify(struct gpu *g)
@@ -223,7 +224,8 @@ void gpu_control_notify(struct gpu *g)
 	struct virtq_chain *chain = NULL;
 
 	g->work = GPU_TURN_WORK;
-	while (g->work && (chain = virtio_pop(&g->v, GPU_CONTROLQ))) {
+	/* shm_done() kicks. */
+	while (g->work && !gpu_shm_is_full(g) && (chain = virtio_pop(&g->v, GPU_CONTROLQ))) {
 		struct gpu_request req = { .chain = chain };
 
 		req.answer_len = sizeof(req.answer.hdr);

@@ -6,6 +6,7 @@
  *     gpu_control.c   the control queue: dispatch, answers
  *     gpu_resource.c  resources, their backing and their limits
  *     gpu_3d.c        contexts, their commands, resources of 3D
+ *     gpu_blob.c      the host's memory in the guest's
  *     gpu_scanout.c   what is shown, and what the guest is told of monitors
  *     gpu_monitor.c   the display's side: it comes, goes, and changes
  *     gpu_cursor.c    the cursor queue
@@ -20,6 +21,7 @@
 
 #include "devices/virtio/gpu.h"
 #include "devices/virtio/gpu_proto.h"
+#include "devices/virtio/shm_window.h"
 
 #define GPU_BUCKETS 1024	/* of the table of resources; a power of two */
 #define GPU_MAX_CAPSET (64 * KiB)
@@ -37,11 +39,15 @@
 #define GPU_BACKING_WORK 64		/* of an entry */
 #define GPU_SUBMIT_WORK 16		/* of a byte of 3D's commands */
 #define GPU_CONTEXT_WORK (2 * MiB)	/* of making one, or its end */
+#define GPU_MAP_WORK (64 * KiB)		/* of mapping a blob, or its end, without its pages */
 #define GPU_TURN_CURSORS (4 * GPU_CURSOR_QUEUE_SIZE)
 
 #define GPU_POLL_NS 1000000ull	/* between looks at a renderer without a descriptor */
 /* A display that has forgotten a frame does not stop the guest. */
 #define GPU_FRAME_TIMEOUT_NS 100000000ull
+
+/* At least as many as requests to map and unmap that any transport has under way. */
+#define GPU_SHM_IDS 64
 
 /* One command while it is worked on. */
 struct gpu_request {
@@ -51,6 +57,7 @@ struct gpu_request {
 	size_t answer_len;		/* its header included */
 	size_t data_len;		/* of what a handler has put behind the header */
 	uint32_t frames;		/* outputs whose next frame is waited for */
+	uint64_t shm_seq;		/* request to who maps memory that is waited for; 0: none */
 };
 
 /* One whose answer is written, but not pushed yet. */
@@ -59,6 +66,7 @@ struct gpu_parked {
 	size_t len;
 	uint32_t frames;		/* outputs */
 	struct gpu_fence fence;		/* seq 0: none */
+	uint64_t shm_seq;		/* 0: none */
 };
 
 struct gpu_context {
@@ -104,6 +112,9 @@ struct gpu {
 
 	struct gpu_parked parked[GPU_QUEUE_SIZE];	/* usage.parked of them, oldest first */
 	uint64_t fence_seq;		/* of the last fence */
+	uint64_t shm_len;		/* bytes of the shared-memory region; 0: there is none */
+	uint64_t shm_asked, shm_done;	/* requests to map and unmap, since the reset... */
+	uint32_t shm_ids[GPU_SHM_IDS];	/* ...and whose those under way are */
 	struct loop_timer frame_timer;	/* armed while a frame is waited for */
 	struct loop_timer poll_timer;	/* while a fence is open and has no descriptor */
 	struct loop_fd poll;
@@ -181,11 +192,23 @@ GPU_HANDLER(gpu_resource_create_3d);
 GPU_HANDLER(gpu_transfer_to_host_3d);
 GPU_HANDLER(gpu_transfer_from_host_3d);
 GPU_HANDLER(gpu_submit);
-GPU_HANDLER(gpu_map_blob);
-GPU_HANDLER(gpu_unmap_blob);
 
 bool gpu_context_exists(const struct gpu *g, uint32_t id);
 void gpu_context_destroy_all(struct gpu *g);
+
+/* --- gpu_blob.c ----------------------------------------------------------- */
+
+GPU_HANDLER(gpu_map_blob);
+GPU_HANDLER(gpu_unmap_blob);
+
+/* No more commands for now: one of them could have nowhere to put its request. */
+bool gpu_shm_is_full(struct gpu *g);
+/* virtio_ops.shm_done */
+void gpu_shm_done(struct virtio_device *v, bool ok);
+/* The request that it takes to unmap @res, which is mapped; 0: none. */
+uint64_t gpu_blob_unmap(struct gpu *g, struct gpu_resource *res);
+/* A reset: who maps has unmapped everything. */
+void gpu_shm_forget(struct gpu *g);
 
 /* --- gpu_scanout.c -------------------------------------------------------- */
 
@@ -212,11 +235,12 @@ void gpu_cursor_hide(struct gpu *g, unsigned n);
 /* --- gpu_park.c ----------------------------------------------------------- */
 
 /*
- * Pushes @chain with @len bytes of answer, now or when all that it waits for
+ * Pushes p->chain with p->len bytes of answer, now or when all that it waits for
  * has come. virtio_signal() is the caller's.
  */
-void gpu_park_or_push(struct gpu *g, struct virtq_chain *chain, size_t len, uint32_t frames,
-		      const struct gpu_fence *fence);
+void gpu_park_or_push(struct gpu *g, const struct gpu_parked *p);
+/* Request @seq of gpu_blob.c has been answered: an answer for a guest may become an error. */
+void gpu_park_shm(struct gpu *g, uint64_t seq, bool ok);
 /* The frames of @outputs have been shown, or will never be: pushes, without a signal. */
 void gpu_park_frames(struct gpu *g, uint32_t outputs);
 /* Everything up to @fence on its timeline is done. */

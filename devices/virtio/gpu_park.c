@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Commands that are done but not answered yet: flushes wait for the display's
- * frame, which paces a guest that has no other clock, and fences for the
- * renderer. Each holds a chain of the control queue, so there are never more
+ * frame, which paces a guest that has no other clock, fences for the renderer, and
+ * blobs for who maps them. Each holds a chain of the control queue, so there are never more
  * than the queue has (case 55).
  */
 #include <assert.h>
@@ -11,7 +11,7 @@
 
 static bool gpu_parked_waits(const struct gpu_parked *p)
 {
-	return p->frames || p->fence.seq;
+	return p->frames || p->fence.seq || p->shm_seq;
 }
 
 /* Pushes what waits no longer; the others keep their order. */
@@ -37,19 +37,16 @@ static void gpu_park_sweep(struct gpu *g)
 	g->usage.parked = kept;
 }
 
-void gpu_park_or_push(struct gpu *g, struct virtq_chain *chain, size_t len, uint32_t frames,
-		      const struct gpu_fence *fence)
+void gpu_park_or_push(struct gpu *g, const struct gpu_parked *p)
 {
-	struct gpu_parked p = { chain, len, frames, *fence };
-
-	if (!gpu_parked_waits(&p)) {
-		virtq_push(virtio_queue(&g->v, GPU_CONTROLQ), chain, len);
+	if (!gpu_parked_waits(p)) {
+		virtq_push(virtio_queue(&g->v, GPU_CONTROLQ), p->chain, p->len);
 		return;
 	}
 	/* Chains in flight are distinct heads of the queue. */
 	assert(g->usage.parked < ARRAY_SIZE(g->parked));
-	g->parked[g->usage.parked++] = p;
-	if (frames && !g->frame_timer.armed)
+	g->parked[g->usage.parked++] = *p;
+	if (p->frames && !g->frame_timer.armed)
 		loop_timer_arm(g->v.loop, &g->frame_timer, GPU_FRAME_TIMEOUT_NS);
 }
 
@@ -57,6 +54,29 @@ void gpu_park_frames(struct gpu *g, uint32_t outputs)
 {
 	for (unsigned i = 0; i < g->usage.parked; i++)
 		g->parked[i].frames &= ~outputs;
+	gpu_park_sweep(g);
+}
+
+/* What was taken to go well did not: no more than the header is left of the answer. */
+static void gpu_parked_fail(struct gpu_parked *p)
+{
+	const uint32_t type = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+
+	chain_write(p->chain, 0, &type, sizeof(type));
+	p->len = MIN(p->len, sizeof(struct virtio_gpu_ctrl_hdr));
+}
+
+void gpu_park_shm(struct gpu *g, uint64_t seq, bool ok)
+{
+	for (unsigned i = 0; i < g->usage.parked; i++) {
+		struct gpu_parked *p = &g->parked[i];
+
+		if (p->shm_seq != seq)
+			continue;
+		if (!ok)
+			gpu_parked_fail(p);
+		p->shm_seq = 0;
+	}
 	gpu_park_sweep(g);
 }
 

@@ -313,6 +313,8 @@ GPU_HANDLER(gpu_resource_create_blob)
 static void gpu_resource_destroy(struct gpu *g, struct gpu_resource *res)
 {
 	gpu_scanout_drop(g, res);
+	if (res->mapped)
+		gpu_blob_unmap(g, res);
 	gpu_resource_unlink(g, res);
 	gpu_backing_detach(g, res);
 	g->renderer->ops->destroy_resource(g->renderer, res);

@@ -24,7 +24,7 @@ static void let_go(struct vhost_user_backend *b)
 	vhost_user_in_finish(&b->in);
 	vhost_user_rings_reset(b);
 	vhost_user_rings_forget(b);
-	vhost_user_set_fd(b, &b->channel, -1);
+	vhost_user_shm_set_channel(b, -1);
 	vhost_user_set_fd(b, &b->display, -1);
 	vhost_user_map_gmem(&(struct vhost_user_map){ 0 }, &b->mem);
 	vhost_user_map_finish(&b->map);
@@ -39,6 +39,12 @@ static void leave(struct vhost_user_backend *b)
 	watch_listener(b);
 	if (b->p.left)
 		b->p.left(b->p.ctx);
+}
+
+void vhost_user_backend_leave(struct vhost_user_backend *b, const char *why)
+{
+	log_guest(&b->rate, "%s: the front end is hung up on: %s", b->name, why);
+	leave(b);
 }
 
 static const char *reason(const struct vhost_user_backend *b, int error)
@@ -71,11 +77,11 @@ static void conn_event(void *arg, uint32_t events)
 	}
 	if (ret == 0)
 		return;
-	if (ret == -ECONNRESET || ret == -EPIPE)
-		log_info("%s: the front end has left", b->name);
-	else
-		log_guest(&b->rate, "%s: the front end is hung up on: %s", b->name,
-			  reason(b, ret));
+	if (ret != -ECONNRESET && ret != -EPIPE) {
+		vhost_user_backend_leave(b, reason(b, ret));
+		return;
+	}
+	log_info("%s: the front end has left", b->name);
 	leave(b);
 }
 
@@ -164,6 +170,7 @@ void vhost_user_backend_init(struct vhost_user_backend *b, struct loop *loop, co
 		.retry = { .cb = retry, .arg = b },
 	};
 	vhost_user_rings_init(b);
+	vhost_user_shm_init(b);
 }
 
 void vhost_user_backend_attach(struct vhost_user_backend *b, struct virtio_device *v,

@@ -26,6 +26,10 @@
  * all have stopped, it keeps its state until rings start anew at index 0, which
  * is what another driver does, or until RESET_DEVICE.
  *
+ * A device with a shared-memory region asks for pieces to be mapped by the front end,
+ * and is told when that has been done. Nothing waits meanwhile; a front end that
+ * does not answer in VHOST_USER_SHM_TIMEOUT_NS is hung up on.
+ *
  * All calls on the loop's thread, without any lock.
  */
 #ifndef MICROVM_VHOST_USER_BACKEND_H
@@ -34,6 +38,11 @@
 #include "devices/virtio/vhost_user_mem.h"
 #include "devices/virtio/vhost_user_msg.h"
 #include "devices/virtio/virtio.h"
+
+/* Requests of ours that may wait for an answer: they fit into any socket. */
+#define VHOST_USER_SHM_MAX_ASKED 16
+/* A VMM may be stopped for a while, by a debugger. */
+#define VHOST_USER_SHM_TIMEOUT_NS 30000000000ull
 
 struct vhost_user_backend;
 
@@ -45,6 +54,13 @@ struct vhost_user_backend_params {
 	 */
 	void (*memory_leave)(void *ctx);
 	void (*memory_enter)(void *ctx);
+	/*
+	 * A shared-memory region, of whole pages, that the device has pieces mapped into;
+	 * 0: it has none. One that is there is of use only to front ends that know of such.
+	 */
+	uint64_t shm_len;
+	uint8_t shm_id;
+	uint64_t shm_timeout_ns;	/* 0: VHOST_USER_SHM_TIMEOUT_NS */
 	/* The front end has left, and all is as it was. May be NULL; may not finish @b. */
 	void (*left)(void *ctx);
 	void *ctx;
@@ -81,6 +97,10 @@ struct vhost_user_backend {
 	bool held;		/* between memory_leave() and memory_enter() */
 	bool paused;		/* active, and no ring is started */
 	int channel;		/* for requests of ours; -1: none. v->lock, as are call and err */
+	struct loop_fd answers;	/* the same, where it is watched */
+	struct vhost_user_in answer;
+	struct loop_timer answer_timer;	/* armed while one is waited for */
+	unsigned shm_asked, shm_void;	/* requests without an answer; the first so many are void */
 	int display;		/* VHOST_USER_GPU_SET_SOCKET's, held open; -1: none */
 	const char *why;	/* a request was refused */
 	struct vhost_user_ring rings[VIRTIO_MAX_QUEUES];

@@ -54,6 +54,9 @@ static void config_irq(void *ctx)
 const struct virtio_transport_ops vhost_user_backend_transport = {
 	.queue_irq = queue_irq,
 	.config_irq = config_irq,
+	.shm_map = vhost_user_shm_map,
+	.shm_unmap = vhost_user_shm_unmap,
+	.shm_room = vhost_user_shm_room,
 };
 
 void vhost_user_set_fd(struct vhost_user_backend *b, int *slot, int fd)
@@ -157,6 +160,7 @@ void vhost_user_rings_reset(struct vhost_user_backend *b)
 	stop_all(b);
 	end_hold(b);
 	virtio_set_status(b->v, 0);
+	vhost_user_shm_reset(b);
 	b->active = b->paused = false;
 }
 

@@ -74,13 +74,13 @@ static int set_features(struct vhost_user_backend *b)
 
 static int get_protocol_features(struct vhost_user_backend *b)
 {
-	answer_u64(b, PROTOCOL_FEATURES);
+	answer_u64(b, PROTOCOL_FEATURES | vhost_user_shm_protocol(b));
 	return 0;
 }
 
 static int set_protocol_features(struct vhost_user_backend *b)
 {
-	if (b->in.msg.u64 & ~PROTOCOL_FEATURES)
+	if (b->in.msg.u64 & ~(PROTOCOL_FEATURES | vhost_user_shm_protocol(b)))
 		return refuse(b, "protocol features that were not offered");
 	b->protocol = b->in.msg.u64;
 	return 0;
@@ -352,7 +352,21 @@ static int set_backend_req_fd(struct vhost_user_backend *b)
 {
 	if (!b->in.n_fds)
 		return refuse(b, "descriptor that is missing, or one too many");
-	vhost_user_set_fd(b, &b->channel, take_fd(b));
+	/* Its answers would come by a way that nobody looks at. */
+	if (b->shm_asked)
+		return refuse(b, "channel in place of one in use");
+	if (vhost_user_shm_set_channel(b, take_fd(b)) < 0)
+		return refuse(b, "channel that cannot be waited for");
+	return 0;
+}
+
+static int get_shmem_config(struct vhost_user_backend *b)
+{
+	struct vhost_user_shm_config *c = &b->in.msg.shm_config;
+
+	*c = (struct vhost_user_shm_config){ .n_regions = b->p.shm_len > 0 };
+	c->len[b->p.shm_id] = b->p.shm_len;
+	b->in.msg.h.size = sizeof(*c);
 	return 0;
 }
 
@@ -400,6 +414,7 @@ static const struct request {
 	{ VHOST_USER_SET_CONFIG, ANY, 0, false, set_config },
 	{ VHOST_USER_GPU_SET_SOCKET, 0, 1, false, gpu_set_socket },
 	{ VHOST_USER_RESET_DEVICE, 0, 0, false, reset_device },
+	{ VHOST_USER_GET_SHMEM_CONFIG, 0, 0, true, get_shmem_config },
 };
 
 static const struct request *find_request(uint32_t request)

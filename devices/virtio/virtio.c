@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -617,4 +618,20 @@ void virtio_shm_repair(struct virtio_device *v)
 			v->ops->shm_lost(v);
 	}
 	pthread_mutex_unlock(&v->lock);
+}
+
+int virtio_shm_map(struct virtio_device *v, const struct shm_map *map)
+{
+	return v->transport->shm_map ? v->transport->shm_map(v->transport_ctx, map) : -ENOTSUP;
+}
+
+int virtio_shm_unmap(struct virtio_device *v, uint64_t off, uint64_t len)
+{
+	return v->transport->shm_unmap ? v->transport->shm_unmap(v->transport_ctx, off, len) :
+					 -ENOTSUP;
+}
+
+unsigned virtio_shm_room(struct virtio_device *v)
+{
+	return v->transport->shm_room ? v->transport->shm_room(v->transport_ctx) : UINT_MAX;
 }

@@ -59,6 +59,7 @@
 #define VIRTIO_COMMON_FEATURES                                                                     \
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX))
 
+struct shm_map;
 struct shm_window;
 struct virtio_device;
 
@@ -91,12 +92,22 @@ struct virtio_ops {
 	 * thread with v->lock held. May be NULL.
 	 */
 	void (*shm_lost)(struct virtio_device *v);
+	/*
+	 * What was asked for by virtio_shm_map() or virtio_shm_unmap() has been done, or
+	 * could not be: once a call that returned 0, in their order, but none any more after a
+	 * reset. On the loop's thread with v->lock held.
+	 */
+	void (*shm_done)(struct virtio_device *v, bool ok);
 };
 
 /* How a device's interrupts leave it; supplied by the transport. v->lock held... */
 struct virtio_transport_ops {
 	void (*queue_irq)(void *ctx, unsigned q);	/* ...or v->call_lock */
 	void (*config_irq)(void *ctx);
+	/* Of a shared-memory region in another process; see virtio_shm_map(). NULL: all three. */
+	int (*shm_map)(void *ctx, const struct shm_map *map);
+	int (*shm_unmap)(void *ctx, uint64_t off, uint64_t len);
+	unsigned (*shm_room)(void *ctx);
 };
 
 struct virtio_queue {
@@ -179,6 +190,17 @@ void virtio_config_changed(struct virtio_device *v);
 /* The driver broke the rules: says why once, DEVICE_NEEDS_RESET, config interrupt. v->lock held. */
 __attribute__((format(printf, 2, 3)))
 void virtio_fail(struct virtio_device *v, const char *fmt, ...);
+
+/*
+ * For a device that has the pieces of its shared-memory region mapped by the process
+ * that shows it to the guest (vhost-user). 0: ops->shm_done() comes; -ENOTSUP: that
+ * process has no such region; -EBUSY: there is no room for another request; -EPIPE: it
+ * goes. map->fd is the caller's. v->lock held.
+ */
+int virtio_shm_map(struct virtio_device *v, const struct shm_map *map);
+int virtio_shm_unmap(struct virtio_device *v, uint64_t off, uint64_t len);
+/* How many more requests there is room for; any number where all are answered at once. */
+unsigned virtio_shm_room(struct virtio_device *v);
 
 /*
  * The server of external queues has ended, and its driver waits: enabled queues

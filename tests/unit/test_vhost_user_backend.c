@@ -1008,7 +1008,7 @@ static void noise_is_hung_up_on(void **state)
 		{ 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },			/* version 0 */
 		{ 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0 },			/* version 2 */
 		{ 1, 0, 0, 0, 1, 0, 0, 0, 255, 255, 255, 255 },		/* endless */
-		{ 1, 0, 0, 0, 1, 0, 0, 0, 0, 4, 0, 0 },			/* too long */
+		{ 1, 0, 0, 0, 1, 0, 0, 0, 0, 16, 0, 0 },		/* too long */
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(noise); i++) {
