@@ -155,6 +155,8 @@ $(BUILD)/tests/smoke/xshot: $(call obj,tests/smoke/xshot.c)
 # Guests' screenshots are judged by it.
 $(BUILD)/tests/smoke/pngdiff: $(call obj,tests/smoke/pngdiff.c tests/pngdiff.c)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/smoke/vga_golden: $(call obj,tests/smoke/vga_golden.c)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/smoke/bars: $(call obj,tests/smoke/bars.c)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 ifeq ($(VARIANT),fuzz)
@@ -183,6 +185,10 @@ include guest/payload/rules.mk
 
 run-payloads: microvm payloads
 	@tests/smoke/payloads
+ifeq ($(HOST),x86)
+	@$(MAKE) --no-print-directory -s VARIANT=release build/release/tests/smoke/vga_golden build/release/tests/smoke/pngdiff
+	@tests/smoke/vga
+endif
 smoke: run-payloads
 	@tests/smoke/run
 ifeq ($(HOST),x86)

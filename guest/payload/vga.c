@@ -78,15 +78,28 @@ static void set_mode(const struct mode *m)
 	outb(0x3c0, 0x20);
 }
 
+static void colour(unsigned red, unsigned green, unsigned blue)
+{
+	outb(0x3c9, red);
+	outb(0x3c9, green);
+	outb(0x3c9, blue);
+}
+
+/* EGA's 64: two thirds by the lower three bits, one by the upper. */
+static void set_ega_colours(void)
+{
+	outb(0x3c8, 0);
+	for (unsigned i = 0; i < 64; i++)
+		colour((i >> 2 & 1) * 42 + (i >> 5 & 1) * 21, (i >> 1 & 1) * 42 + (i >> 4 & 1) * 21,
+		       (i & 1) * 42 + (i >> 3 & 1) * 21);
+}
+
 /* Colour @i of 256: three bits of red and green, two of blue. */
 static void set_colours(void)
 {
 	outb(0x3c8, 0);
-	for (unsigned i = 0; i < 256; i++) {
-		outb(0x3c9, (i >> 5) * 9);
-		outb(0x3c9, (i >> 2 & 7) * 9);
-		outb(0x3c9, (i & 3) * 21);
-	}
+	for (unsigned i = 0; i < 256; i++)
+		colour((i >> 5) * 9, (i >> 2 & 7) * 9, (i & 3) * 21);
 }
 
 /* --- the pictures ------------------------------------------------------------------- */
@@ -113,6 +126,7 @@ static void boot_text(void)
 static void font_text(void)
 {
 	set_mode(&text);
+	set_ega_colours();
 	reg(0x3d4, 0x0a, 0x20);
 	reg(0x3c4, 2, 4);
 	reg(0x3c4, 4, 6);
@@ -178,18 +192,23 @@ static uint64_t find_vram(void)
 
 static void linear(void)
 {
-	uint64_t vram = find_vram();
+	uint64_t vram = find_vram(), from, to, n;
 
 	vbe(1, LFB_WIDTH);
 	vbe(2, LFB_HEIGHT);
 	vbe(3, 32);
 	vbe(4, 0x41);
-	for (uint64_t y = 0; y < LFB_HEIGHT; y++)
+	for (uint64_t y = 0; y < 256; y++)
 		for (uint64_t x = 0; x < LFB_WIDTH; x += 2) {
 			uint64_t pixel = (x >> 2) << 16 | (y & 0xff) << 8 | ((x ^ y) & 0xfe);
 
 			write64(vram + (y * LFB_WIDTH + x) * 4, pixel | (pixel + 0x1) << 32);
 		}
+	/* And twice more. */
+	from = vram;
+	to = vram + 256 * LFB_WIDTH * 4;
+	n = 512 * LFB_WIDTH / 2;
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
 }
 
 /* One pixel of a picture that has been still. */
@@ -198,7 +217,7 @@ static void dot(void)
 	write32(find_vram() + (300 * LFB_WIDTH + 500) * 4, 0xffffff);
 }
 
-/* Upside down: the display start in the middle of a taller picture, and back. */
+/* From line 100 on: what is below the picture is black. */
 static void panned(void)
 {
 	vbe(9, 100);
