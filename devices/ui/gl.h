@@ -14,7 +14,7 @@
 struct gl_provider_ops {
 	/* OpenGL of this version or newer, core profile; NULL: not to be had. */
 	void *(*create)(void *ctx, unsigned major, unsigned minor);
-	/* In use nowhere. */
+	/* In use on no other thread. */
 	void (*destroy)(void *ctx, void *context);
 	/* Without a surface to draw on; NULL: none. 0, or -EIO. */
 	int (*use)(void *ctx, void *context);

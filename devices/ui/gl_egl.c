@@ -18,13 +18,6 @@ static void *egl_create(void *ctx, unsigned major, unsigned minor)
 	return egl->gl->egl.CreateContext(egl->display, egl->config, egl->first, wish);
 }
 
-static void egl_destroy(void *ctx, void *context)
-{
-	const struct gl_egl *egl = ctx;
-
-	egl->gl->egl.DestroyContext(egl->display, context);
-}
-
 static int egl_use(void *ctx, void *context)
 {
 	const struct gl_egl *egl = ctx;
@@ -32,6 +25,16 @@ static int egl_use(void *ctx, void *context)
 	egl->gl->egl.BindAPI(EGL_OPENGL_API);
 	return egl->gl->egl.MakeCurrent(egl->display, EGL_NO_SURFACE, EGL_NO_SURFACE,
 					context) ? 0 : -EIO;
+}
+
+static void egl_destroy(void *ctx, void *context)
+{
+	const struct gl_egl *egl = ctx;
+
+	/* While it is in use it would live on, and the display with it. */
+	if (egl->gl->egl.GetCurrentContext() == context)
+		egl_use(ctx, NULL);
+	egl->gl->egl.DestroyContext(egl->display, context);
 }
 
 static const struct gl_provider_ops egl_ops = {

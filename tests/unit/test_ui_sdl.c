@@ -15,7 +15,8 @@
 
 #include <cmocka.h>
 
-#include "devices/ui/ui_sdl.h"
+#include "devices/ui/ui_sdl_impl.h"
+#include "tests/have_gl.h"
 #include "tests/until.h"
 #include "tests/xdesk.h"
 #include "vmm/util.h"
@@ -45,6 +46,7 @@ struct t {
 };
 
 static struct xdesk desk;
+static bool by_gl;	/* how windows are drawn */
 
 #define UNTIL(t, cond) UNTIL_IN((t)->loop, cond)
 
@@ -150,7 +152,7 @@ static void create(struct t *t, unsigned n_outputs, bool mouse, bool tablet)
 {
 	struct ui_sdl_params params = {
 		.name = TITLE, .n_outputs = n_outputs, .width = W, .height = H,
-		.fullscreen = t->fullscreen, .integer = t->integer,
+		.fullscreen = t->fullscreen, .integer = t->integer, .gl = by_gl,
 		.sinks[INPUT_KEYBOARD] = { note, &t->keyboard },
 		.closed = closed, .ctx = t,
 	};
@@ -776,6 +778,44 @@ static void desktop_without_a_descriptor_is_asked(void **state)
 	UNTIL(t, t->asked[0].width == W);
 }
 
+/* --- OpenGL ----------------------------------------------------------------------- */
+
+static void windows_share_their_opengl(void **state)
+{
+	struct t *t = *state;
+	struct gl_provider gl = ui_sdl_gl(t->ui);
+	struct gl_current current;
+	void *context;
+
+	assert_non_null(gl.ops);
+	context = gl.ops->create(gl.ctx, 3, 2);
+	assert_non_null(context);
+	assert_null(gl.ops->create(gl.ctx, 99, 0));
+	assert_int_equal(gl.ops->use(gl.ctx, context), 0);
+	/* Whatever a window does, it is still that one. */
+	flush(t, 0, 0, W, H);
+	UNTIL(t, t->n_frames);
+	gl_current_save(&t->ui->gl.lib, &current);
+	assert_ptr_equal(current.context, context);
+	assert_int_equal(gl.ops->use(gl.ctx, NULL), 0);
+	gl.ops->destroy(gl.ctx, context);
+}
+
+static void opengl_that_fails_leaves_pixels(void **state)
+{
+	struct t *t = *state;
+	struct ui_sdl_counts before;
+
+	ui_sdl_without_gl(t->ui);
+	t->fb[20 * W + 30] = 0x112233;
+	before = ui_sdl_counts(t->ui);
+	flush(t, 30, 20, 1, 1);
+	assert_true(ui_sdl_counts(t->ui).uploads > before.uploads);
+	UNTIL(t, t->n_frames);
+	UNTIL(t, xdesk_pixel(&desk, t->window, 30, 20) == 0x112233);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 200, 100), colour(200, 100));
+}
+
 static int start_desk(void **state)
 {
 	setenv("SDL_RENDER_DRIVER", "software", 1);
@@ -811,6 +851,22 @@ const char *__lsan_default_suppressions(void)
 
 int main(void)
 {
+	const struct CMUnitTest gl_tests[] = {
+		TEST(windows_share_their_opengl),
+		TEST(opengl_that_fails_leaves_pixels),
+		TEST(window_shows_the_guests_name_and_picture),
+		TEST(only_damage_is_copied_and_a_frame_answers),
+		TEST(every_format_has_its_colours),
+		TEST(picture_in_scattered_pages),
+		TEST(resized_window_asks_for_its_size_and_keeps_the_aspect),
+		TEST(whole_multiples_are_a_chord_away),
+		TEST(full_screen_is_a_chord_away),
+		TEST(window_follows_a_mode_that_the_guest_chose),
+		TEST_MOUSE(pointers_image_is_drawn_while_the_hosts_is_hidden),
+		TEST_EMPTY(every_output_has_a_window_and_a_part_of_the_tablet),
+		TEST(idle_window_sleeps),
+		TEST_EMPTY(desktop_without_a_descriptor_is_asked),
+	};
 	const struct CMUnitTest tests[] = {
 		TEST(window_shows_the_guests_name_and_picture),
 		TEST(only_damage_is_copied_and_a_frame_answers),
@@ -842,11 +898,16 @@ int main(void)
 		TEST_EMPTY(without_a_display_it_says_so_in_a_line),
 		TEST_EMPTY(desktop_without_a_descriptor_is_asked),
 	};
+	int failed, status;
 
 	if (!getenv("MICROVM_XVFB") &&
 	    system("command -v Xvfb >/dev/null && command -v xdotool >/dev/null") != 0) {
 		puts("no Xvfb or no xdotool: skipped");
 		return 0;
 	}
-	return cmocka_run_group_tests(tests, start_desk, stop_desk);
+	failed = cmocka_run_group_tests(tests, start_desk, stop_desk);
+	by_gl = true;
+	if (have_gl(&status))
+		failed += cmocka_run_group_tests(gl_tests, start_desk, stop_desk);
+	return failed + status;
 }
