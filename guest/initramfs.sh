@@ -6,7 +6,8 @@
 #   share   the same with the drivers of devices whose queues others serve
 #   gpu     the same with the drivers of a graphics card and of input devices
 #   tools   the same with Debian's programs that look at these; not compressed, for it boots faster so
-#   gl      the drivers of gpu and disk: for programs that draw by OpenGL, which are on a disk of 300 MB
+#   gl      the same with the drivers of gpu and of disks: for programs that draw by OpenGL, which are on a disk of 300 MB;
+#           and kms_probe.c
 #   smoke   guest/init.c and those modules: runs what smoke= on the kernel's command line names
 #   bench   guest/init.c alone: marks the time and ends
 # For another architecture CC, OBJCOPY and BUSYBOX name the tools and a busybox.
@@ -15,9 +16,10 @@ variant=$1 kernel=$2 out=$3
 busybox=${BUSYBOX:-/bin/busybox}
 here=$(cd "$(dirname "$0")" && pwd)
 version=$(basename "$kernel"/lib/modules/*)
+sd=
 case $(${CC:-gcc} -dumpmachine) in
 x86_64*) platform="button pvpanic-mmio" flags= ;;
-arm-*) platform="gpio_keys bcm2835_wdt" flags="-marm -mcpu=cortex-a7" ;; # with instructions that divide
+arm-*) platform="gpio_keys bcm2835_wdt" sd="bcm2835 mmc_block" flags="-marm -mcpu=cortex-a7" ;; # with instructions that divide
 *) platform="gpio_keys" flags= ;;
 esac
 case $variant in
@@ -26,7 +28,7 @@ smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console virtio_
 share) modules="virtio_pci virtio_mmio virtiofs virtio_balloon vmw_vsock_virtio_transport virtio_blk $platform" ;;
 gl) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev virtio_blk ext4 $platform" ;;
 gpu | tools) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev $platform" ;;
-disk) modules="virtio_pci virtio_mmio virtio_blk ext4 virtiofs virtio_net $platform" ;;
+disk) modules="virtio_pci virtio_mmio virtio_blk ext4 virtiofs virtio_net $sd $platform" ;;
 *) echo "initramfs.sh: unknown variant '$variant'" >&2; exit 2 ;;
 esac
 
@@ -49,6 +51,8 @@ if [ "$variant" != smoke ] && [ "$variant" != bench ]; then
 	/bin/busybox --list | while read -r applet; do [ "$applet" = busybox ] || ln -s busybox "$dir/bin/$applet"; done
 	depmod -b "$dir" "$version" 2>/dev/null
 fi
+[ "$variant" != gl ] || ${CC:-gcc} -std=gnu2x -Os -Wall -Wextra -Werror -D_GNU_SOURCE -I/usr/include/libdrm -fPIC -fno-stack-protector \
+	-shared -nostdlib -s -o "$dir/kms_probe.so" "$here/kms_probe.c"
 pack='gzip -n'
 if [ "$variant" = tools ]; then
 	"$here/tools.sh" tools "${version##*-}" "$dir"

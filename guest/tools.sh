@@ -4,7 +4,7 @@
 # From where this machine's apt has its own packages; for another architecture from the archive proper alone.
 #   tools  those that look at graphics cards and input devices: modetest, evtest, libinput, udev. libinput's tools come
 #          without their dependencies, most of which are for the one with a window.
-#   gl     those that draw by OpenGL: kmscube, glmark2; modetest; and Mesa's driver of virgl
+#   gl     those that draw by OpenGL: kmscube, glmark2; modetest; and Mesa's drivers, of virgl and of none
 set -eu
 set=$1 arch=$2 to=$3
 case $set in
@@ -43,6 +43,8 @@ if [ "$set" = gl ]; then
 	for f in usr/bin/{kmscube,glmark2-es2-drm,modetest} "$lib"/lib{EGL_mesa,glapi}.so.0 "$lib"/libGLESv2.so.2 "$lib/dri/virtio_gpu_dri.so"; do
 		keep_program "$f"
 	done
+	ln "$to/$lib/dri/virtio_gpu_dri.so" "$to/$lib/dri/kms_swrast_dri.so"
+	mkdir "$to"/{dev,proc,sys,tmp} # to change the root to it
 	keep usr/share/glvnd/egl_vendor.d
 	keep usr/share/glmark2
 	exit

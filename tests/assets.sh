@@ -10,6 +10,8 @@
 #                          guest/initramfs.sh
 #   gl-amd64               image of an ext4 file system with what initramfs-amd64-gl lacks: kmscube, glmark2, Mesa
 #   rootfs-amd64           image of an ext4 file system: Debian with fio, gcc and make
+#   sdcard-armmp           image of an SD card for a Raspberry Pi 2: config.txt, kernel and U-Boot, and a little Debian
+#   uboot-armmp            U-Boot for a Raspberry Pi 2
 #   lab-amd64              the lab's own initramfs
 #   sysroot-arm64          what programs for arm64 are linked with, the root of its lab; sysroot-arm64-peer has QEMU, too
 #   installer-amd64-kernel, installer-amd64-initrd    Debian 12's installer, as it boots from a network: graphical, of armhf in text
@@ -177,6 +179,7 @@ make_gl() {
 	rm -rf "$2.d"
 }
 make_rootfs() { "$src/guest/rootfs.sh" "$1" "$2"; }
+make_sdcard() { "$src/guest/sdcard.sh" "$(readlink -f "$cache/kernel-$1")" "$sd_initrd" "$sd_uboot" "$2"; }
 make_lab() { tools "$1" "$src/tests/lab/initramfs.sh" "$1" "$cache/kernel-$1" "$2"; }
 tools() { # KERNEL COMMAND...: which find the tools for its architecture in their environment
 	local arch prefix bb
@@ -200,11 +203,12 @@ sysroot() { # NAME ARCH [PACKAGE,...]
 }
 
 asset() {
-	local arch bb variant
+	local arch bb variant probe
 	arch=$(sed -E 's/^[a-z]+-([a-z0-9]+).*/\1/' <<<"$1")
 	case $1 in
 	sysroot-"$arch") sysroot "$1" "$arch"; return ;;
 	sysroot-arm64-peer) sysroot "$1" arm64 qemu-system-arm,libc-bin,binutils; return ;;
+	uboot-armmp) echo "$(unpacked u-boot-rpi armhf)/usr/lib/u-boot/rpi_2/u-boot.bin"; return ;;
 	uboot-arm64) echo "$(unpacked u-boot-qemu arm64)/usr/lib/u-boot/qemu_arm64/u-boot.bin"; return ;;
 	esac
 	case $1 in
@@ -224,8 +228,12 @@ asset() {
 	initramfs-"$arch" | initramfs-"$arch"-disk | initramfs-"$arch"-share | initramfs-"$arch"-gpu | initramfs-"$arch"-gl)
 		bb=$(busybox "$(arch_of "$arch")")
 		variant=${1#initramfs-"$arch"}
-		built "initramfs${variant:--shell}" "$arch" guest/initramfs.sh guest/init.c "$bb" ;;
+		[ "$variant" != -gl ] || probe=guest/kms_probe.c
+		built "initramfs${variant:--shell}" "$arch" guest/initramfs.sh guest/init.c ${probe-} "$bb" ;;
 	gl-"$arch") built gl "$arch" guest/tools.sh ;;
+	sdcard-armmp)
+		sd_initrd=$(asset initramfs-armmp-disk) sd_uboot=$(asset uboot-armmp)
+		built sdcard armmp guest/sdcard.sh "$sd_initrd" "$sd_uboot" ;;
 	rootfs-"$arch") built rootfs "$arch" guest/rootfs.sh ;;
 	lab-"$arch")
 		bb=$(busybox "$(arch_of "$arch")")

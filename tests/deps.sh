@@ -10,9 +10,9 @@ packages() {
 	case $1 in
 	build) echo gcc libc6-dev make acpica-tools liburing-dev libslirp-dev libdrm-dev libpng-dev libevdev-dev libsdl2-dev libvirglrenderer-dev libseccomp-dev libfdt-dev zlib1g-dev ;;
 	cross) echo gcc-aarch64-linux-gnu mmdebstrap make acpica-tools ;;
-	lab) echo qemu-system-x86 mmdebstrap busybox-static cpio kmod xz-utils e2fsprogs procps gcc libc6-dev ;;
+	lab) echo qemu-system-x86 mmdebstrap busybox-static cpio kmod xz-utils e2fsprogs procps gcc libc6-dev libdrm-dev ;;
 	lab-x86) packages lab ;;
-	lab-arm64) packages lab; packages cross; echo qemu-system-arm libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross ;;
+	lab-arm64) packages lab; packages cross; echo qemu-system-arm libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross dosfstools mtools fdisk device-tree-compiler ;;
 	test) packages build; packages lab-arm64; packages gl; echo libcmocka-dev clang libclang-rt-dev edid-decode device-tree-compiler xvfb weston xdotool libx11-dev libegl1 libegl-mesa0 libgl1-mesa-dri evtest ;;
 	bench) packages build; packages lab; echo qemu-system-gui iperf3 iproute2 ;;
 	demo) packages build; packages lab ;;

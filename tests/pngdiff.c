@@ -13,8 +13,7 @@
 #define THRESHOLD 32u
 #define MILLION 1000000u
 
-/* 8-bit RGB whatever the file has, which is then the caller's; NULL if it is no picture. */
-static uint8_t *read_rgb(const char *path, unsigned *width, unsigned *height)
+static uint8_t *read_png(const char *path, unsigned *width, unsigned *height)
 {
 	png_image image = { .version = PNG_IMAGE_VERSION };
 	uint8_t *rgb = NULL;
@@ -31,6 +30,35 @@ static uint8_t *read_rgb(const char *path, unsigned *width, unsigned *height)
 	*height = image.height;
 	png_image_free(&image);
 	return rgb;
+}
+
+/* Portable pixmap, which is what a program writes that has no library for pictures. */
+static uint8_t *read_ppm(const char *path, unsigned *width, unsigned *height)
+{
+	FILE *file = fopen(path, "r");
+	uint8_t *rgb = NULL;
+	size_t size = 0;
+
+	if (!file)
+		return NULL;
+	if (fscanf(file, "P6 %5u %5u 255", width, height) == 2 && fgetc(file) == '\n') {
+		size = (size_t)*width * *height * 3;
+		rgb = malloc(size);
+	}
+	if (rgb && fread(rgb, 1, size, file) != size) {
+		free(rgb);
+		rgb = NULL;
+	}
+	fclose(file);
+	return rgb;
+}
+
+/* 8-bit RGB whatever the file has, which is then the caller's; NULL if it is no picture. */
+static uint8_t *read_rgb(const char *path, unsigned *width, unsigned *height)
+{
+	uint8_t *rgb = read_ppm(path, width, height);
+
+	return rgb ? rgb : read_png(path, width, height);
 }
 
 static bool is_skipped(const struct pngdiff *d, unsigned x, unsigned y)
@@ -81,7 +109,7 @@ int pngdiff_files(struct pngdiff *d, const char *a, const char *b)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: pngdiff [-t THRESHOLD] [-m MOST] [-x X,Y,WIDTH,HEIGHT]... A.png B.png\n");
+	fprintf(stderr, "usage: pngdiff [-t THRESHOLD] [-m MOST] [-x X,Y,WIDTH,HEIGHT]... A B, PNG or PPM\n");
 	return 2;
 }
 
