@@ -255,14 +255,25 @@ static void hung_up(struct display_link *l)
 	hang_up(l);
 	if (loop_now_ns() - l->dialed_ns > LASTED_NS)
 		l->retry_ns = RETRY_NS;
-	gpu_process_hung_up(l->params.process, l->device);
+	if (l->params.source)
+		l->params.source->hung_up(l->params.source->ctx);
+	else
+		gpu_process_hung_up(l->params.process, l->device);
 	retry_later(l);
 	tell_plug(l, true);
 }
 
+static int connection(struct display_link *l)
+{
+	const struct display_link_source *source = l->params.source;
+
+	return source ? source->dial(source->ctx) :
+			gpu_process_dial(l->params.process, l->device);
+}
+
 static void dial(struct display_link *l)
 {
-	int fd = gpu_process_dial(l->params.process, l->device), ret = fd;
+	int fd = connection(l), ret = fd;
 
 	l->dialed_ns = loop_now_ns();
 	if (fd >= 0) {
@@ -371,7 +382,7 @@ int display_link_create(struct display_link **out, const struct display_link_par
 		return -ENOMEM;
 	*l = (struct display_link){ .params = *params, .retry_ns = RETRY_NS };
 	l->retry = (struct loop_timer){ .cb = on_retry, .arg = l };
-	ret = gpu_process_take(params->process, GPU_PROCESS_FRAMEBUFFER);
+	ret = params->source ? 0 : gpu_process_take(params->process, GPU_PROCESS_FRAMEBUFFER);
 	if (ret < 0) {
 		log_error("a second framebuffer: there is one");
 		free(l);

@@ -27,9 +27,17 @@
 struct display_link;
 struct gpu_process;
 
+/* Where its connections come from, when that is not a gpu_process. */
+struct display_link_source {
+	int (*dial)(void *ctx);		/* a connected SOCK_SEQPACKET socket, or negative errno */
+	void (*hung_up)(void *ctx);	/* one was lost */
+	void *ctx;
+};
+
 struct display_link_params {
 	struct loop *loop;
 	struct gpu_process *process;
+	const struct display_link_source *source;	/* in its place, or NULL; kept */
 	struct display_sink sink;	/* the device's; called from the loop. Its ops may be NULL */
 };
 
