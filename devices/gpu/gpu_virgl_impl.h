@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #include "devices/gpu/watchdog.h"
+#include "devices/ui/gl_lib.h"
 #include "vmm/util.h"
 
 /* virgl_hw.h */
@@ -46,6 +47,7 @@ struct virgl_lib {
 	/* NULL: it has none */
 	__typeof__(virgl_renderer_context_create_fence) *context_create_fence;
 	__typeof__(virgl_set_debug_callback) *set_debug_callback;
+	__typeof__(virgl_renderer_execute) *execute;
 };
 
 struct gpu_virgl {
@@ -59,6 +61,8 @@ struct gpu_virgl {
 	unsigned n_capsets;
 	uint64_t last_fence;		/* of the card's timeline */
 	bool open_fence;		/* it has not come yet */
+	struct gl_lib egl;		/* what the library itself draws with */
+	bool has_egl;
 	struct watchdog *dog;
 };
 
@@ -68,6 +72,8 @@ struct virgl_image {
 	struct gpu_resource *res;
 	struct gpu_create_3d args;
 	struct display_rect stale;	/* of the shadow, which a display has to see anew */
+	bool exported;			/* whether it can be is known */
+	struct display_dmabuf dmabuf;	/* n_planes 0: it cannot */
 };
 
 static inline struct gpu_virgl *virgl_of(struct gpu_renderer *r)
@@ -136,6 +142,13 @@ int gpu_virgl_surface(struct gpu_renderer *r, struct gpu_resource *res,
 void gpu_virgl_flush(struct gpu_renderer *r, struct gpu_resource *res,
 		     const struct display_rect *rect);
 int gpu_virgl_read_cursor(struct gpu_renderer *r, struct gpu_resource *res, uint32_t *out);
+
+/* --- gpu_virgl_dmabuf.c ------------------------------------------------------------- */
+
+/* display_image.dmabuf, of a struct virgl_image. */
+int gpu_virgl_dmabuf(void *ctx, struct display_dmabuf *out);
+/* What was drawn so far is on its way to who has them, if they were exported. */
+void gpu_virgl_dmabuf_flush(struct virgl_image *image);
 
 #else
 #define GPU_VIRGL_BUILT 0

@@ -72,6 +72,9 @@ static int virgl_load(struct virgl_lib *lib, char *why, size_t len)
 	const struct dynlib_symbol says[] = {
 		{ "virgl_set_debug_callback", &lib->set_debug_callback },
 	};
+	const struct dynlib_symbol execute[] = {
+		{ "virgl_renderer_execute", &lib->execute },
+	};
 	const char *missing;
 	int ret = dynlib_load(VIRGL_SONAME, symbols, ARRAY_SIZE(symbols), &missing);
 
@@ -83,6 +86,7 @@ static int virgl_load(struct virgl_lib *lib, char *why, size_t len)
 		return ret;
 	dynlib_load(VIRGL_SONAME, fences, 1, &missing);
 	dynlib_load(VIRGL_SONAME, says, 1, &missing);
+	dynlib_load(VIRGL_SONAME, execute, 1, &missing);
 	return 0;
 }
 
@@ -146,33 +150,29 @@ static int virgl_init_by(struct gpu_virgl *v, const struct gl_provider *gl)
 	return ret;
 }
 
-/* GL, as far as who draws can be asked for it; the library's context is the current one. */
-static const char *gl_string(unsigned name)
+/* The library's context is the current one. */
+static void virgl_load_egl(struct gpu_virgl *v)
 {
-	const unsigned char *(*get_string)(unsigned) = NULL;
-	void *(*get_address)(const char *) = NULL;
-	const struct dynlib_symbol egl[] = { { "eglGetProcAddress", &get_address } };
-	const char *missing, *text = NULL;
-	void *address;
+	char why[100];
 
-	if (dynlib_load("libEGL.so.1", egl, 1, &missing) == 0) {
-		address = get_address("glGetString");
-		memcpy(&get_string, &address, sizeof(address));
-	}
-	if (get_string)
-		text = (const char *)get_string(name);
-	return text ? text : "unknown";
+	v->lib.force_ctx_0();
+	v->has_egl = gl_lib_load(&v->egl, why, sizeof(why)) == 0 &&
+		     gl_lib_load_gl(&v->egl, why, sizeof(why)) == 0;
 }
 
-#define GL_RENDERER 0x1f01
-#define GL_VERSION 0x1f02
+static const char *gl_string(const struct gpu_virgl *v, unsigned name)
+{
+	const GLubyte *text = v->has_egl ? v->egl.GetString(name) : NULL;
+
+	return text ? (const char *)text : "unknown";
+}
 
 /* @where: a file, or a word of it; NULL: there is none. */
 static void virgl_say_what_draws(struct gpu_virgl *v, const char *where)
 {
-	v->lib.force_ctx_0();
-	log_msg(LOG_WARN, "--gpu virgl: %s, OpenGL %s%s%s", gl_string(GL_RENDERER),
-		gl_string(GL_VERSION), where ? ", " : "", where ? where : "");
+	virgl_load_egl(v);
+	log_msg(LOG_WARN, "--gpu virgl: %s, OpenGL %s%s%s", gl_string(v, GL_RENDERER),
+		gl_string(v, GL_VERSION), where ? ", " : "", where ? where : "");
 }
 
 /* The first node that the library takes; else none, which is what Mesa chooses by itself. */

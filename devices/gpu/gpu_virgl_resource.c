@@ -6,6 +6,8 @@
 
 #include <linux/virtio_gpu.h>
 
+#include "devices/ui/gl_dmabuf.h"
+
 #define BIND_OF_2D (VIRGL_RES_BIND_RENDER_TARGET | VIRGL_RES_BIND_SAMPLER_VIEW)
 
 static int virgl_create(struct gpu_virgl *v, struct gpu_resource *res,
@@ -60,7 +62,10 @@ int gpu_virgl_create_blob(struct gpu_renderer *r, struct gpu_resource *res, uint
 void gpu_virgl_destroy_resource(struct gpu_renderer *r, struct gpu_resource *res)
 {
 	struct gpu_virgl *v = virgl_of(r);
+	struct virgl_image *image = res->priv;
 
+	if (image)
+		gl_dmabuf_close(&image->dmabuf);
 	virgl_begin(v);
 	v->lib.resource_unref(res->id);
 	virgl_end(v, 0);

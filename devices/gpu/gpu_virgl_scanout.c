@@ -69,7 +69,7 @@ static int virgl_shadow(struct gpu_resource *res)
 }
 
 /* The texture of which @view is a part. */
-static void virgl_show_image(struct gpu_virgl *v, const struct virgl_image *image,
+static void virgl_show_image(struct gpu_virgl *v, struct virgl_image *image,
 			     const struct gpu_scanout_view *view, struct display_image *out)
 {
 	struct virgl_renderer_resource_info info;
@@ -84,6 +84,10 @@ static void virgl_show_image(struct gpu_virgl *v, const struct virgl_image *imag
 	if (v->gl.ops && image->args.nr_samples <= 1 &&
 	    v->lib.resource_get_info(image->res->id, &info) == 0)
 		out->texture = info.tex_id;
+	if (image->args.nr_samples <= 1) {
+		out->dmabuf = gpu_virgl_dmabuf;
+		out->ctx = image;
+	}
 }
 
 int gpu_virgl_surface(struct gpu_renderer *r, struct gpu_resource *res,
@@ -113,8 +117,10 @@ int gpu_virgl_surface(struct gpu_renderer *r, struct gpu_resource *res,
 void gpu_virgl_flush(struct gpu_renderer *r, struct gpu_resource *res,
 		     const struct display_rect *rect)
 {
-	if (res->priv)
-		virgl_make_stale(res->priv, rect);
+	if (!res->priv)
+		return;
+	virgl_make_stale(res->priv, rect);
+	gpu_virgl_dmabuf_flush(res->priv);
 }
 
 int gpu_virgl_read_cursor(struct gpu_renderer *r, struct gpu_resource *res, uint32_t *out)

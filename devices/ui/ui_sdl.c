@@ -308,6 +308,7 @@ int ui_sdl_create(struct ui_sdl **out, struct loop *loop, const struct ui_sdl_pa
 	ui->closing = (struct loop_timer){ .cb = set_titles, .arg = ui };
 	ui->wants_gl = params->gl;
 	ui->closed = params->closed;
+	ui->no_dmabuf = params->no_dmabuf;
 	ui->ctx = params->ctx;
 	ui_input_init(ui, params);
 	ret = open_desktop(ui, params, why, len);
@@ -358,6 +359,11 @@ void ui_sdl_set_sink(struct ui_sdl *ui, struct display_sink sink)
 struct gl_provider ui_sdl_gl(struct ui_sdl *ui)
 {
 	return ui->gl.context ? gl_egl_provider(&ui->gl.egl) : (struct gl_provider){ 0 };
+}
+
+bool ui_sdl_takes_dmabufs(const struct ui_sdl *ui)
+{
+	return ui->paint == &ui_gl_ops && ui->gl.importable;
 }
 
 struct ui_sdl_counts ui_sdl_counts(const struct ui_sdl *ui)

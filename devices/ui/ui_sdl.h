@@ -31,7 +31,7 @@ struct ui_sdl_params {
 	bool fullscreen;	/* at first; of as many as there are monitors */
 	bool integer;		/* pictures are scaled by whole numbers only, at first */
 	/*
-	 * The card draws by OpenGL: windows are to be drawn by it too, and share with
+	 * Pictures are on a GPU: windows are to be drawn by OpenGL, and share with
 	 * ui_sdl_gl(). Where that is not to be had, a line in the log says so.
 	 */
 	bool gl;
@@ -42,6 +42,8 @@ struct ui_sdl_params {
 	 */
 	struct input_sink sinks[INPUT_HOST];
 	void (*closed)(void *ctx, unsigned output);	/* the close button; or NULL */
+	/* From a display_op: dma-bufs turned out not to be of use, pixels are shown; or NULL. */
+	void (*no_dmabuf)(void *ctx);
 	void *ctx;
 };
 
@@ -67,9 +69,12 @@ void ui_sdl_closing(struct ui_sdl *ui);
 /* Where contexts for the card come from, until the windows go; zeros: nowhere. */
 struct gl_provider ui_sdl_gl(struct ui_sdl *ui);
 
+/* Whether images that have dma-bufs, and no texture, can be drawn as they are. */
+bool ui_sdl_takes_dmabufs(const struct ui_sdl *ui);
+
 /* What windows were drawn with since the beginning. */
 struct ui_sdl_counts {
-	uint64_t textures;	/* frames that were drawn from the card's own texture */
+	uint64_t textures;	/* frames that were drawn from the card's own texture or dma-buf */
 	uint64_t uploads;	/* that rows of pixels were brought into a texture */
 };
 struct ui_sdl_counts ui_sdl_counts(const struct ui_sdl *ui);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "devices/ui/gl_dmabuf.h"
 #include "devices/ui/surface.h"
 #include "devices/ui/ui_sdl_impl.h"
 #include "vmm/util.h"
@@ -43,9 +44,10 @@ static void leave(struct ui_window *w, const struct gl_current *before)
 
 /* --- pictures --------------------------------------------------------------------- */
 
-static bool shows_texture(const struct ui_window *w)
+/* 0: pixels are to be brought into a texture. */
+static unsigned image_texture(const struct ui_window *w)
 {
-	return w->picture.surface.image.texture;
+	return w->gl.imported ? w->gl.texture : w->picture.surface.image.texture;
 }
 
 /* As glTexSubImage2D() says it: a 32-bit word from its top, or from its bottom. */
@@ -106,7 +108,7 @@ static void gl_upload(struct ui_window *w, const struct display_rect *r)
 {
 	struct gl_current before;
 
-	if (shows_texture(w) || enter(w, &before) < 0)
+	if (image_texture(w) || enter(w, &before) < 0)
 		return;
 	upload(w, r);
 	leave(w, &before);
@@ -130,6 +132,7 @@ static void forget_texture(struct ui_window *w)
 	if (w->gl.texture)
 		w->ui->gl.lib.DeleteTextures(1, &w->gl.texture);
 	w->gl.texture = 0;
+	w->gl.imported = false;
 }
 
 /* A texture of the window's own for all of the picture. */
@@ -162,20 +165,45 @@ static void gl_drop(struct ui_window *w)
 	leave(w, &before);
 }
 
+/* Before the window's context is entered: it may be made in the card's. */
+static bool find_dmabuf(const struct ui_window *w, struct display_dmabuf *d)
+{
+	const struct display_image *image = &w->picture.surface.image;
+
+	return w->ui->gl.importable && image->width && image->dmabuf &&
+	       image->dmabuf(image->ctx, d) == 0;
+}
+
+/* False: there will be pixels. */
+static bool import(struct ui_window *w, const struct display_dmabuf *d)
+{
+	const struct display_image *image = &w->picture.surface.image;
+	struct ui_gl *g = &w->ui->gl;
+
+	forget_texture(w);
+	w->gl.texture = gl_dmabuf_import(&g->lib, d, image->width, image->height);
+	w->gl.imported = g->importable = w->gl.texture;
+	if (!g->importable && w->ui->no_dmabuf)
+		w->ui->no_dmabuf(w->ui->ctx);
+	return w->gl.imported;
+}
+
 static bool gl_set(struct ui_window *w, bool same)
 {
+	struct display_dmabuf d;
 	struct gl_current before;
 	bool made;
 
-	if (shows_texture(w)) {
+	if (w->picture.surface.image.texture) {
 		gl_drop(w);
 		return true;
 	}
-	if (same && w->gl.texture)
+	made = find_dmabuf(w, &d);
+	if (!made && same && w->gl.texture && !w->gl.imported)
 		return true;
 	if (enter(w, &before) < 0)
 		return false;
-	made = make_own(w);
+	made = (made && import(w, &d)) || make_own(w);
 	leave(w, &before);
 	return made;
 }
@@ -261,7 +289,8 @@ static int draw_picture(struct ui_window *w, int height)
 	const struct gl_lib *gl = &w->ui->gl.lib;
 	const struct display_image *image = &w->picture.surface.image;
 	const SDL_Rect *p = &w->place;
-	bool direct = shows_texture(w);
+	unsigned texture = image_texture(w);
+	bool direct = texture;
 	int x = direct ? image->x : 0, top = direct ? image->y : 0, bottom;
 
 	bottom = top + w->height;
@@ -270,7 +299,7 @@ static int draw_picture(struct ui_window *w, int height)
 		bottom = image->height - bottom;
 	}
 	gl->FramebufferTexture2D(GL_READ_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D,
-				 direct ? image->texture : w->gl.texture, 0);
+				 direct ? texture : w->gl.texture, 0);
 	if (gl->CheckFramebufferStatus(GL_READ_FRAMEBUFFER) != GL_FRAMEBUFFER_COMPLETE)
 		return -EIO;
 	/* Row 0 of what a window shows is the lowest one. */
@@ -380,6 +409,7 @@ static int make_objects(struct ui_sdl *ui, char *why, size_t len)
 		return ret;
 	g->lib.GenFramebuffers(1, &g->framebuffer);
 	g->lib.GenVertexArrays(1, &g->vertices);
+	g->importable = gl_dmabuf_importable(&g->lib);
 	ret = make_program(g);
 	if (ret < 0)
 		snprintf(why, len, "a shader of OpenGL %d.%d is refused", GL_MAJOR, GL_MINOR);

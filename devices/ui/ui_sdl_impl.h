@@ -25,6 +25,7 @@ struct ui_window {
 	} soft;				/* ui_sdl_soft.c's */
 	struct {
 		unsigned texture, cursor;	/* GL names; 0: none */
+		bool imported;			/* the texture is a dma-buf */
 	} gl;				/* ui_sdl_gl.c's */
 	SDL_Rect place;			/* of the picture, in pixels of the window */
 	bool integer;			/* scaled by whole numbers only */
@@ -89,6 +90,7 @@ struct ui_gl {
 	SDL_GLContext context;		/* of all windows; NULL: there is none */
 	unsigned framebuffer, vertices, program;
 	int at;				/* the program's uniform */
+	bool importable;		/* dma-bufs */
 };
 
 struct ui_sdl {
@@ -102,6 +104,7 @@ struct ui_sdl {
 	struct loop *loop;
 	char *name;
 	void (*closed)(void *ctx, unsigned output);
+	void (*no_dmabuf)(void *ctx);
 	void *ctx;
 	struct display_sink sink;
 	struct loop_timer closing;	/* armed while closing again means more */
