@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * microvm-gpu without windows and microvm-view with them, as a user runs the two, and
+ * with the test as the guest's driver: what their parts do by themselves is tested
+ * elsewhere. Skipped where there is no Xvfb, unless MICROVM_XVFB is set.
+ */
+#include <fcntl.h>
+#include <linux/input.h>
+#include <linux/virtio_gpu.h>
+#include <linux/virtio_input.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "devices/backend/gpu_process.h"
+#include "devices/ui/display_proto.h"
+#include "devices/virtio/gpu.h"
+#include "tests/have_gl.h"
+#include "tests/open_fds.h"
+#include "tests/program.h"
+#include "tests/until.h"
+#include "tests/vgpu.h"
+#include "tests/vhost_peer.h"
+#include "tests/virgl.h"
+#include "tests/xdesk.h"
+#include "vmm/util.h"
+
+#define W 320u
+#define H 200u
+#define TITLE "guest of viewers"
+#define EVENTS 16
+#define RED 0xff0000u
+#define GREEN 0x00ff00u
+#define BLUE 0x0000ffu
+
+enum { GPU, KEYBOARD, TABLET };
+
+struct viewer {
+	pid_t pid;
+	int status;			/* -1: it runs */
+	FILE *log;
+	char text[4096];
+};
+
+struct t {
+	struct loop *loop;
+	struct gpu_process *process;
+	char dir[32], path[64], option[96];
+	bool driven;
+	struct vhost_peer gpu, keyboard;
+	struct vgpu g;
+	uint64_t pixels;
+	struct viewer a, b;
+};
+
+static struct xdesk desk;
+
+#define UNTIL(t, cond) UNTIL_IN((t)->loop, cond)
+
+/* --- viewers ---------------------------------------------------------------------- */
+
+static void view(struct t *t, struct viewer *v, const char *option)
+{
+	char program[PATH_MAX];
+
+	program_path(program, "microvm-view");
+	v->log = tmpfile();
+	v->status = -1;
+	v->pid = fork();
+	if (v->pid != 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(fileno(v->log), STDERR_FILENO);
+	execl(program, "microvm-view", option, "--verbose", t->path, NULL);
+	_exit(127);
+}
+
+static bool ended(struct viewer *v)
+{
+	if (v->pid && waitpid(v->pid, &v->status, WNOHANG) == v->pid)
+		v->pid = 0;
+	return !v->pid;
+}
+
+static bool said(struct viewer *v, const char *what)
+{
+	ssize_t n = pread(fileno(v->log), v->text, sizeof(v->text) - 1, 0);
+
+	v->text[n > 0 ? n : 0] = 0;
+	return strstr(v->text, what);
+}
+
+static void finish_viewer(struct viewer *v)
+{
+	if (v->pid) {
+		kill(v->pid, SIGKILL);
+		waitpid(v->pid, &v->status, 0);
+	}
+	if (!v->log)
+		return;
+	said(v, "");
+	fputs(v->text, stderr);
+	fclose(v->log);
+}
+
+/* The viewer's window, where the desktop's corner is, with the keyboard. */
+static unsigned long window(struct t *t, const char *title)
+{
+	unsigned long w;
+
+	UNTIL(t, (w = xdesk_find(&desk, title)));
+	xdesk_tool("windowmove --sync %lu 0 0", w);
+	xdesk_focus(&desk, w);
+	return w;
+}
+
+/* microvm-gpu among our children. */
+static pid_t gpu_pid(void)
+{
+	char path[64], name[32];
+	int pid, found = 0;
+	FILE *children, *comm;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	assert_non_null(children = fopen(path, "r"));
+	while (!found && fscanf(children, "%d", &pid) == 1) {
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		comm = fopen(path, "r");
+		if (comm && fgets(name, sizeof(name), comm) && !strcmp(name, "microvm-gpu\n"))
+			found = pid;
+		if (comm)
+			fclose(comm);
+	}
+	fclose(children);
+	assert_true(found);
+	return found;
+}
+
+/* --- the machine ------------------------------------------------------------------ */
+
+static int setup(void **state)
+{
+	struct t *t = calloc(1, sizeof(*t));
+	char program[PATH_MAX];
+
+	strcpy(t->dir, "/tmp/view-XXXXXX");
+	assert_non_null(mkdtemp(t->dir));
+	snprintf(t->path, sizeof(t->path), "%s/socket", t->dir);
+	snprintf(t->option, sizeof(t->option), "egl,socket=%s", t->path);
+	program_path(program, "microvm-gpu");
+	assert_int_equal(loop_create(&t->loop), 0);
+	assert_int_equal(gpu_process_create(&t->process, t->loop, TITLE), 0);
+	assert_int_equal(gpu_process_set(t->process, program, t->option), 0);
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct t *t = *state;
+
+	finish_viewer(&t->a);
+	finish_viewer(&t->b);
+	if (t->driven) {
+		vp_finish(&t->gpu);
+		vp_finish(&t->keyboard);
+	}
+	gpu_process_destroy(t->process);
+	/* It was killed; the next one would take its place. */
+	unlink(t->path);
+	rmdir(t->dir);
+	loop_destroy(t->loop);
+	free(t);
+	return 0;
+}
+
+static void kick(void *ctx, unsigned q)
+{
+	struct t *t = ctx;
+
+	vp_kick(&t->gpu, q);
+}
+
+static void wait_for_it(void *ctx, unsigned q)
+{
+	struct t *t = ctx;
+	const struct vdrv_ring *ring = &t->gpu.q[q].ring;
+
+	UNTIL(t, __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE) != ring->used_idx);
+}
+
+static void begin(struct t *t, const char *gpu, uint64_t features)
+{
+	const struct vgpu_port port = { kick, wait_for_it, t };
+
+	assert_int_equal(gpu_process_add(t->process, "gpu", gpu), GPU);
+	assert_int_equal(gpu_process_add(t->process, "input", "keyboard"), KEYBOARD);
+	assert_int_equal(gpu_process_add(t->process, "input", "tablet"), TABLET);
+	vp_init(&t->gpu, gpu_process_dial(t->process, GPU), NULL);
+	vp_init(&t->keyboard, gpu_process_dial(t->process, KEYBOARD), NULL);
+	t->driven = true;
+	vp_start(&t->gpu, features, 2, GPU_CURSOR_QUEUE_SIZE);
+	vgpu_init(&t->g, &t->gpu.mem, &t->gpu.q[0].ring, &t->gpu.q[1].ring,
+		  vp_alloc(&t->gpu, VGPU_AREA_BYTES), port);
+	vp_start(&t->keyboard, 0, 2, EVENTS);
+	UNTIL(t, access(t->path, F_OK) == 0);
+}
+
+static void draw(struct t *t, uint32_t colour)
+{
+	const struct virtio_gpu_rect all = VGPU_RECT(0, 0, W, H);
+
+	for (uint32_t i = 0; i < W * H; i++)
+		assert_int_equal(gmem_write(&t->gpu.mem, t->pixels + 4 * i, &colour, 4), 0);
+	assert_int_equal(vgpu_transfer(&t->g, 1, all, 0), VIRTIO_GPU_RESP_OK_NODATA);
+	/* Answered when it is to be seen, or nobody is waited for. */
+	assert_int_equal(vgpu_flush(&t->g, 1, all), VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static void show(struct t *t, uint32_t colour)
+{
+	t->pixels = vp_alloc(&t->gpu, 4 * W * H);
+	assert_int_equal(vgpu_create_2d(&t->g, 1, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, W, H),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(vgpu_attach_range(&t->g, 1, t->pixels, 4 * W * H),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(vgpu_set_scanout(&t->g, 0, 1, VGPU_RECT(0, 0, W, H)),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	draw(t, colour);
+}
+
+static void assert_key(struct t *t, uint64_t gpa, unsigned code)
+{
+	struct virtio_input_event e;
+
+	assert_int_equal(vp_used(&t->keyboard, 0), sizeof(e));
+	assert_int_equal(gmem_read(&t->keyboard.mem, gpa, &e, sizeof(e)), 0);
+	assert_int_equal(e.type, EV_KEY);
+	assert_int_equal(e.code, code);
+}
+
+/* --- tests ------------------------------------------------------------------------ */
+
+static void pictures_and_keys_go_through_the_viewer(void **state)
+{
+	struct t *t = *state;
+	struct vdrv_ring *ring = &t->keyboard.q[0].ring;
+	unsigned long w;
+	uint64_t gpa;
+
+	begin(t, "size=320x200", 0);
+	show(t, GREEN);
+	view(t, &t->a, "--scale=integer");
+	w = window(t, TITLE);
+	UNTIL(t, xdesk_pixel(&desk, w, 10, 10) == GREEN);
+	for (unsigned i = 0; i < 5; i++) {
+		draw(t, i % 2 ? RED : BLUE);
+		UNTIL(t, xdesk_pixel(&desk, w, 310, 190) == (i % 2 ? RED : BLUE));
+	}
+	gpa = vp_alloc(&t->keyboard, 64);
+	for (unsigned i = 0; i < 8; i++)
+		vdrv_add(ring, &(struct vdrv_buf)VDRV_IN(gpa + 8 * i, 8), 1);
+	vp_kick(&t->keyboard, 0);
+	xdesk_tool("key a");
+	assert_key(t, gpa, KEY_A);
+	xdesk_close_button(&desk, w);
+	UNTIL(t, ended(&t->a));
+	assert_int_equal(t->a.status, 0);
+	assert_true(said(&t->a, "pictures: 0 by dma-buf, 1 by memory"));
+}
+
+static void viewers_come_and_go_and_the_guest_goes_on(void **state)
+{
+	struct t *t = *state;
+	unsigned long w;
+	int fds;
+
+	begin(t, "size=320x200", 0);
+	show(t, GREEN);
+	fds = open_fds_of(gpu_pid());
+	view(t, &t->a, "--watch");
+	w = window(t, TITLE " (watching)");
+	UNTIL(t, xdesk_pixel(&desk, w, 10, 10) == GREEN);
+	view(t, &t->b, "--verbose");
+	UNTIL(t, xdesk_find(&desk, TITLE " - "));
+	/* One that is stopped, and one that is killed. */
+	kill(t->b.pid, SIGSTOP);
+	draw(t, RED);
+	draw(t, BLUE);
+	UNTIL(t, xdesk_pixel(&desk, w, 10, 10) == BLUE);
+	kill(t->b.pid, SIGKILL);
+	UNTIL(t, ended(&t->b));
+	kill(t->a.pid, SIGKILL);
+	UNTIL(t, ended(&t->a));
+	draw(t, GREEN);
+	UNTIL(t, (int)open_fds_of(gpu_pid()) <= fds);
+}
+
+static void the_machines_end_is_the_viewers(void **state)
+{
+	struct t *t = *state;
+
+	begin(t, "size=320x200,outputs=2", 0);
+	show(t, GREEN);
+	view(t, &t->a, "--verbose");
+	UNTIL(t, xdesk_find(&desk, TITLE " 1") && xdesk_find(&desk, TITLE " 2"));
+	kill(gpu_pid(), SIGKILL);
+	UNTIL(t, ended(&t->a));
+	assert_int_equal(t->a.status, 0);
+	assert_true(said(&t->a, "the machine has gone"));
+}
+
+static void a_size_that_the_user_makes_is_asked_of_the_guest(void **state)
+{
+	struct t *t = *state;
+	struct virtio_gpu_resp_display_info info;
+	unsigned long w;
+
+	begin(t, "size=320x200", 0);
+	show(t, GREEN);
+	view(t, &t->a, "--verbose");
+	w = window(t, TITLE);
+	UNTIL(t, xdesk_pixel(&desk, w, 10, 10) == GREEN);
+	xdesk_tool("windowsize --sync %lu 640 500", w);
+	do {
+		struct virtio_gpu_ctrl_hdr h = { .type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO };
+
+		assert_int_equal(vgpu_send(&t->g, 0, &h, sizeof(h), &info, sizeof(info)),
+				 VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+		loop_run_once(t->loop, 10);
+	} while (info.pmodes[0].r.width != 640 || info.pmodes[0].r.height != 500);
+}
+
+/* What a guest draws in 3D; where there are dma-bufs, by these. */
+static void pictures_of_3d(void **state)
+{
+	struct t *t = *state;
+	const struct virtio_gpu_resource_create_3d c = {
+		.resource_id = 1, .target = 2, .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.bind = 2, .width = W, .height = H, .depth = 1, .array_size = 1,
+	};
+	const struct virtio_gpu_rect all = VGPU_RECT(0, 0, W, H);
+	struct virgl_stream s = { .n = 0 };
+	unsigned long w = 0;
+	int status;
+
+	if (!have_gl(&status))
+		skip();
+	begin(t, "virgl,size=320x200", BIT(VIRTIO_GPU_F_VIRGL));
+	view(t, &t->a, "--verbose");
+	assert_int_equal(vgpu_ctx_create(&t->g, 1, 0, ""), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(vgpu_create_3d(&t->g, c), VIRTIO_GPU_RESP_OK_NODATA);
+	assert_int_equal(vgpu_ctx_command(&t->g, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 1, 1),
+			 VIRTIO_GPU_RESP_OK_NODATA);
+	virgl_surface(&s, 1, 1, c.format);
+	virgl_framebuffer(&s, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		virgl_clear(&s, i == 0, i == 1, i == 2, 1);
+		assert_int_equal(vgpu_submit(&t->g, 1, s.words, 4 * s.n, 4 * s.n),
+				 VIRTIO_GPU_RESP_OK_NODATA);
+		s.n = 0;
+		if (i == 0)
+			assert_int_equal(vgpu_set_scanout(&t->g, 0, 1, all),
+					 VIRTIO_GPU_RESP_OK_NODATA);
+		assert_int_equal(vgpu_flush(&t->g, 1, all), VIRTIO_GPU_RESP_OK_NODATA);
+		if (i == 0)
+			w = window(t, TITLE);
+		UNTIL(t, xdesk_pixel(&desk, w, 10, 10) == RED >> 8 * i);
+	}
+}
+
+/* --- hostile ones, against the program in its sandbox ----------------------------- */
+
+static int dial(struct t *t)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	strcpy(addr.sun_path, t->path);
+	assert_int_equal(connect(sock, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return sock;
+}
+
+static void case_99_viewers_that_do_as_they_please(void **state)
+{
+	struct t *t = *state;
+	const union display_msg hello = { .hello = {
+		.head.type = DISPLAY_MSG_HELLO, .magic = DISPLAY_PROTO_MAGIC,
+		.version = DISPLAY_PROTO_VERSION, .flags = DISPLAY_HELLO_CONTROL,
+	} };
+	unsigned fds;
+	int stalled;
+
+	begin(t, "size=320x200", 0);
+	show(t, GREEN);
+	fds = open_fds_of(gpu_pid());
+	stalled = dial(t);
+	assert_int_equal(display_proto_send(stalled, &hello, NULL, 0), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		int sock = dial(t);
+
+		if (i % 2)
+			display_proto_send(sock, &hello, NULL, 0);
+		if (i % 3 == 0)
+			send(sock, t, i, MSG_DONTWAIT | MSG_NOSIGNAL);
+		close(sock);
+		if (i % 50 == 0)
+			draw(t, RED);
+	}
+	/* Its picture goes while it is shown. */
+	assert_int_equal(vgpu_unref(&t->g, 1), VIRTIO_GPU_RESP_OK_NODATA);
+	close(stalled);
+	show(t, BLUE);
+	UNTIL(t, open_fds_of(gpu_pid()) <= fds);
+	view(t, &t->a, "--verbose");
+	UNTIL(t, xdesk_pixel(&desk, window(t, TITLE), 10, 10) == BLUE);
+}
+
+static void nobody_at_the_socket_is_one_line(void **state)
+{
+	struct t *t = *state;
+
+	view(t, &t->a, "--verbose");
+	UNTIL(t, ended(&t->a));
+	assert_int_equal(WEXITSTATUS(t->a.status), 1);
+	assert_true(said(&t->a, "No such file or directory"));
+}
+
+/* --- all of them --------------------------------------------------------------------- */
+
+static int start_desk(void **state)
+{
+	return xdesk_start(&desk) ? 0 : -1;
+}
+
+static int stop_desk(void **state)
+{
+	xdesk_stop(&desk);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(pictures_and_keys_go_through_the_viewer),
+		TEST(viewers_come_and_go_and_the_guest_goes_on),
+		TEST(the_machines_end_is_the_viewers),
+		TEST(a_size_that_the_user_makes_is_asked_of_the_guest),
+		TEST(pictures_of_3d),
+		TEST(case_99_viewers_that_do_as_they_please),
+		TEST(nobody_at_the_socket_is_one_line),
+	};
+
+	if (!getenv("MICROVM_XVFB") &&
+	    system("command -v Xvfb >/dev/null && command -v xdotool >/dev/null") != 0) {
+		puts("no Xvfb or no xdotool: skipped");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, start_desk, stop_desk);
+}
