@@ -35,6 +35,7 @@
 #define PCI_BUS_SLOTS 32
 #define PCI_BUS_INTX_LINES 4
 #define PCI_BARS 6
+#define PCI_BAR_OF_ROM 6	/* the expansion ROM's base address register, as an index */
 #define PCI_CONFIG_SIZE 256	/* capabilities live here; the rest of ECAM's 4096 reads 0 */
 #define PCI_ECAM_SIZE (1u << 20)	/* one bus */
 
@@ -49,12 +50,12 @@ struct pci_ops {
 	void (*reset)(struct pci_dev *dev);
 };
 
-enum pci_bar_type { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64 };
+enum pci_bar_type { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64, PCI_BAR_ROM };
 
 struct pci_bar {
 	enum pci_bar_type type;
 	bool prefetch;
-	uint64_t size;		/* a power of two; at least 16 for memory, 4 for I/O */
+	uint64_t size;		/* a power of two; at least 16 for memory, 4 for I/O, 2048 for ROM */
 	uint64_t assigned;	/* address given by pci_bus_assign() */
 	bool probing;		/* last written with all ones */
 	struct io_region *region;	/* owned by the device; len <= size */
@@ -77,7 +78,7 @@ struct pci_dev {
 	uint8_t power_on[PCI_CONFIG_SIZE];	/* config as it was when added to the bus */
 	unsigned next_cap;			/* first free byte of config space */
 	unsigned cap_link;			/* where the next capability's offset goes */
-	struct pci_bar bars[PCI_BARS];
+	struct pci_bar bars[PCI_BARS + 1];	/* and of the ROM */
 	struct pci_msix *msix;			/* NULL: none; see pci_msix.h */
 	_Atomic uint16_t command;		/* for those who do not hold the bus's lock */
 	/* under intx_lock */
@@ -129,7 +130,10 @@ void pci_dev_init(struct pci_dev *dev, const char *name, const struct pci_ops *o
  */
 unsigned pci_add_capability(struct pci_dev *dev, uint8_t id, const void *body,
 			    const void *writable_mask, unsigned len);
-/* A MEM64 BAR takes @index and @index + 1. */
+/*
+ * A MEM64 BAR takes @index and @index + 1. A ROM is PCI_BAR_OF_ROM, 16 MiB at most; it
+ * answers while its own enable bit is set, too (6.2.5.2).
+ */
 void pci_bar_init(struct pci_dev *dev, unsigned index, enum pci_bar_type type, bool prefetch,
 		  uint64_t size, struct io_region *region);
 

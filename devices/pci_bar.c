@@ -13,9 +13,12 @@
 #include "devices/pci_impl.h"
 #include "vmm/util.h"
 
+#define ALL_BARS (PCI_BARS + 1)
+#define ROM_MAX_SIZE (16 * MiB)
+
 static unsigned bar_off(unsigned index)
 {
-	return PCI_BASE_ADDRESS_0 + 4 * index;
+	return index == PCI_BAR_OF_ROM ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * index;
 }
 
 static unsigned bar_len(const struct pci_bar *bar)
@@ -25,7 +28,17 @@ static unsigned bar_len(const struct pci_bar *bar)
 
 static uint64_t bar_addr_mask(const struct pci_bar *bar)
 {
+	if (bar->type == PCI_BAR_ROM)
+		return (uint32_t)PCI_ROM_ADDRESS_MASK;
 	return bar->type == PCI_BAR_IO ? PCI_BASE_ADDRESS_IO_MASK : PCI_BASE_ADDRESS_MEM_MASK;
+}
+
+/* Smallest and largest. */
+static void bar_check_size(enum pci_bar_type type, uint64_t size)
+{
+	assert(is_pow2(size) && size >= (type == PCI_BAR_IO ? 4 : type == PCI_BAR_ROM ? 2048 : 16));
+	assert(type == PCI_BAR_MEM64 || size <= (type == PCI_BAR_IO ? 64 * KiB :
+						 type == PCI_BAR_ROM ? ROM_MAX_SIZE : 2 * GiB));
 }
 
 void pci_bar_init(struct pci_dev *dev, unsigned index, enum pci_bar_type type, bool prefetch,
@@ -35,19 +48,21 @@ void pci_bar_init(struct pci_dev *dev, unsigned index, enum pci_bar_type type, b
 		[PCI_BAR_IO] = PCI_BASE_ADDRESS_SPACE_IO,
 		[PCI_BAR_MEM32] = PCI_BASE_ADDRESS_MEM_TYPE_32,
 		[PCI_BAR_MEM64] = PCI_BASE_ADDRESS_MEM_TYPE_64,
+		[PCI_BAR_ROM] = 0,
 	};
 	struct pci_bar *bar = &dev->bars[index];
 
 	assert(!dev->bus && type != PCI_BAR_NONE && bar->type == PCI_BAR_NONE);
-	assert(index + (type == PCI_BAR_MEM64) < PCI_BARS);
-	assert(is_pow2(size) && size >= (type == PCI_BAR_IO ? 4 : 16));
-	assert(type == PCI_BAR_MEM64 || size <= (type == PCI_BAR_IO ? 64 * KiB : 2 * GiB));
+	assert(type == PCI_BAR_ROM ? index == PCI_BAR_OF_ROM :
+				     index + (type == PCI_BAR_MEM64) < PCI_BARS);
+	bar_check_size(type, size);
 	assert(region->len && region->len <= size);
 	*bar = (struct pci_bar){ .type = type, .prefetch = prefetch, .size = size,
 				 .region = region };
 	region->prio = IO_PRIO_BAR;
 	dev->config[bar_off(index)] = flags[type] | (prefetch ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
-	store_le(dev->writable + bar_off(index), bar_len(bar), ~(size - 1) & bar_addr_mask(bar));
+	store_le(dev->writable + bar_off(index), bar_len(bar),
+		 (~(size - 1) & bar_addr_mask(bar)) | (type == PCI_BAR_ROM ? PCI_ROM_ADDRESS_ENABLE : 0));
 	dev->writable[PCI_COMMAND] |= type == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
 }
 
@@ -60,11 +75,14 @@ static struct bus *bar_bus(const struct pci_dev *dev, const struct pci_bar *bar)
 static bool bar_decodes(const struct pci_dev *dev, unsigned index, uint64_t *addr)
 {
 	const struct pci_bar *bar = &dev->bars[index];
-	uint64_t mask = load_le(dev->writable + bar_off(index), bar_len(bar));
+	uint64_t mask = load_le(dev->writable + bar_off(index), bar_len(bar)) &
+			bar_addr_mask(bar);
 	uint8_t enable = bar->type == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
 
 	*addr = load_le(dev->config + bar_off(index), bar_len(bar)) & mask;
 	if (!(dev->config[PCI_COMMAND] & enable) || bar->probing)
+		return false;
+	if (bar->type == PCI_BAR_ROM && !(dev->config[PCI_ROM_ADDRESS] & PCI_ROM_ADDRESS_ENABLE))
 		return false;
 	/* The upper half alone being sized: no memory is that high. */
 	return bar->type != PCI_BAR_MEM64 || *addr >> 32 != mask >> 32;
@@ -91,21 +109,21 @@ static void bar_update(struct pci_dev *dev, unsigned index)
 
 void pci_bar_update_all(struct pci_dev *dev)
 {
-	for (unsigned i = 0; i < PCI_BARS; i++)
+	for (unsigned i = 0; i < ALL_BARS; i++)
 		if (dev->bars[i].type != PCI_BAR_NONE)
 			bar_update(dev, i);
 }
 
 void pci_bar_unmap_all(struct pci_dev *dev)
 {
-	for (unsigned i = 0; i < PCI_BARS; i++)
+	for (unsigned i = 0; i < ALL_BARS; i++)
 		if (dev->bars[i].type != PCI_BAR_NONE && bar_bus(dev, &dev->bars[i]))
 			bus_remove(bar_bus(dev, &dev->bars[i]), dev->bars[i].region);
 }
 
 void pci_bar_written(struct pci_dev *dev, unsigned reg, uint32_t value, uint32_t lanes)
 {
-	bool high = reg > 0 && dev->bars[reg - 1].type == PCI_BAR_MEM64;
+	bool high = reg > 0 && reg < PCI_BARS && dev->bars[reg - 1].type == PCI_BAR_MEM64;
 	unsigned index = high ? reg - 1 : reg;
 	struct pci_bar *bar = &dev->bars[index];
 
@@ -125,7 +143,8 @@ static void bar_set_addr(struct pci_dev *dev, unsigned index, uint64_t addr)
 {
 	struct pci_bar *bar = &dev->bars[index];
 	uint8_t *reg = dev->config + bar_off(index);
-	uint64_t mask = load_le(dev->writable + bar_off(index), bar_len(bar));
+	uint64_t mask = load_le(dev->writable + bar_off(index), bar_len(bar)) &
+			bar_addr_mask(bar);
 
 	store_le(reg, bar_len(bar), (load_le(reg, bar_len(bar)) & ~mask) | (addr & mask));
 	bar->probing = false;
@@ -133,7 +152,7 @@ static void bar_set_addr(struct pci_dev *dev, unsigned index, uint64_t addr)
 
 void pci_bar_reset_all(struct pci_dev *dev)
 {
-	for (unsigned i = 0; i < PCI_BARS; i++)
+	for (unsigned i = 0; i < ALL_BARS; i++)
 		if (dev->bars[i].type != PCI_BAR_NONE)
 			bar_set_addr(dev, i, dev->bars[i].assigned);
 }
@@ -159,9 +178,9 @@ static bool window_take(struct window *win, uint64_t size, uint64_t *addr)
 static int assign_size(struct pci_bus *bus, struct window *io, struct window *mem32,
 		       struct window *mem64, uint64_t size)
 {
-	for (unsigned i = 0; i < PCI_BUS_SLOTS * PCI_BARS; i++) {
-		struct pci_dev *dev = bus->slots[i / PCI_BARS];
-		struct pci_bar *bar = dev ? &dev->bars[i % PCI_BARS] : NULL;
+	for (unsigned i = 0; i < PCI_BUS_SLOTS * ALL_BARS; i++) {
+		struct pci_dev *dev = bus->slots[i / ALL_BARS];
+		struct pci_bar *bar = dev ? &dev->bars[i % ALL_BARS] : NULL;
 
 		if (!bar || bar->type == PCI_BAR_NONE || bar->size != size)
 			continue;

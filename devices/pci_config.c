@@ -54,6 +54,8 @@ static void config_write(struct pci_dev *dev, unsigned off, unsigned size, uint3
 
 	if (dword >= PCI_BASE_ADDRESS_0 && dword <= PCI_BASE_ADDRESS_5) {
 		pci_bar_written(dev, (dword - PCI_BASE_ADDRESS_0) / 4, bits, lanes);
+	} else if (dword == PCI_ROM_ADDRESS) {
+		pci_bar_written(dev, PCI_BAR_OF_ROM, bits, lanes);
 	} else if (dword == PCI_COMMAND) {
 		pci_command_changed(dev);
 	} else if (dev->msix && dword == dev->msix->cap) {

@@ -8,7 +8,7 @@
 
 #include "devices/pci.h"
 
-/* The guest wrote the bits @lanes of BAR register @reg (0..5); config has been changed. */
+/* The guest wrote the bits @lanes of BAR register @reg (0..5, PCI_BAR_OF_ROM); config has been changed. */
 void pci_bar_written(struct pci_dev *dev, unsigned reg, uint32_t value, uint32_t lanes);
 /* Brings the bus into line with the registers: after decode or addresses have changed. */
 void pci_bar_update_all(struct pci_dev *dev);

@@ -171,18 +171,15 @@ static int add_legacy(struct virtio_vga *g)
 
 static int add_function(struct virtio_vga *g, struct virtio_device *v)
 {
-	const struct virtio_pci_bar vram = {
-		.index = VIRTIO_VGA_BAR_VRAM,
-		.type = PCI_BAR_MEM32,
-		.prefetch = true,
-		.size = g->memory.vram_len,
-		.region = &g->fb,
+	const struct virtio_pci_bar bars[] = {
+		{ VIRTIO_VGA_BAR_VRAM, PCI_BAR_MEM32, true, g->memory.vram_len, &g->fb },
+		{ PCI_BAR_OF_ROM, PCI_BAR_ROM, false, g->rom.size, &g->rom.region },
 	};
 	const struct virtio_pci_layout layout = {
 		.bar = BAR_REGISTERS,
 		.before = &g->vga.mmio,
-		.bars = &vram,
-		.n_bars = 1,
+		.bars = bars,
+		.n_bars = g->rom.bytes ? 2 : 1,
 		.class_code = PCI_CLASS_VGA,
 		.command = PCI_COMMAND_IO | PCI_COMMAND_MEMORY,
 		.reset = vga_bus_reset,
@@ -202,6 +199,7 @@ static void take_apart(struct virtio_vga *g)
 		vga_finish(&g->vga);
 	}
 	display_link_destroy(g->link);
+	pci_rom_finish(&g->rom);
 	vga_memory_finish(&g->memory);
 }
 
@@ -218,9 +216,13 @@ int virtio_vga_init(struct virtio_vga *g, struct virtio_device *v, struct pci_bu
 	memset(g, 0, sizeof(*g));
 	g->params = *params;
 	g->bus = bus;
-	ret = vga_memory_create(&g->memory, params->vram);
-	if (ret < 0)
+	ret = pci_rom_load(&g->rom, "--gpu vga-bios", params->rom);
+	if (ret == 0)
+		ret = vga_memory_create(&g->memory, params->vram);
+	if (ret < 0) {
+		pci_rom_finish(&g->rom);
 		return ret;
+	}
 	ret = display_link_create(&g->link, &link);
 	if (ret == 0)
 		ret = make_vga(g);

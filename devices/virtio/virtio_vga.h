@@ -18,6 +18,7 @@
 #define MICROVM_VIRTIO_VGA_H
 
 #include "devices/backend/display_link.h"
+#include "devices/pci_rom.h"
 #include "devices/vga/vga_memory.h"
 #include "devices/vga/vga_refresh.h"
 #include "devices/virtio/virtio_pci.h"
@@ -59,6 +60,7 @@ struct virtio_vga {
 	struct vga_memory memory;
 	struct vga_refresh refresh;
 	struct io_region fb;		/* BAR 0 */
+	struct pci_rom rom;
 	struct display_link *link;
 };
 

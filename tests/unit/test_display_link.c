@@ -184,7 +184,7 @@ static int teardown(void **state)
 
 	display_link_destroy(t->link);
 	framebuffer_destroy(t->framebuffer);
-	capture_end(&t->cap);
+	free(capture_end(&t->cap));
 	if (t->port >= 0)
 		close(t->port);
 	if (t->viewer >= 0)
