@@ -78,6 +78,7 @@ static int open_view(struct screen *s, struct loop *loop, const struct screen_pa
 	struct ui_view_params p = {
 		.name = params->name ? params->name : DEFAULT_NAME,
 		.n_outputs = params->gpu->n_outputs,
+		.dmabuf = params->virgl,
 		.refresh_mhz = GPU_DEFAULT_REFRESH_MHZ,
 		.closed = window_closed,
 		.ctx = s,

@@ -36,7 +36,7 @@ static bool hello_valid(const union display_msg *m, enum display_end from)
 	if (from == DISPLAY_VIEWER)
 		return !(h->flags & ~flags) && !h->n_outputs && !h->inputs && !h->width &&
 		       !h->height && !*h->name;
-	return !h->flags && h->n_outputs >= 1 && h->n_outputs <= DISPLAY_MAX_OUTPUTS &&
+	return !(h->flags & ~DISPLAY_HELLO_DMABUF) && h->n_outputs >= 1 && h->n_outputs <= DISPLAY_MAX_OUTPUTS &&
 	       h->inputs < BIT(INPUT_HOST) && size_or_none(h->width, h->height);
 }
 

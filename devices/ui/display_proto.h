@@ -96,7 +96,10 @@ struct display_msg_head {
 
 /* CLOSE (its output is the window's) and NO_DMABUF have nothing more. So has OFF. */
 
-/* Of a viewer's HELLO: it can show DISPLAY_SCANOUT_DMABUF; it would like to control. */
+/*
+ * Of HELLO. A viewer can show DISPLAY_SCANOUT_DMABUF, a source may have such to show to
+ * who can; a viewer would like to control.
+ */
 #define DISPLAY_HELLO_DMABUF 1u
 #define DISPLAY_HELLO_CONTROL 2u
 #define DISPLAY_HELLO_NAME 64
@@ -105,7 +108,7 @@ struct display_msg_hello {
 	struct display_msg_head head;
 	uint32_t magic;		/* DISPLAY_PROTO_MAGIC */
 	uint32_t version;	/* DISPLAY_PROTO_VERSION */
-	uint32_t flags;		/* a viewer's: DISPLAY_HELLO_... */
+	uint32_t flags;		/* DISPLAY_HELLO_... */
 	uint32_t n_outputs;	/* a source's: 1 ... DISPLAY_MAX_OUTPUTS; a viewer's: 0 */
 	/*
 	 * A source's: bit n says that the guest has a device that takes INPUT of kind

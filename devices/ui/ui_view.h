@@ -38,6 +38,7 @@ struct ui_view;
 struct ui_view_params {
 	const char *name;	/* the guest's, for titles; copied */
 	unsigned n_outputs;	/* 1 ... DISPLAY_MAX_OUTPUTS, all of them with a monitor */
+	bool dmabuf;		/* pictures may have images with dma-bufs */
 	/* The pace when nobody controls, thousandths of a hertz; 0: flushes are answered at once. */
 	uint32_t refresh_mhz;
 	struct input_sink sinks[INPUT_HOST];	/* by kind; without event(): there is none */

@@ -285,6 +285,7 @@ void view_peer_hello(struct view_peer *p)
 		.head.type = DISPLAY_MSG_HELLO,
 		.magic = DISPLAY_PROTO_MAGIC,
 		.version = DISPLAY_PROTO_VERSION,
+		.flags = p->view->params.dmabuf ? DISPLAY_HELLO_DMABUF : 0,
 		.n_outputs = p->view->stage.n,
 		.width = p->view->stage.outputs[0].mode_width,
 		.height = p->view->stage.outputs[0].mode_height,

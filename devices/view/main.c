@@ -43,6 +43,14 @@ static void on_closed(void *ctx, unsigned output)
 	loop_quit(v->loop);
 }
 
+static void on_no_dmabuf(void *ctx)
+{
+	struct view *v = ctx;
+
+	log_info("dma-bufs cannot be shown: memory");
+	display_receiver_no_dmabuf(v->receiver);
+}
+
 static struct ui_sdl_params window_params(struct view *v, const struct display_msg_hello *hello,
 					  const char *name)
 {
@@ -53,6 +61,8 @@ static struct ui_sdl_params window_params(struct view *v, const struct display_m
 		.height = hello->height ? hello->height : DEFAULT_HEIGHT,
 		.fullscreen = v->fullscreen,
 		.integer = v->integer,
+		.gl = hello->flags & DISPLAY_HELLO_DMABUF,
+		.no_dmabuf = on_no_dmabuf,
 		.closed = on_closed,
 		.ctx = v,
 	};
@@ -94,7 +104,8 @@ static int on_hello(void *ctx, const struct display_msg_hello *hello)
 	display = ui_sdl_display(v->ui);
 	ui_sdl_set_sink(v->ui, display_receiver_sink(v->receiver));
 	display_receiver_set_display(v->receiver, &display);
-	return v->watch ? 0 : DISPLAY_HELLO_CONTROL;
+	return (v->watch ? 0 : DISPLAY_HELLO_CONTROL) |
+	       (ui_sdl_takes_dmabufs(v->ui) ? DISPLAY_HELLO_DMABUF : 0);
 }
 
 static void on_plug(void *ctx, unsigned output, bool on)
@@ -174,10 +185,14 @@ static int dial(const char *path)
 static void say_figures(const struct view *v)
 {
 	const struct display_receiver_stats *s = display_receiver_stats(v->receiver);
+	struct ui_sdl_counts counts = { 0 };
 
-	log_info("%llu frames; pictures: %llu by dma-buf, %llu by memory",
-		 (unsigned long long)s->frames, (unsigned long long)s->dmabufs,
-		 (unsigned long long)s->memories);
+	if (v->ui)
+		counts = ui_sdl_counts(v->ui);
+	log_info("%llu frames; pictures: %llu by dma-buf, %llu by memory; drawn from dma-bufs: "
+		 "%llu, copied: %llu", (unsigned long long)s->frames,
+		 (unsigned long long)s->dmabufs, (unsigned long long)s->memories,
+		 (unsigned long long)counts.textures, (unsigned long long)counts.uploads);
 }
 
 static int serve(struct view *v, int fd)

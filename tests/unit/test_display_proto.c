@@ -69,7 +69,7 @@ static void hellos(void **state)
 	assert_false(valid(&source_hello, 1, DISPLAY_SOURCE));
 	REFUSED(source_hello, 0, DISPLAY_SOURCE, hello.magic, 1);
 	REFUSED(source_hello, 0, DISPLAY_SOURCE, hello.version, 2);
-	REFUSED(source_hello, 0, DISPLAY_SOURCE, hello.flags, 1);
+	REFUSED(source_hello, 0, DISPLAY_SOURCE, hello.flags, DISPLAY_HELLO_CONTROL);
 	REFUSED(source_hello, 0, DISPLAY_SOURCE, hello.n_outputs, 0);
 	REFUSED(source_hello, 0, DISPLAY_SOURCE, hello.n_outputs, DISPLAY_MAX_OUTPUTS + 1);
 	REFUSED(source_hello, 0, DISPLAY_SOURCE, hello.inputs, 16);
