@@ -282,7 +282,9 @@ static enum screen_mode find_mode(const char *word)
 
 static int set_display(void *config, const struct opt_at *at, const char *value)
 {
-	static const struct opt_key keys[] = { { "socket", "FILE", "" }, { 0 } };
+	static const struct opt_key keys[] = {
+		{ "rendernode", "FILE", "" }, { "socket", "FILE", "" }, { 0 },
+	};
 	struct gpu_options *o = config;
 	struct opt_value *v = &o->display_value;
 	int ret = opt_value_parse(v, at->label, value, keys);
@@ -295,13 +297,13 @@ static int set_display(void *config, const struct opt_at *at, const char *value)
 	}
 	o->display = find_mode(v->first);
 	o->viewers = opt_value_get(v, "socket");
-	if (!o->viewers)
-		return 0;
-	if (o->display != SCREEN_EGL) {
-		log_error("%s %.40s: socket= is for egl", at->label, v->first);
+	o->rendernode = opt_value_get(v, "rendernode");
+	if (o->display != SCREEN_EGL && (o->viewers || o->rendernode)) {
+		log_error("%s %.40s: %s= is for egl", at->label, v->first,
+			  o->viewers ? "socket" : "rendernode");
 		return -EINVAL;
 	}
-	return parse_place(&(struct seat_socket){ 0 }, at->label, o->viewers, NULL);
+	return !o->viewers ? 0 : parse_place(&(struct seat_socket){ 0 }, at->label, o->viewers, NULL);
 }
 
 static int set_text(char **text, const struct opt_at *at, const char *value)
@@ -468,6 +470,23 @@ static int need_device(const struct gpu_options *o)
 	return -EINVAL;
 }
 
+/* That of --display is the card's. */
+static int spread_rendernode(struct gpu_options *o)
+{
+	if (!o->rendernode)
+		return 0;
+	for (unsigned i = 0; i < o->n_devices; i++) {
+		struct gpu_option_device *d = &o->devices[i];
+
+		if (d->in_3d.virgl && !d->in_3d.rendernode) {
+			d->in_3d.rendernode = o->rendernode;
+			return 0;
+		}
+	}
+	log_error("--display egl,rendernode=: is for one --gpu virgl that names none itself");
+	return -EINVAL;
+}
+
 /* Help and the like are of use only when they arrive. */
 static enum gpu_options_result printed(void)
 {
@@ -485,6 +504,8 @@ enum gpu_options_result gpu_options_parse(struct gpu_options *o, int argc, char 
 	ret = opts_parse_argv(options, o, argc, argv);
 	if (ret == 0)
 		ret = need_device(o);
+	if (ret == 0)
+		ret = spread_rendernode(o);
 	if (ret == -ECANCELED)
 		return printed();
 	return ret < 0 ? GPU_OPTIONS_ERROR : GPU_OPTIONS_RUN;

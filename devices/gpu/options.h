@@ -49,6 +49,7 @@ struct gpu_options {
 	char *name;		/* of the guest */
 	enum screen_mode display;
 	const char *viewers;	/* egl's socket; NULL: none; points into the next */
+	const char *rendernode;	/* egl's; NULL: not said there; as above */
 	struct opt_value display_value;
 	int verbose;
 	struct gpu_option_device devices[SEAT_MAX_DEVICES];

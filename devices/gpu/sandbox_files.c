@@ -37,7 +37,7 @@ struct place {
 
 /*
  * Libraries, their configuration, fonts and pointers; the desktop's key; graphics
- * cards. Not Mesa's cache of shaders: other programs run what is in there.
+ * cards. Not the drivers' caches of shaders: other programs run what is in there.
  */
 static const struct place places[] = {
 	{ NULL, "/usr", READ },
@@ -130,12 +130,20 @@ static int enter(int rules, bool windows)
 	return 0;
 }
 
+/* They are not even to be tried. */
+static void without_caches(void)
+{
+	setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
+	setenv("__GL_SHADER_DISK_CACHE", "0", 1);
+}
+
 /* -1: there is no Landlock. */
 static int new_rules(void)
 {
 	const struct landlock_ruleset_attr attr = { .handled_access_fs = ALL };
 	int rules = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 
+	without_caches();
 	/* Older than 5.13, or not among the modules that were chosen. */
 	if (rules < 0)
 		log_debug("files are not confined: landlock: %m");

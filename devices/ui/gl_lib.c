@@ -49,6 +49,13 @@ int gl_lib_load_gl(struct gl_lib *gl, char *why, size_t len)
 	return 0;
 }
 
+bool gl_lib_is_software(const struct gl_lib *gl)
+{
+	const char *name = (const char *)gl->GetString(GL_RENDERER);
+
+	return name && (strstr(name, "llvmpipe") || strstr(name, "softpipe"));
+}
+
 bool gl_lib_has(const char *list, const char *name)
 {
 	size_t len = strlen(name);

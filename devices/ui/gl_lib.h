@@ -47,6 +47,9 @@ int gl_lib_load(struct gl_lib *gl, char *why, size_t len);
 /* OpenGL's, once a context is current. 0, or -ENOENT and one line in @why. */
 int gl_lib_load_gl(struct gl_lib *gl, char *why, size_t len);
 
+/* Whether the current context draws by the processor. */
+bool gl_lib_is_software(const struct gl_lib *gl);
+
 /* Whether @name is a word of @list, as EGL writes extensions; NULL: none. */
 bool gl_lib_has(const char *list, const char *name);
 

@@ -8,9 +8,11 @@
  * guest's to set, and matters to nobody but samplers.
  */
 #include <errno.h>
+#include <glob.h>
 #include <libdrm/drm_fourcc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "devices/ui/gl_dmabuf.h"
 #include "devices/ui/surface.h"
@@ -398,11 +400,33 @@ void ui_gl_prepare(const struct ui_sdl_lib *sdl)
 	sdl->GL_SetAttribute(SDL_GL_DEPTH_SIZE, 0);
 }
 
+/*
+ * A desktop that has no way to the GPU, Xvfb say: the card does better by its own way
+ * there, even with copies.
+ */
+static bool is_slower_than_the_gpu(const struct gl_lib *gl)
+{
+	glob_t nodes;
+	bool any = false;
+
+	/* Of Mesa: whoever sets it wants the processor to draw. */
+	if (getenv("LIBGL_ALWAYS_SOFTWARE") || !gl_lib_is_software(gl) || glob("/dev/dri/renderD*", 0, NULL, &nodes) != 0)
+		return false;
+	for (size_t i = 0; i < nodes.gl_pathc; i++)
+		any |= access(nodes.gl_pathv[i], R_OK | W_OK) == 0;
+	globfree(&nodes);
+	return any;
+}
+
 static int make_objects(struct ui_sdl *ui, char *why, size_t len)
 {
 	struct ui_gl *g = &ui->gl;
 	int ret = gl_lib_load_gl(&g->lib, why, len);
 
+	if (ret == 0 && is_slower_than_the_gpu(&g->lib)) {
+		snprintf(why, len, "the desktop's is drawn by the processor, and there is a GPU");
+		return -ENOTSUP;
+	}
 	if (ret == 0)
 		ret = gl_egl_share(&g->egl, &g->lib, why, len);
 	if (ret < 0)

@@ -820,6 +820,7 @@ static int start_desk(void **state)
 {
 	setenv("SDL_RENDER_DRIVER", "software", 1);
 	unsetenv("SDL_VIDEODRIVER");
+	setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
 	return xdesk_start(&desk) ? 0 : -1;
 }
 
