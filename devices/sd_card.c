@@ -138,6 +138,7 @@ static void sd_submit(void *arg)
 	card->flight_generation = card->generation;
 	len = card->data == SD_DATA_WRITE ? card->len :
 	      (uint64_t)MIN(card->left, CHUNK_BLOCKS) * SD_BLOCK;
+	card->flight_len = len;
 	card->iov = (struct iovec){ card->buf, len };
 	card->req = (struct disk_request){
 		.op = card->data == SD_DATA_WRITE ? DISK_WRITE : DISK_READ,
@@ -155,13 +156,14 @@ static void sd_submit(void *arg)
 
 static void sd_moved(struct sd_card *card)
 {
-	uint32_t n = card->req.len / SD_BLOCK;
+	/* The disk counts down in the request itself. */
+	uint32_t n = card->flight_len / SD_BLOCK;
 
 	card->next += n;
 	card->left -= n;
 	card->pos = 0;
 	if (card->data == SD_DATA_READ) {
-		card->len = card->req.len;
+		card->len = card->flight_len;
 		return;
 	}
 	card->len = 0;

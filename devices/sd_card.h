@@ -55,6 +55,7 @@ struct sd_card {
 
 	bool wanted, in_flight;
 	unsigned generation, flight_generation;
+	uint32_t flight_len;
 	struct loop_work work;
 	struct disk_request req;
 	struct iovec iov;

@@ -32,7 +32,8 @@ struct disk_request {
 	enum disk_op op;
 	bool stable;		/* WRITE, ZERO: done when it would survive a power cut */
 	bool unmap;		/* ZERO: room in the image may be given back */
-	uint64_t off, len;	/* multiples of block_size, within size */
+	/* multiples of block_size, within size; the disk counts on and down in them */
+	uint64_t off, len;
 	struct iovec *iov;	/* READ, WRITE: @len bytes in all */
 	unsigned n_iov;
 
