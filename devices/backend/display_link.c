@@ -37,6 +37,8 @@ struct display_link {
 
 	/* what the other end has not been told */
 	bool tell_mode, tell_picture, tell_off;
+	bool unplugged;			/* the other end has no place for a picture... */
+	bool tell_insist;		/* ...and that one is needed */
 	bool shown;			/* it has a picture */
 	bool due;			/* and has yet to say that FLUSH @serial is on the screen */
 	uint32_t serial;
@@ -60,14 +62,31 @@ static int say_hello(struct display_link *l)
 	return say(l, &m, DISPLAY_MSG_HELLO, -1);
 }
 
-static int say_mode(struct display_link *l)
+static int say_output(struct display_link *l, bool plugged)
 {
 	union display_msg m = {
-		.output = { .plugged = 1, .width = l->width, .height = l->height },
+		.output = { .plugged = plugged, .width = l->width, .height = l->height },
 	};
-	int ret = say(l, &m, DISPLAY_MSG_OUTPUT, -1);
+
+	return say(l, &m, DISPLAY_MSG_OUTPUT, -1);
+}
+
+static int say_mode(struct display_link *l)
+{
+	int ret = say_output(l, !l->unplugged);
 
 	l->tell_mode = ret < 0;
+	return ret;
+}
+
+/* A monitor comes that was not there: that is news whatever was said before. */
+static int say_insist(struct display_link *l)
+{
+	int ret = say_output(l, false);
+
+	if (ret == 0)
+		ret = say_output(l, true);
+	l->tell_insist = ret < 0;
 	return ret;
 }
 
@@ -132,10 +151,12 @@ static int say_news(struct display_link *l)
 
 	if (l->tell_off)
 		ret = say_off(l);
-	if (ret == 0 && l->due)
-		return 0;
 	if (ret == 0 && l->tell_mode)
 		ret = say_mode(l);
+	if (ret == 0 && l->tell_insist)
+		ret = say_insist(l);
+	if (ret == 0 && l->due)
+		return 0;
 	if (ret == 0 && l->has_picture && l->tell_picture)
 		ret = say_picture(l);
 	if (ret == 0 && l->has_picture && l->damage.width)
@@ -207,6 +228,8 @@ static int hear(struct display_link *l, const union display_msg *m)
 		hear_configure(l, &m->configure);
 		break;
 	case DISPLAY_MSG_PLUG:
+		l->unplugged = !m->plug.on;
+		l->tell_mode = true;
 		tell_plug(l, m->plug.on);
 		break;
 	}
@@ -246,7 +269,7 @@ static void hang_up(struct display_link *l)
 		return;
 	loop_remove(l->params.loop, &l->sock);
 	close(l->sock.fd);
-	l->ready = l->shown = l->due = l->tell_off = false;
+	l->ready = l->shown = l->due = l->tell_off = l->unplugged = l->tell_insist = false;
 }
 
 /* Whoever comes next has nothing else to show. */
@@ -301,9 +324,9 @@ static void link_mode(void *ctx, unsigned output, uint32_t width, uint32_t heigh
 {
 	struct display_link *l = ctx;
 
+	l->tell_mode |= width != l->width || height != l->height;
 	l->width = width;
 	l->height = height;
-	l->tell_mode = true;
 }
 
 static void link_set(void *ctx, unsigned output, const struct display_surface *surface)
@@ -365,6 +388,12 @@ static const struct display_ops link_ops = {
 	.cursor = link_cursor,
 	.cursor_move = link_cursor_move,
 };
+
+void display_link_insist(struct display_link *l)
+{
+	l->tell_insist = l->unplugged;
+	pump(l);
+}
 
 struct display display_link_display(struct display_link *link)
 {

@@ -45,6 +45,12 @@ struct display_link_params {
 int display_link_create(struct display_link **out, const struct display_link_params *params);
 void display_link_destroy(struct display_link *link);	/* NULL is legal */
 
+/*
+ * What the device has to show ought to be seen, though its monitor is gone: if the
+ * graphics card's driver has not drawn for a second, plug(0, true) follows.
+ */
+void display_link_insist(struct display_link *link);
+
 /* The pointer's image and place are ignored. */
 struct display display_link_display(struct display_link *link);
 

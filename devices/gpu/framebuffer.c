@@ -46,6 +46,15 @@ static void control(void *ctx, bool on)
 	mux_set_sink(f->mux, MUX_FRAMEBUFFER, on ? &sink : NULL);
 }
 
+/* It has heard that its monitor is gone, and says that it needs one. */
+static void plug(void *ctx, unsigned output, bool on)
+{
+	struct framebuffer *f = ctx;
+
+	if (on)
+		mux_insist(f->mux);
+}
+
 static void gone(void *ctx, int error)
 {
 	struct framebuffer *f = ctx;
@@ -59,7 +68,7 @@ static void handed_over(void *ctx, int fd)
 {
 	struct framebuffer *f = ctx;
 	const struct display_receiver_params params = {
-		.hello = hello, .control = control, .gone = gone, .ctx = f,
+		.hello = hello, .control = control, .plug = plug, .gone = gone, .ctx = f,
 	};
 	int ret;
 

@@ -25,12 +25,55 @@ static void show(struct mux *m, enum mux_who who)
 {
 	if (m->shown == who)
 		return;
-	/* The card knows: it has just been told, or tells itself, that there is no picture. */
-	if (m->shown == MUX_FRAMEBUFFER)
+	/* Of a card that has switched its picture off, nobody waits. */
+	if (m->shown == MUX_FRAMEBUFFER || m->has_card)
 		frame_done(m);
-	m->due = false;
+	m->due = m->has_framebuffer = false;
 	m->shown = who;
 	tell_plug(m);
+}
+
+/* Each of the two knows only what it has said of sizes itself. */
+static void tell_mode(struct mux *m, uint32_t width, uint32_t height)
+{
+	if (!m->out.ops || !m->out.ops->mode || (width == m->width && height == m->height))
+		return;
+	m->width = width;
+	m->height = height;
+	m->out.ops->mode(m->out.ctx, 0, width, height);
+}
+
+static void tell_set(struct mux *m, const struct display_surface *surface)
+{
+	tell_mode(m, surface->width, surface->height);
+	if (m->out.ops)
+		m->out.ops->set(m->out.ctx, 0, surface);
+}
+
+static void drawn(struct mux *m)
+{
+	m->drawn_ns = loop_now_ns();
+	loop_timer_disarm(m->loop, &m->silence);
+}
+
+static void on_silence(void *arg)
+{
+	struct mux *m = arg;
+
+	if (m->shown == MUX_FRAMEBUFFER)
+		return;
+	if (m->has_card && m->out.ops)
+		m->out.ops->off(m->out.ctx, 0);
+	show(m, MUX_FRAMEBUFFER);
+}
+
+void mux_insist(struct mux *m)
+{
+	uint64_t silent = loop_now_ns() - m->drawn_ns;
+
+	if (m->shown == MUX_CARD && !m->silence.armed)
+		loop_timer_arm(m->loop, &m->silence,
+			       silent < MUX_SILENCE_NS ? MUX_SILENCE_NS - silent : 0);
 }
 
 /* --- the card -------------------------------------------------------------------------- */
@@ -39,9 +82,8 @@ static void card_mode(void *ctx, unsigned output, uint32_t width, uint32_t heigh
 {
 	struct mux *m = ctx;
 
-	if (output == 0)
-		show(m, MUX_CARD);
-	if (m->out.ops && m->out.ops->mode)
+	/* Of output 0 it is told with the picture. */
+	if (output && m->out.ops && m->out.ops->mode)
 		m->out.ops->mode(m->out.ctx, output, width, height);
 }
 
@@ -49,17 +91,36 @@ static void card_set(void *ctx, unsigned output, const struct display_surface *s
 {
 	struct mux *m = ctx;
 
-	if (output == 0)
-		show(m, MUX_CARD);
-	if (m->out.ops)
-		m->out.ops->set(m->out.ctx, output, surface);
+	if (output) {
+		if (m->out.ops)
+			m->out.ops->set(m->out.ctx, output, surface);
+		return;
+	}
+	m->card = *surface;
+	m->has_card = true;
+	drawn(m);
+	show(m, MUX_CARD);
+	tell_set(m, surface);
+}
+
+/* It draws again, and had been taken for dead. */
+static void card_returns(struct mux *m)
+{
+	show(m, MUX_CARD);
+	tell_set(m, &m->card);
 }
 
 static bool card_flush(void *ctx, unsigned output, const struct display_rect *damage)
 {
 	struct mux *m = ctx;
-	bool later = m->out.ops && m->out.ops->flush(m->out.ctx, output, damage);
+	bool later;
 
+	if (output == 0) {
+		drawn(m);
+		if (m->shown == MUX_FRAMEBUFFER)
+			card_returns(m);
+	}
+	later = m->out.ops && m->out.ops->flush(m->out.ctx, output, damage);
 	if (output == 0)
 		m->due = later;
 	return later;
@@ -69,7 +130,12 @@ static void card_off(void *ctx, unsigned output)
 {
 	struct mux *m = ctx;
 
-	if (m->out.ops)
+	if (output == 0) {
+		m->has_card = false;
+		loop_timer_disarm(m->loop, &m->silence);
+	}
+	/* What is shown in its place stays. */
+	if (m->out.ops && (output || m->shown == MUX_CARD))
 		m->out.ops->off(m->out.ctx, output);
 	if (output == 0)
 		show(m, MUX_FRAMEBUFFER);
@@ -102,25 +168,25 @@ static const struct display_ops card_ops = {
 
 /* --- the framebuffer --------------------------------------------------------------------- */
 
+/* What it says of a picture that it has had before does not count. */
 static bool framebuffer_shown(const struct mux *m, unsigned output)
 {
-	return output == 0 && m->shown == MUX_FRAMEBUFFER && m->out.ops;
+	return output == 0 && m->has_framebuffer && m->out.ops;
 }
 
+/* It is told with the picture. */
 static void framebuffer_mode(void *ctx, unsigned output, uint32_t width, uint32_t height)
 {
-	struct mux *m = ctx;
-
-	if (framebuffer_shown(m, output) && m->out.ops->mode)
-		m->out.ops->mode(m->out.ctx, 0, width, height);
 }
 
 static void framebuffer_set(void *ctx, unsigned output, const struct display_surface *surface)
 {
 	struct mux *m = ctx;
 
-	if (framebuffer_shown(m, output))
-		m->out.ops->set(m->out.ctx, 0, surface);
+	if (output || m->shown != MUX_FRAMEBUFFER || !m->out.ops)
+		return;
+	tell_set(m, surface);
+	m->has_framebuffer = true;
 }
 
 static bool framebuffer_flush(void *ctx, unsigned output, const struct display_rect *damage)
@@ -140,7 +206,7 @@ static void framebuffer_off(void *ctx, unsigned output)
 	if (!framebuffer_shown(m, output))
 		return;
 	m->out.ops->off(m->out.ctx, 0);
-	m->due = false;
+	m->due = m->has_framebuffer = false;
 }
 
 /* A framebuffer has no pointer of its own. */
@@ -210,9 +276,15 @@ struct display_sink mux_sink(struct mux *m)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-void mux_init(struct mux *m)
+void mux_init(struct mux *m, struct loop *loop)
 {
-	*m = (struct mux){ .shown = MUX_FRAMEBUFFER };
+	*m = (struct mux){ .shown = MUX_FRAMEBUFFER, .loop = loop };
+	m->silence = (struct loop_timer){ .cb = on_silence, .arg = m };
+}
+
+void mux_finish(struct mux *m)
+{
+	loop_timer_disarm(m->loop, &m->silence);
 }
 
 void mux_set_sink(struct mux *m, enum mux_who who, const struct display_sink *sink)
@@ -226,6 +298,8 @@ void mux_set_display(struct mux *m, const struct display *display)
 {
 	frame_done(m);
 	m->out = display ? *display : (struct display){ 0 };
+	m->width = m->height = 0;
+	m->has_framebuffer = false;
 	if (m->shown != MUX_FRAMEBUFFER || !m->sinks[MUX_FRAMEBUFFER].ops)
 		return;
 	/* Away and back: it begins with a set(). */

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/virtio_gpu.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -186,6 +187,8 @@ int seat_add_gpu(struct seat *seat, const char *label, const struct seat_socket 
 	const struct vhost_user_backend_params backend = {
 		.memory_leave = gpu_memory_leaves,
 		.memory_enter = gpu_memory_enters,
+		.shm_id = VIRTIO_GPU_SHM_ID_HOST_VISIBLE,
+		.shm_len = params->hostmem,
 		.left = front_end_left,
 		.ctx = d,
 	};
@@ -331,7 +334,7 @@ int seat_create(struct seat **out, struct loop *loop)
 	if (!seat)
 		return -ENOMEM;
 	seat->loop = loop;
-	mux_init(&seat->mux);
+	mux_init(&seat->mux, loop);
 	*out = seat;
 	return 0;
 }
@@ -343,5 +346,6 @@ void seat_destroy(struct seat *seat)
 	framebuffer_destroy(seat->framebuffer);
 	for (unsigned i = seat->n; i > 0; i--)
 		device_close(&seat->devices[i - 1]);
+	mux_finish(&seat->mux);
 	free(seat);
 }

@@ -107,6 +107,12 @@ void vga_set_monitor(struct vga *vga, const struct edid_monitor *monitor);
 void vga_show(struct vga *vga, bool shown);
 
 /*
+ * While the display is not the card's: whether text was written since the last call, which
+ * is what a guest without a driver does, and one with a driver does not.
+ */
+bool vga_text_written(struct vga *vga);
+
+/*
  * Brings the display up to date: set() after the mode has changed, flush() for
  * what was repainted, off() while the guest has blanked it. @now_ns is a clock that
  * does not go back, for what blinks. Returns nanoseconds until the picture changes

@@ -228,6 +228,24 @@ void vga_show(struct vga *vga, bool shown)
 	c->painter.shown = shown;
 }
 
+bool vga_text_written(struct vga *vga)
+{
+	struct vga_card *c = vga->card;
+	uint64_t bytes = 8 * vga_page_words(c), written;
+	struct vga_regs regs;
+	struct vga_place place;
+	struct vga_mode mode;
+
+	pthread_mutex_lock(&c->lock);
+	regs = c->regs;
+	written = c->dirty[0];
+	memset(c->dirty, 0, bytes);
+	c->told = false;
+	pthread_mutex_unlock(&c->lock);
+	vga_mode_of(&regs, c->config.canvas_len, &mode, &place);
+	return mode.kind == VGA_TEXT && written;
+}
+
 uint64_t vga_quiet_ns(const struct vga *vga, uint64_t now_ns)
 {
 	return now_ns - vga->card->painter.changed_ns;

@@ -34,12 +34,23 @@ static uint64_t refresh_rest(struct vga_refresh *r, uint64_t now)
 	return refresh_quiet(r, now) ? VGA_NEVER : FRAME_NS;
 }
 
+static void refresh_hidden(struct vga_refresh *r)
+{
+	if (vga_text_written(r->vga) && r->watch.text)
+		r->watch.text(r->watch.ctx);
+}
+
 static void refresh_paint(void *arg)
 {
 	struct vga_refresh *r = arg;
-	uint64_t now = loop_now_ns(), wait = vga_paint(r->vga, now);
+	uint64_t now = loop_now_ns(), wait;
 
 	r->painted_ns = now;
+	if (r->hidden) {
+		refresh_hidden(r);
+		return;
+	}
+	wait = vga_paint(r->vga, now);
 	if (vga_linear(r->vga))
 		wait = refresh_quiet(r, now) ? refresh_rest(r, now) : FRAME_NS;
 	refresh_arm(r, wait);
@@ -65,6 +76,10 @@ void vga_refresh_kick(void *ctx)
 void vga_refresh_show(struct vga_refresh *r, bool shown)
 {
 	vga_show(r->vga, shown);
+	/* What was written until now is old when it is hidden. */
+	if (!shown && !r->hidden)
+		vga_text_written(r->vga);
+	r->hidden = !shown;
 	vga_refresh_kick(r);
 }
 

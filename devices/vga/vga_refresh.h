@@ -24,6 +24,8 @@
  */
 struct vga_watch {
 	void (*watch)(void *ctx);
+	/* While the card is not shown, its guest has written text. NULL: nobody minds. */
+	void (*text)(void *ctx);
 	void *ctx;
 };
 
@@ -31,6 +33,7 @@ struct vga_refresh {
 	struct vga *vga;
 	struct loop *loop;
 	struct vga_watch watch;
+	bool hidden;			/* vga_refresh_show(false) */
 	/* the loop's */
 	struct loop_work work;
 	struct loop_timer timer;

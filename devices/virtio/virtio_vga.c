@@ -25,6 +25,14 @@ static void watch(void *ctx)
 	vga_memory_watch(&g->memory);
 }
 
+/* A guest that has crashed under its driver, for one. */
+static void text_written(void *ctx)
+{
+	struct virtio_vga *g = ctx;
+
+	display_link_insist(g->link);
+}
+
 static void repair(void *dev)
 {
 	struct virtio_vga *g = dev;
@@ -127,7 +135,7 @@ static void vga_bus_reset(void *ctx)
 
 static int make_vga(struct virtio_vga *g)
 {
-	const struct vga_watch by = { watch, g };
+	const struct vga_watch by = { watch, text_written, g };
 	struct vga_config config = {
 		.vram = g->memory.vram,
 		.vram_len = g->memory.vram_len,

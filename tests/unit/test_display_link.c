@@ -149,7 +149,7 @@ static void serve(struct t *t)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	t->port = pair[0];
-	mux_init(&t->mux);
+	mux_init(&t->mux, t->loop);
 	mux_set_display(&t->mux, &screen);
 	assert_int_equal(framebuffer_create(&t->framebuffer, t->loop, pair[1], &t->mux, left, t),
 			 0);
@@ -184,6 +184,8 @@ static int teardown(void **state)
 
 	display_link_destroy(t->link);
 	framebuffer_destroy(t->framebuffer);
+	if (t->mux.loop)
+		mux_finish(&t->mux);
 	free(capture_end(&t->cap));
 	if (t->port >= 0)
 		close(t->port);
@@ -353,6 +355,53 @@ static void a_framebuffer_that_comes_while_a_driver_draws_waits(void **state)
 	assert_int_equal(shown(t)->mode_width, 1);
 }
 
+static void a_framebuffer_that_insists_takes_over_from_a_driver_that_is_silent(void **state)
+{
+	const struct display_rect all = { 0, 0, 1, 1 };
+	struct t *t = *state;
+	struct display again;
+	uint32_t blue = 0xff;
+	unsigned n;
+
+	serve(t);
+	set(t, WIDTH);
+	UNTIL_IN(t->loop, shown(t)->n_flush == 1);
+	/* It has its screen. */
+	display_link_insist(t->link);
+	card_draws(t, &blue);
+	UNTIL_IN(t->loop, !t->plugged);
+	n = t->n_plug;
+	for (unsigned i = 0; i < 5; i++)
+		loop_run_once(t->loop, 5);
+	assert_int_equal(pixel(t, 0, 0), 0xff);
+	display_link_insist(t->link);
+	UNTIL_IN(t->loop, t->plugged);
+	assert_int_equal(t->n_plug, n + 1);
+	assert_true(loop_now_ns() - t->mux.drawn_ns >= MUX_SILENCE_NS);
+	t->pixels[0] = RED;
+	set(t, WIDTH);
+	UNTIL_IN(t->loop, shown(t)->picture.shown && pixel(t, 0, 0) == RED);
+	/* The driver was not dead. */
+	again = mux_display(&t->mux, MUX_CARD);
+	again.ops->flush(again.ctx, 0, &all);
+	assert_int_equal(shown(t)->mode_width, 1);
+	assert_int_equal(pixel(t, 0, 0), 0xff);
+	UNTIL_IN(t->loop, !t->plugged);
+	/* Insists in vain: it draws meanwhile. */
+	n = t->n_plug;
+	display_link_insist(t->link);
+	UNTIL_IN(t->loop, t->mux.silence.armed);
+	again.ops->flush(again.ctx, 0, &all);
+	assert_false(t->mux.silence.armed);
+	assert_int_equal(t->n_plug, n);
+	/* And goes while it insists. */
+	display_link_insist(t->link);
+	UNTIL_IN(t->loop, t->mux.silence.armed);
+	card_stops(t);
+	assert_false(t->mux.silence.armed);
+	UNTIL_IN(t->loop, t->plugged);
+}
+
 /* --- connections ---------------------------------------------------------------------------------- */
 
 static void a_screen_that_has_died_is_followed_by_another(void **state)
@@ -456,7 +505,6 @@ static void what_is_said_keeps_to_the_protocol(void **state)
 	m = (union display_msg){ .frame_done = { .serial = 1 } };
 	set(t, WIDTH);
 	say(t, &m, DISPLAY_MSG_FRAME_DONE);
-	assert_int_equal(hear(t), DISPLAY_MSG_OUTPUT);
 	assert_int_equal(hear(t), DISPLAY_MSG_SCANOUT);
 }
 
@@ -510,6 +558,7 @@ int main(void)
 		T(case_89_a_framebuffer_does_not_disturb_a_driver),
 		T(a_frame_that_is_due_does_not_hold_up_who_comes_back),
 		T(both_hear_of_the_monitor_and_each_of_its_frames),
+		T(a_framebuffer_that_insists_takes_over_from_a_driver_that_is_silent),
 		T(a_framebuffer_that_comes_while_a_driver_draws_waits),
 		T(a_screen_that_has_died_is_followed_by_another),
 		T(who_cannot_be_had_is_asked_again),

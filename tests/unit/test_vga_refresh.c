@@ -9,7 +9,7 @@ struct watched {
 	struct vga_rig rig;
 	struct loop *loop;
 	struct vga_refresh refresh;
-	unsigned n_watch;
+	unsigned n_watch, n_text;
 	bool late;			/* a pixel is written just before watch() */
 };
 
@@ -24,10 +24,17 @@ static void watch(void *ctx)
 	w->late = false;
 }
 
+static void text(void *ctx)
+{
+	struct watched *w = ctx;
+
+	w->n_text++;
+}
+
 static struct watched *begin(bool can_watch)
 {
 	struct watched *w = calloc(1, sizeof(*w));
-	struct vga_watch by = { watch, w };
+	struct vga_watch by = { watch, text, w };
 
 	assert_non_null(w);
 	assert_int_equal(loop_create(&w->loop), 0);
@@ -142,6 +149,27 @@ static void a_driver_or_a_blank_screen_costs_nothing(void **state)
 	end(w);
 }
 
+static void text_that_is_written_while_nobody_sees_it_is_told(void **state)
+{
+	struct watched *w = begin(true);
+
+	rig_poke(&w->rig, 0xb8000, 2, 0x1f41);
+	vga_refresh_show(&w->refresh, false);
+	UNTIL_IN(w->loop, !w->refresh.work.queued && !w->refresh.timer.armed);
+	assert_int_equal(w->n_text, 0);
+	/* Not registers, nor what graphics write. */
+	rig_dac(&w->rig, 1, 2, 3, 4);
+	UNTIL_IN(w->loop, !w->refresh.work.queued && !w->refresh.timer.armed);
+	assert_int_equal(w->n_text, 0);
+	rig_poke(&w->rig, 0xb8002, 2, 0x1f42);
+	UNTIL_IN(w->loop, w->n_text == 1);
+	rig_set_mode(&w->rig, &vga_mode_13h);
+	rig_poke(&w->rig, 0xa0000, 1, 3);
+	UNTIL_IN(w->loop, !w->refresh.work.queued && !w->refresh.timer.armed);
+	assert_int_equal(w->n_text, 1);
+	end(w);
+}
+
 static void the_end_comes_with_work_to_do(void **state)
 {
 	struct watched *w = begin(true);
@@ -159,6 +187,7 @@ int main(void)
 		cmocka_unit_test(what_is_written_just_before_the_watch_is_not_lost),
 		cmocka_unit_test(without_a_watch_pages_are_looked_at),
 		cmocka_unit_test(a_driver_or_a_blank_screen_costs_nothing),
+		cmocka_unit_test(text_that_is_written_while_nobody_sees_it_is_told),
 		cmocka_unit_test(the_end_comes_with_work_to_do),
 	};
 
