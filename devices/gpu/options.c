@@ -102,6 +102,10 @@ int gpu_option_record(struct gpu_option_record *record, const char *label,
 		log_error("%s: record=: the name of a file", label);
 		return -EINVAL;
 	}
+	if (record->path && opt_value_flag(value, "venus", false)) {
+		log_error("%s: record=: what venus draws goes by memory that is not recorded", label);
+		return -EINVAL;
+	}
 	if (limit && (opt_parse_size(limit, &record->limit) < 0 || !record->path)) {
 		log_error("%s: record-limit=%.40s: %s", label, limit,
 			  record->path ? "a size such as 500M" : "without record=");
