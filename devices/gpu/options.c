@@ -98,10 +98,6 @@ int gpu_option_record(struct gpu_option_record *record, const char *label,
 		.path = opt_value_get(value, "record"),
 		.limit = GPU_RECORD_DEFAULT_LIMIT,
 	};
-	if (record->path && !*record->path) {
-		log_error("%s: record=: the name of a file", label);
-		return -EINVAL;
-	}
 	if (record->path && opt_value_flag(value, "venus", false)) {
 		log_error("%s: record=: what venus draws goes by memory that is not recorded", label);
 		return -EINVAL;
