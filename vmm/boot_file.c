@@ -59,10 +59,15 @@ static int boot_file_check(struct boot_file *file)
 
 int boot_file_open(struct boot_file *file, const char *path)
 {
+	return boot_file_open_as(file, path, NULL);
+}
+
+int boot_file_open_as(struct boot_file *file, const char *path, const char *name)
+{
 	int ret;
 
 	/* O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever (case 96). */
-	*file = (struct boot_file){ .path = path };
+	*file = (struct boot_file){ .path = name ? name : path };
 	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (file->fd < 0)
 		return boot_file_failed(file, "open");

@@ -13,7 +13,7 @@
 #include "vmm/gmem.h"
 
 struct boot_file {
-	const char *path;	/* owned by the caller */
+	const char *path;	/* owned by the caller; for messages */
 	int fd;
 	uint64_t size;
 };
@@ -23,6 +23,8 @@ struct boot_file {
  * negative errno after a line in the log.
  */
 int boot_file_open(struct boot_file *file, const char *path);
+/* Messages say @name, the caller's, unless it is NULL. */
+int boot_file_open_as(struct boot_file *file, const char *path, const char *name);
 void boot_file_close(struct boot_file *file);
 int boot_file_read(const struct boot_file *file, uint64_t off, void *buf, size_t len);
 /* Straight into guest memory, region by region. */

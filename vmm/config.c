@@ -361,6 +361,8 @@ static const struct opt guest_options[] = {
 static const struct opt arm_options[] = {
 	{ "dtb", "FILE", GUEST, "device tree of the machine (one made for it)", .set = set_text,
 	  .data = FIELD(dtb) },
+	{ "boot", "FILE", GUEST, "SD card of a Raspberry Pi 2, image or directory: boot as it does",
+	  .set = set_text, .data = FIELD(boot) },
 	{ "cpu", "32|64", GUEST, "width of the CPUs (the kernel's)", .set = set_word,
 	  .data = FIELD(cpu) },
 	{ "gic", "2|3|none", GUEST, "version of the interrupt controller (the host's)", .set = set_word,
@@ -509,7 +511,7 @@ static int decide(const struct parse *p)
 
 static int need_kernel(const struct config *cfg)
 {
-	if (cfg->kernel)
+	if (cfg->kernel || cfg->boot)
 		return 0;
 	log_error("no kernel: --kernel FILE says what to boot, --help lists all options");
 	return -EINVAL;
@@ -600,6 +602,7 @@ void config_finish(struct config *cfg)
 	free(cfg->stats);
 	free(cfg->control);
 	free(cfg->dtb);
+	free(cfg->boot);
 	free(cfg->dump_dtb);
 	free(cfg->gic);
 	free(cfg->cpu);

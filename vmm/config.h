@@ -36,7 +36,7 @@ struct config_device {
 
 struct config {
 	char *name;		/* of the guest; "microvm" */
-	char *kernel;		/* never NULL after CONFIG_RUN */
+	char *kernel;		/* never NULL after CONFIG_RUN, unless boot has one */
 	char *initrd;		/* NULL: none */
 	char *append;		/* kernel command line, with its console=; never NULL */
 	uint64_t memory;	/* bytes, a multiple of 4 KiB */
@@ -48,6 +48,7 @@ struct config {
 	char *control;		/* socket; NULL: none */
 	/* of ARM guests; NULL: what host and kernel call for */
 	char *dtb, *dump_dtb;	/* files */
+	char *boot;		/* SD card, its image or a directory with its files */
 	char *gic;		/* "2", "3", "none" */
 	char *cpu;		/* "32", "64" */
 	char *uart;		/* "pl011", "16550" */

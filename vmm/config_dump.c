@@ -102,7 +102,8 @@ static int put_config(FILE *out, const char *dir, const struct config *cfg)
 	    (ret = put_value(out, dir, "initrd", "FILE", cfg->initrd)) < 0)
 		return ret;
 	put_text(out, "append", cfg->append);
-	if ((ret = put_value(out, dir, "dtb", "FILE", cfg->dtb)) < 0 ||
+	if ((ret = put_value(out, dir, "boot", "FILE", cfg->boot)) < 0 ||
+	    (ret = put_value(out, dir, "dtb", "FILE", cfg->dtb)) < 0 ||
 	    (ret = put_value(out, dir, "dump-dtb", "FILE", cfg->dump_dtb)) < 0 ||
 	    (ret = put_value(out, dir, "cpu", "32|64", cfg->cpu)) < 0 ||
 	    (ret = put_value(out, dir, "gic", "2|3|none", cfg->gic)) < 0 ||

@@ -35,11 +35,18 @@ static bool boot_is_gzip(const struct payload *p)
 	return p->head[0] == 0x1f && p->head[1] == 0x8b;
 }
 
-static bool boot_is_raw(const char *path)
+static const char *boot_name(const struct arm_boot *cfg)
 {
+	return cfg->kernel_name ? cfg->kernel_name : cfg->kernel;
+}
+
+static bool boot_is_raw(const struct arm_boot *cfg)
+{
+	const char *path = boot_name(cfg);
 	size_t len = strlen(path), suffix = strlen(BOOT_RAW_SUFFIX);
 
-	return len >= suffix && strcmp(path + len - suffix, BOOT_RAW_SUFFIX) == 0;
+	return cfg->raw ||
+	       (len >= suffix && strcmp(path + len - suffix, BOOT_RAW_SUFFIX) == 0);
 }
 
 /* Among the kinds that may be packed; false: none of them. */
@@ -66,10 +73,10 @@ static int boot_tell_other(struct kernel *k, const struct arm_boot *cfg)
 		k->aarch32 = p->head[EI_CLASS] == ELFCLASS32;
 		return 0;
 	}
-	if (!boot_is_raw(cfg->kernel))
+	if (!boot_is_raw(cfg))
 		return boot_refuse_stranger(p->file, boot_strangers, p->head, sizeof(p->head));
 	k->kind = KERNEL_RAW;
-	k->aarch32 = cfg->width == ARM_WIDTH_32;
+	k->aarch32 = cfg->width == ARM_WIDTH_32 || (cfg->width == ARM_WIDTH_AUTO && cfg->raw32);
 	return 0;
 }
 
@@ -104,7 +111,7 @@ static int boot_check_width(const struct kernel *k, const struct arm_boot *cfg)
 {
 	if (cfg->width == ARM_WIDTH_AUTO || (cfg->width == ARM_WIDTH_32) == k->aarch32)
 		return 0;
-	log_error("%s: is a %d-bit kernel, and %d-bit CPUs are asked for", cfg->kernel,
+	log_error("%s: is a %d-bit kernel, and %d-bit CPUs are asked for", boot_name(cfg),
 		  k->aarch32 ? 32 : 64, k->aarch32 ? 64 : 32);
 	return -EINVAL;
 }
@@ -130,7 +137,7 @@ int arm_boot_probe(const struct arm_boot *cfg, struct arm_probe *probe)
 {
 	struct kernel kernel = { 0 };
 	struct boot_file file;
-	int ret = boot_file_open(&file, cfg->kernel);
+	int ret = boot_file_open_as(&file, cfg->kernel, cfg->kernel_name);
 
 	if (ret < 0)
 		return ret;
@@ -268,7 +275,7 @@ static int boot_load_initrd(struct boot *boot, struct arm_entry *entry)
 
 	if (!boot->cfg->initrd)
 		return 0;
-	ret = boot_file_open(&f, boot->cfg->initrd);
+	ret = boot_file_open_as(&f, boot->cfg->initrd, boot->cfg->initrd_name);
 	if (ret < 0)
 		return ret;
 	ret = boot_place_initrd(boot, &f, entry);
@@ -289,7 +296,7 @@ static int boot_keep_reserved(struct boot *boot)
 	const struct arm_boot *cfg = boot->cfg;
 
 	if (cfg->n_reserved > ARM_BOOT_MAX_RESERVED) {
-		log_error("%s: %u reserved ranges of memory, at most %d are possible", cfg->kernel,
+		log_error("%s: %u reserved ranges of memory, at most %d are possible", boot_name(cfg),
 			  cfg->n_reserved, ARM_BOOT_MAX_RESERVED);
 		return -EINVAL;
 	}
@@ -338,9 +345,9 @@ int arm_boot_load(struct gmem *mem, const struct arm_boot *cfg, struct arm_entry
 	struct boot boot = {
 		.mem = mem,
 		.cfg = cfg,
-		.claims = { .mem = mem, .path = cfg->kernel },
+		.claims = { .mem = mem, .path = boot_name(cfg) },
 	};
-	int ret = boot_file_open(&boot.file, cfg->kernel);
+	int ret = boot_file_open_as(&boot.file, cfg->kernel, cfg->kernel_name);
 
 	if (ret < 0)
 		return ret;

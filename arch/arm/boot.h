@@ -31,6 +31,9 @@ enum arm_width { ARM_WIDTH_AUTO, ARM_WIDTH_32, ARM_WIDTH_64 };
 struct arm_boot {
 	const char *kernel;	/* paths */
 	const char *initrd;	/* NULL: none */
+	const char *kernel_name, *initrd_name;	/* for messages; NULL: the paths */
+	bool raw;		/* what is no kernel is as a .bin */
+	bool raw32;		/* a .bin is for 32-bit CPUs unless the user wants 64 */
 	enum arm_width width;	/* what the user wants; a kernel of the other is refused */
 	struct gmem_range ram;	/* in one region of guest memory */
 	uint64_t dtb_len;	/* room that the device tree needs; 0: ARM_FDT_MAX */
@@ -55,11 +58,11 @@ struct arm_entry {
 
 /* What a kernel needs, before there is a machine to load it into. */
 struct arm_probe {
-	bool aarch32;		/* of a .bin: as boot->width says, else not */
+	bool aarch32;		/* of a .bin: as boot->width or else boot->raw32 says */
 	bool raw;		/* a .bin: raw_gpa has to be memory */
 };
 
-/* Of @boot only kernel and width count. 0, or negative errno after one line in the log. */
+/* Of @boot only kernel, its name, raw, raw32 and width count. 0, or negative errno after one line in the log. */
 int arm_boot_probe(const struct arm_boot *boot, struct arm_probe *probe);
 
 /*

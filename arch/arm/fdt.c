@@ -148,7 +148,8 @@ static int tree_check_nodes(const struct arm_fdt *fdt)
 	return ret == -ENOENT ? 0 : ret;
 }
 
-static int tree_check(const struct arm_fdt *fdt)
+/* What libfdt needs to stay within it. */
+static int tree_check_form(const struct arm_fdt *fdt)
 {
 	int ret = tree_check_header(fdt);
 
@@ -159,9 +160,14 @@ static int tree_check(const struct arm_fdt *fdt)
 	if (ret < 0)
 		return ret;
 	ret = fdt_check_full(fdt->blob, fdt->size);
-	if (ret < 0)
-		return tree_failed(fdt, "not a sound device tree", ret);
-	return tree_check_nodes(fdt);
+	return ret < 0 ? tree_failed(fdt, "not a sound device tree", ret) : 0;
+}
+
+static int tree_check(const struct arm_fdt *fdt)
+{
+	int ret = tree_check_form(fdt);
+
+	return ret < 0 ? ret : tree_check_nodes(fdt);
 }
 
 /* --- coming and going ------------------------------------------------------------ */
@@ -182,11 +188,9 @@ static int tree_alloc(struct arm_fdt *fdt, size_t len, const char *name)
 	return -ENOMEM;
 }
 
-/* What is behind the tree in its file is nobody's. */
-static int tree_accept(struct arm_fdt *fdt)
+/* What is behind the tree in its file is nobody's. @ret: what a check of it said. */
+static int tree_accept(struct arm_fdt *fdt, int ret)
 {
-	int ret = tree_check(fdt);
-
 	if (ret < 0)
 		arm_fdt_close(fdt);
 	else
@@ -219,10 +223,10 @@ int arm_fdt_open(struct arm_fdt *fdt, const char *path)
 		return ret;
 	ret = tree_read(fdt, &f);
 	boot_file_close(&f);
-	return ret < 0 ? ret : tree_accept(fdt);
+	return ret < 0 ? ret : tree_accept(fdt, tree_check(fdt));
 }
 
-int arm_fdt_open_blob(struct arm_fdt *fdt, const void *blob, size_t len, const char *name)
+static int tree_copy_blob(struct arm_fdt *fdt, const void *blob, size_t len, const char *name)
 {
 	int ret;
 
@@ -232,7 +236,21 @@ int arm_fdt_open_blob(struct arm_fdt *fdt, const void *blob, size_t len, const c
 	if (ret < 0)
 		return ret;
 	memcpy(fdt->blob, blob, len);
-	return tree_accept(fdt);
+	return 0;
+}
+
+int arm_fdt_open_blob(struct arm_fdt *fdt, const void *blob, size_t len, const char *name)
+{
+	int ret = tree_copy_blob(fdt, blob, len, name);
+
+	return ret < 0 ? ret : tree_accept(fdt, tree_check(fdt));
+}
+
+int tree_open_form(struct arm_fdt *fdt, const void *blob, size_t len, const char *name)
+{
+	int ret = tree_copy_blob(fdt, blob, len, name);
+
+	return ret < 0 ? ret : tree_accept(fdt, tree_check_form(fdt));
 }
 
 int arm_fdt_copy(struct arm_fdt *fdt, const struct arm_fdt *from)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Between the parts of the device tree: fdt.c, fdt_walk.c, fdt_read.c, fdt_virt.c, fdt_patch.c. */
+/* Between the parts of the device tree, fdt*.c. */
 #ifndef MICROVM_ARM_FDT_INT_H
 #define MICROVM_ARM_FDT_INT_H
 
@@ -15,6 +15,12 @@ int tree_failed(const struct arm_fdt *fdt, const char *what, int err);
 /* -EINVAL, with a line in the log that names tree and node. */
 __attribute__((format(printf, 3, 4)))
 int tree_refuse(const struct arm_fdt *fdt, const char *path, const char *fmt, ...);
+
+/*
+ * fdt.c: arm_fdt_open_blob() of what is no machine's tree. It has the form of one, and may
+ * say anything in that.
+ */
+int tree_open_form(struct arm_fdt *fdt, const void *blob, size_t len, const char *name);
 
 /* fdt_patch.c. Makes room for @extra bytes; tree_shrink() takes back what was not needed. */
 int tree_grow(struct arm_fdt *fdt, size_t extra);

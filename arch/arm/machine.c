@@ -15,6 +15,7 @@
 
 /* What the tree may grow by when it becomes the guest's, beside the command line. */
 #define TREE_ROOM (16 * KiB)
+#define RPI_RAW_OFFSET 0x8000
 
 /* --- life --------------------------------------------------------------------------------- */
 
@@ -28,16 +29,18 @@ static enum arm_width wanted_width(const struct config *cfg)
 static int probe_kernel(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
-	struct arm_boot boot = { .kernel = vm->cfg->kernel, .width = wanted_width(vm->cfg) };
+	struct arm_boot boot = { .width = wanted_width(vm->cfg) };
 	int bits = kvm_cap(&vm->kvm, KVM_CAP_ARM_VM_IPA_SIZE);
-	int ret = arm_boot_probe(&boot, &m->kernel);
+	int ret;
 
+	arm_files_fill(vm, &boot);
+	ret = arm_boot_probe(&boot, &m->kernel);
 	/* Without that capability guests have 40 bits: api.rst 4.2. */
 	m->ipa_bits = bits ? bits : 40;
 	if (ret < 0 || !m->kernel.aarch32 || kvm_cap(&vm->kvm, KVM_CAP_ARM_EL1_32BIT) > 0)
 		return ret;
 	log_error("%s is for 32-bit CPUs, and this host's cannot be one for a guest: its KVM lacks "
-		  "KVM_CAP_ARM_EL1_32BIT", vm->cfg->kernel);
+		  "KVM_CAP_ARM_EL1_32BIT", boot.kernel_name ? boot.kernel_name : boot.kernel);
 	return -EINVAL;
 }
 
@@ -58,7 +61,9 @@ int arch_layout(struct vm *vm, struct gmem_range *ranges)
 	pthread_mutex_init(&m->gate.lock, NULL);
 	pthread_cond_init(&m->gate.opened, NULL);
 	m->gic_fds = (struct arm_gic_fds){ -1, -1 };
-	ret = probe_kernel(vm);
+	ret = arm_files_open(vm);
+	if (ret == 0)
+		ret = probe_kernel(vm);
 	if (ret == 0)
 		ret = arm_tree_create(vm);
 	if (ret < 0) {
@@ -83,6 +88,8 @@ int arch_machine_create(struct vm *vm)
 			return ret;
 	}
 	ret = arm_machine_build(vm);
+	if (ret == 0)
+		ret = arm_files_insert_card(vm);
 	if (ret == -EINVAL)
 		vm->end = VM_END_BAD_INPUT;
 	return ret;
@@ -100,6 +107,7 @@ void arch_machine_destroy(struct vm *vm)
 	arm_machine_clear(vm);
 	chardev_close(m->serial_chr);
 	arm_fdt_close(&m->tree);
+	arm_files_close(vm);
 	free(m);
 	vm->machine = NULL;
 }
@@ -179,24 +187,33 @@ static int put_tree(struct vm *vm, const struct arm_fdt *fdt, uint64_t room)
 	return gmem_write(&vm->mem, m->entry.dtb_gpa, fdt->blob, fdt->size);
 }
 
+/* Where a board's own firmware puts what is no kernel, and U-Boot is made for. */
+static uint64_t raw_offset(const struct arch_machine *m)
+{
+	if (m->pi.open)
+		return m->pi.config.kernel_address;
+	return m->bcm.local ? RPI_RAW_OFFSET : 0;
+}
+
 int arch_load(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
 	struct gmem_range reserved[16];
 	struct arm_boot boot = {
-		.kernel = vm->cfg->kernel,
-		.initrd = vm->cfg->initrd,
 		.width = wanted_width(vm->cfg),
 		.ram = m->ram,
-		.dtb_len = align_up(m->tree.size + strlen(vm->cfg->append) + TREE_ROOM, 4 * KiB),
-		.raw_gpa = m->firmware.len ? m->firmware.gpa : m->ram.gpa,
+		.raw_gpa = m->firmware.len ? m->firmware.gpa : m->ram.gpa + raw_offset(m),
 		/* Where U-Boot for QEMU's board looks for it. */
 		.raw_dtb_gpa = m->firmware.len ? m->ram.gpa : UINT64_MAX,
 		.reserved = reserved,
 	};
 	struct arm_fdt fdt = { 0 };
-	int ret;
+	int ret = arm_files_reload(vm);
 
+	if (ret < 0)
+		return ret;
+	arm_files_fill(vm, &boot);
+	boot.dtb_len = align_up(m->tree.size + strlen(m->cmdline) + TREE_ROOM, 4 * KiB);
 	boot.n_reserved = MIN(arm_fdt_reserved(&m->tree, reserved, ARRAY_SIZE(reserved)),
 			      (unsigned)ARRAY_SIZE(reserved));
 	ret = arm_boot_load(&vm->mem, &boot, &m->entry);

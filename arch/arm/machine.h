@@ -12,6 +12,7 @@
 #define MICROVM_ARM_MACHINE_H
 
 #include "arch/arm/boot.h"
+#include "arch/arm/boot_pi.h"
 #include "arch/arm/fdt.h"
 #include "arch/arm/gic.h"
 #include "devices/bcm283x_local.h"
@@ -103,6 +104,9 @@ struct arm_gate {
 };
 
 struct arch_machine {
+	struct arm_pi pi;	/* what --boot says */
+	char *cmdline;		/* of this boot, but for the tree's own */
+	bool booted;		/* once already */
 	struct arm_fdt tree;	/* as it was read or made */
 	struct arm_probe kernel;
 	struct gmem_range ram, firmware;	/* firmware.len 0: none */
@@ -169,6 +173,17 @@ int arm_node_off(struct vm *vm, const struct arm_fdt_node *node);
 /* build.c: devices for vm->machine->tree. 0, or negative errno after one line in the log. */
 int arm_machine_build(struct vm *vm);
 void arm_machine_clear(struct vm *vm);	/* all of them, after an error too */
+/* files.c: what --boot leads to, if that was asked for. 0, or negative errno after one line. */
+int arm_files_open(struct vm *vm);
+/* The same after a reset, when the guest may have changed them. */
+int arm_files_reload(struct vm *vm);
+void arm_files_close(struct vm *vm);
+/* Kernel and initrd, --boot's or the user's own, into @boot. */
+void arm_files_fill(const struct vm *vm, struct arm_boot *boot);
+/* The card that it was booted from into its slot. */
+int arm_files_insert_card(struct vm *vm);
+/* tree.c: the tree of --dtb or --boot into m->tree, once; without those nothing. */
+int arm_tree_take(struct vm *vm);
 /* tree.c: reads or makes the tree and finds out what it means for memory. */
 int arm_tree_create(struct vm *vm);
 /* The guest's tree: the machine's with what this boot adds. @fdt is empty. */

@@ -4,6 +4,7 @@
  * Documentation/devicetree/bindings, whose file each function names where it reads cells.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "arch/arm/machine.h"
@@ -170,6 +171,19 @@ static int add_cprman(struct vm *vm, const struct arm_fdt_node *node)
 
 /* --- the firmware -------------------------------------------------------------------------- */
 
+/* What the kernel is told, the tree's own words first. */
+static void put_cmdline(struct vm *vm, char *text, size_t size)
+{
+	const struct arch_machine *m = vm->machine;
+	int chosen = arm_fdt_find(&m->tree, "/chosen");
+	const char *own = chosen < 0 ? NULL : arm_fdt_string(&m->tree, chosen, "bootargs");
+	const char *more = m->cmdline ? m->cmdline : vm->cfg->append;
+
+	own = own ? own : "";
+	more = more ? more : "";
+	snprintf(text, size, "%s%s%s", own, *own && *more ? " " : "", more);
+}
+
 static int add_mbox(struct vm *vm, const struct arm_fdt_node *node)
 {
 	struct bcm283x_board board = {
@@ -181,8 +195,7 @@ static int add_mbox(struct vm *vm, const struct arm_fdt_node *node)
 
 	if (!b)
 		return -ENOMEM;
-	if (vm->cfg->append)
-		strncat(board.cmdline, vm->cfg->append, sizeof(board.cmdline) - 1);
+	put_cmdline(vm, board.cmdline, sizeof(board.cmdline));
 	memcpy(board.mac, arm_rpi_2b.mac, sizeof(board.mac));
 	board.gpu_base = board.ram;
 	bcm283x_mbox_init(&b->model, &vm->mem, arm_node_irq(vm, node, 0), &board);

@@ -20,13 +20,13 @@ static int tree_place_ram(struct vm *vm)
 	struct gmem_range first;
 
 	if (arm_fdt_memory(&m->tree, &first, 1) == 0) {
-		log_error("--dtb %s: no node says where memory is", vm->cfg->dtb);
+		log_error("%s: no node says where memory is", m->tree.name);
 		return -EINVAL;
 	}
 	m->ram = (struct gmem_range){ first.gpa, vm->cfg->memory };
 	if (m->ram.gpa + m->ram.len > m->ram.gpa && !(m->ram.gpa % (64 * KiB)))
 		return 0;
-	log_error("--dtb %s: no memory can be at %#" PRIx64, vm->cfg->dtb, m->ram.gpa);
+	log_error("%s: no memory can be at %#" PRIx64, m->tree.name, m->ram.gpa);
 	return -EINVAL;
 }
 
@@ -89,6 +89,7 @@ static int tree_add_virtio(struct vm *vm)
 	if (arm_fdt_walk(tree, tree_see_virtio, NULL) > 0)
 		return 0;
 	arm_fdt_walk(tree, tree_see_slot, &slot);
+	slot &= !vm->machine->pi.is_card;
 	for (unsigned i = 0; i < vm->cfg->n_devices; i++) {
 		const struct config_device *dev = &vm->cfg->devices[i];
 		bool card = slot && vm_is_card(dev);
@@ -99,6 +100,17 @@ static int tree_add_virtio(struct vm *vm)
 	return arm_rpi_add_virtio(tree, n);
 }
 
+int arm_tree_take(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+
+	if (m->tree.blob)
+		return 0;
+	if (vm->cfg->dtb)
+		return arm_fdt_open(&m->tree, vm->cfg->dtb);
+	return m->pi.open ? arm_fdt_copy(&m->tree, &m->pi.tree) : 0;
+}
+
 static int tree_open(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
@@ -106,11 +118,11 @@ static int tree_open(struct vm *vm)
 	int ret;
 
 	if (gic || vm->cfg->uart) {
-		log_error("--%s: with --dtb, it is the device tree that says so",
+		log_error("--%s: with --dtb or --boot, it is the device tree that says so",
 			  gic ? "gic" : "uart");
 		return -EINVAL;
 	}
-	if ((ret = arm_fdt_open(&m->tree, vm->cfg->dtb)) < 0 ||
+	if ((ret = arm_tree_take(vm)) < 0 ||
 	    (ret = tree_add_virtio(vm)) < 0 ||
 	    (ret = tree_place_ram(vm)) < 0 ||
 	    (ret = tree_take_cpus(vm)) < 0)
@@ -123,10 +135,11 @@ static int tree_open(struct vm *vm)
 
 int arm_tree_create(struct vm *vm)
 {
+	const struct arch_machine *m = vm->machine;
 	struct arm_gic_host host;
 	int ret;
 
-	if (vm->cfg->dtb)
+	if (vm->cfg->dtb || m->pi.open)
 		return tree_open(vm);
 	if (vm->cfg->gic && !strcmp(vm->cfg->gic, "none")) {
 		log_error("--gic none: the generic board has a GIC; --dtb names another one");
@@ -148,7 +161,7 @@ static int tree_patch(struct vm *vm, const struct arm_entry *entry, struct arm_f
 	struct arm_fdt_boot boot = {
 		.memory = &m->ram,
 		.n_memory = 1,
-		.cmdline = vm->cfg->append,
+		.cmdline = m->cmdline ? m->cmdline : vm->cfg->append,
 		.initrd_gpa = entry->initrd_gpa,
 		.initrd_len = entry->initrd_len,
 		.n_cpus = vm->n_vcpus,

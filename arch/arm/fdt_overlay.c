@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Overlays: libfdt merges them, in copies, for it spoils both trees when it fails. An
+ * overlay is no tree that a machine could have, so that only its form is checked; what
+ * comes of it is checked as any tree from a file.
+ */
+#include <errno.h>
+#include <libfdt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/arm/fdt_int.h"
+#include "arch/arm/overlay.h"
+#include "vmm/log.h"
+#include "vmm/util.h"
+
+/* libfdt follows an alias wherever a path does not begin with '/', and one that is its own. */
+static bool overlay_aliases_sound(const struct arm_fdt *fdt)
+{
+	int prop, len, node = fdt_subnode_offset(fdt->blob, 0, "aliases");
+
+	if (node < 0)
+		return true;
+	fdt_for_each_property_offset(prop, fdt->blob, node) {
+		const char *value = fdt_getprop_by_offset(fdt->blob, prop, NULL, &len);
+
+		if (!value || len < 1 || value[0] != '/')
+			return false;
+	}
+	return true;
+}
+
+/* libfdt goes down by recursion, and looks for names again and again. */
+static bool overlay_is_small(const struct arm_fdt *fdt)
+{
+	int depth = 0, n = 0;
+
+	for (int node = 0; node >= 0 && depth >= 0; node = fdt_next_node(fdt->blob, node, &depth))
+		if (++n > ARM_OVERLAY_MAX_NODES || depth > ARM_FDT_MAX_DEPTH)
+			return false;
+	return true;
+}
+
+int arm_overlay_open(struct arm_fdt *overlay, const void *blob, size_t len, const char *name)
+{
+	int ret;
+
+	if (len > ARM_OVERLAY_MAX) {
+		log_error("%s: has %zu bytes: an overlay may have %u", name, len, ARM_OVERLAY_MAX);
+		return -EFBIG;
+	}
+	ret = tree_open_form(overlay, blob, len, name);
+	if (ret < 0)
+		return ret;
+	if (overlay_is_small(overlay) && overlay_aliases_sound(overlay))
+		return 0;
+	log_error("%s: is too large an overlay, or has aliases that are no paths", name);
+	arm_fdt_close(overlay);
+	return -EINVAL;
+}
+
+static int overlay_merge(struct arm_fdt *merged, const struct arm_fdt *overlay)
+{
+	struct arm_fdt part = { 0 };
+	int err, ret = tree_grow(merged, overlay->size + 1024);
+
+	if (ret == 0)
+		ret = arm_fdt_copy(&part, overlay);
+	if (ret < 0)
+		return ret;
+	err = fdt_overlay_apply(merged->blob, part.blob);
+	if (err) {
+		log_error("%s: does not fit %s: %s", overlay->name, merged->name,
+			  fdt_strerror(err));
+		ret = -EINVAL;
+	}
+	arm_fdt_close(&part);
+	return ret < 0 ? ret : tree_shrink(merged);
+}
+
+int arm_overlay_apply(struct arm_fdt *fdt, const struct arm_fdt *overlay)
+{
+	struct arm_fdt merged = { 0 }, checked = { 0 };
+	int ret;
+
+	if (!overlay_aliases_sound(fdt)) {
+		log_error("%s: has aliases that are no paths: no overlay can be added", fdt->name);
+		return -EINVAL;
+	}
+	ret = arm_fdt_copy(&merged, fdt);
+	if (ret == 0)
+		ret = overlay_merge(&merged, overlay);
+	if (ret == 0)
+		ret = arm_fdt_open_blob(&checked, merged.blob, merged.size, fdt->name);
+	arm_fdt_close(&merged);
+	if (ret < 0)
+		return ret;
+	arm_fdt_close(fdt);
+	*fdt = checked;
+	return 0;
+}

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+/* Files of SD cards' images and of directories; and cards that lie. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "arch/arm/boot_source.h"
+#include "tests/fat_image.h"
+#include "vmm/util.h"
+
+#define BIG 100001u
+#define MAX_TEXT (1u << 20)
+#define PARTITION (1u << 20)	/* where one begins */
+
+static const unsigned all_bits[] = { 12, 16, 32 };
+
+struct card {
+	struct fat_image fat;
+	uint8_t big[BIG];
+	uint32_t big_cluster, dir_cluster, text_cluster;
+	char path[32];
+	int fd;
+};
+
+static void card_init(struct card *c, unsigned bits)
+{
+	for (unsigned i = 0; i < BIG; i++)
+		c->big[i] = i * 7 >> 3;
+	c->fd = -1;
+	fat_image_init(&c->fat, bits);
+	c->text_cluster = c->fat.next;
+	fat_image_text(&c->fat, FAT_ROOT, "CONFIG.TXT", "kernel=x\n");
+	c->dir_cluster = fat_image_dir(&c->fat, FAT_ROOT, "Over-Lays");
+	c->big_cluster = fat_image_file(&c->fat, c->dir_cluster,
+					"a name that is longer than thirteen letters.dtbo", c->big, BIG);
+	fat_image_file(&c->fat, FAT_ROOT, "EMPTY", "", 0);
+}
+
+static void card_finish(struct card *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	fat_image_finish(&c->fat);
+}
+
+static int card_open(struct card *c, struct boot_source *s)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = fat_image_save(&c->fat, 0, c->path);
+	return boot_source_open(s, c->path);
+}
+
+/* The answer to reading @name of the card as it is now; what was read is @want. */
+static int card_read(struct card *c, const char *name, const void *want, size_t want_len)
+{
+	struct boot_source s;
+	char *text;
+	size_t len;
+	int ret = card_open(c, &s);
+
+	if (ret < 0)
+		return ret;
+	ret = boot_source_read(&s, name, MAX_TEXT, &text, &len);
+	boot_source_close(&s);
+	if (ret < 0)
+		return ret;
+	if (want) {
+		assert_int_equal(len, want_len);
+		assert_memory_equal(text, want, want_len);
+	}
+	free(text);
+	return 0;
+}
+
+#define BIG_NAME "over-lays/A Name That Is Longer Than Thirteen Letters.DTBO"
+
+/* --- what is sound -------------------------------------------------------------------- */
+
+static void files_are_found_and_whole_in_every_kind(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(all_bits); i++) {
+		struct card c;
+
+		card_init(&c, all_bits[i]);
+		assert_int_equal(card_read(&c, "config.txt", "kernel=x\n", 9), 0);
+		assert_int_equal(card_read(&c, "/Config.TXT", "kernel=x\n", 9), 0);
+		assert_int_equal(card_read(&c, BIG_NAME, c.big, BIG), 0);
+		assert_int_equal(card_read(&c, "empty", "", 0), 0);
+		card_finish(&c);
+	}
+}
+
+static void what_is_not_there_is_silently_missing(void **state)
+{
+	static const char *const names[] = {
+		"config.tx", "config.txt2", "config.txt/x", "nowhere/config.txt", "over-lays/x",
+		"a name that is longer than thirteen letters.dtbo",
+	};
+	struct card c;
+
+	card_init(&c, 16);
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		assert_int_equal(card_read(&c, names[i], NULL, 0), -ENOENT);
+	card_finish(&c);
+}
+
+static void a_directory_is_no_file(void **state)
+{
+	struct card c;
+
+	card_init(&c, 32);
+	assert_int_equal(card_read(&c, "over-lays", NULL, 0), -EISDIR);
+	assert_int_equal(card_read(&c, "/", NULL, 0), -EISDIR);
+	card_finish(&c);
+}
+
+static void what_is_too_long_to_be_read_is_refused(void **state)
+{
+	struct boot_source s;
+	struct card c;
+	char *text;
+	size_t len;
+
+	card_init(&c, 16);
+	assert_int_equal(card_open(&c, &s), 0);
+	assert_int_equal(boot_source_read(&s, "config.txt", 8, &text, &len), -EFBIG);
+	boot_source_close(&s);
+	card_finish(&c);
+}
+
+static void a_deleted_name_and_a_label_are_nothing(void **state)
+{
+	struct card c;
+
+	card_init(&c, 16);
+	fat_image_entry(&c.fat, c.text_cluster)[0] = 0xe5;
+	assert_int_equal(card_read(&c, "config.txt", NULL, 0), -ENOENT);
+	card_finish(&c);
+	card_init(&c, 16);
+	fat_image_entry(&c.fat, c.text_cluster)[11] = 0x08;
+	assert_int_equal(card_read(&c, "config.txt", NULL, 0), -ENOENT);
+	card_finish(&c);
+}
+
+static void a_long_name_whose_sum_is_wrong_does_not_count(void **state)
+{
+	struct card c;
+	uint8_t *e;
+
+	card_init(&c, 16);
+	e = fat_image_entry(&c.fat, c.big_cluster);
+	e[0]++;
+	assert_int_equal(card_read(&c, BIG_NAME, NULL, 0), -ENOENT);
+	e[0]--;
+	e[-32]++;	/* the order of its parts */
+	assert_int_equal(card_read(&c, BIG_NAME, NULL, 0), -ENOENT);
+	card_finish(&c);
+}
+
+/* --- case 94: cards that lie ------------------------------------------------------------- */
+
+static void case_94_chains_that_go_round_are_refused(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(all_bits); i++) {
+		struct card c;
+
+		card_init(&c, all_bits[i]);
+		fat_image_link(&c.fat, c.big_cluster + 9, c.big_cluster + 2);
+		assert_int_equal(card_read(&c, BIG_NAME, NULL, 0), -EINVAL);
+		fat_image_link(&c.fat, c.big_cluster + 9, c.big_cluster + 9);
+		assert_int_equal(card_read(&c, BIG_NAME, NULL, 0), -EINVAL);
+		card_finish(&c);
+		/* A directory that is full, and followed by itself. */
+		card_init(&c, all_bits[i]);
+		fat_image_link(&c.fat, c.dir_cluster, c.dir_cluster);
+		for (unsigned n = 0; n < 61; n++)
+			fat_image_file(&c.fat, c.dir_cluster, "X", "", 0);
+		assert_int_equal(card_read(&c, "over-lays/y", NULL, 0), -EINVAL);
+		card_finish(&c);
+	}
+}
+
+static void case_94_chains_that_lead_nowhere_are_refused(void **state)
+{
+	static const uint32_t nowhere[] = { 0, 1, 302 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(nowhere); i++) {
+		struct card c;
+
+		card_init(&c, 12);
+		fat_image_link(&c.fat, c.big_cluster + 3, nowhere[i]);
+		assert_int_equal(card_read(&c, BIG_NAME, NULL, 0), -EINVAL);
+		card_finish(&c);
+		card_init(&c, 32);
+		store_le(fat_image_entry(&c.fat, c.text_cluster) + 26, 2, nowhere[i]);
+		assert_int_equal(card_read(&c, "config.txt", NULL, 0), -EINVAL);
+		store_le(c.fat.p + 44, 4, 1000);	/* the root */
+		assert_int_equal(card_read(&c, "config.txt", NULL, 0), -EINVAL);
+		card_finish(&c);
+	}
+}
+
+static void case_94_a_file_longer_than_its_chain_is_refused(void **state)
+{
+	struct card c;
+
+	card_init(&c, 16);
+	store_le(fat_image_entry(&c.fat, c.text_cluster) + 28, 4, FAT_CLUSTER + 1);
+	assert_int_equal(card_read(&c, "config.txt", NULL, 0), -EINVAL);
+	store_le(fat_image_entry(&c.fat, c.text_cluster) + 28, 4, 5000 * FAT_CLUSTER + 1);
+	assert_int_equal(card_read(&c, "config.txt", NULL, 0), -EINVAL);
+	store_le(fat_image_entry(&c.fat, c.text_cluster) + 28, 4, UINT32_MAX);
+	assert_int_equal(card_read(&c, "config.txt", NULL, 0), -EFBIG);
+	card_finish(&c);
+}
+
+/* A field of the boot sector, and values that it must not have. */
+static void case_94_boot_sectors_that_cannot_be_are_refused(void **state)
+{
+	static const struct {
+		unsigned off, len;
+		uint32_t value;
+	} lies[] = {
+		{ 11, 2, 0 }, { 11, 2, 256 }, { 11, 2, 8192 }, { 11, 2, 513 }, { 13, 1, 0 },
+		{ 13, 1, 3 }, { 14, 2, 0 }, { 16, 1, 0 }, { 16, 1, 200 }, { 17, 2, 0 },
+		{ 22, 2, 0 }, { 22, 2, 1 }, { 22, 2, 0xffff }, { 32, 4, 0 }, { 32, 4, 1 },
+		{ 32, 4, 0xffffffff }, { 0, 1, 0 }, { 510, 2, 0 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
+		struct boot_source s;
+		struct card c;
+
+		card_init(&c, 16);
+		store_le(c.fat.p + lies[i].off, lies[i].len, lies[i].value);
+		if (card_open(&c, &s) != -EINVAL)
+			fail_msg("byte %u of the boot sector may be %u", lies[i].off, lies[i].value);
+		card_finish(&c);
+	}
+}
+
+static void case_94_a_volume_behind_the_images_end_is_refused(void **state)
+{
+	struct boot_source s;
+	struct card c;
+
+	card_init(&c, 16);
+	c.fat.len -= 512;
+	assert_int_equal(card_open(&c, &s), -EINVAL);
+	c.fat.len = 100;
+	assert_int_equal(card_open(&c, &s), -EINVAL);
+	card_finish(&c);
+}
+
+/* --- partitions ------------------------------------------------------------------------------ */
+
+static void mbr_entry(uint8_t mbr[512], unsigned n, uint8_t type, uint32_t lba, uint32_t count)
+{
+	uint8_t *e = mbr + 446 + n * 16;
+
+	e[4] = type;
+	store_le(e + 8, 4, lba);
+	store_le(e + 12, 4, count);
+	store_le(mbr + 510, 2, 0xaa55);
+}
+
+static int open_with(struct card *c, const void *table, size_t len)
+{
+	struct boot_source s;
+	int ret;
+
+	c->fd = fat_image_save(&c->fat, PARTITION, c->path);
+	assert_int_equal(pwrite(c->fd, table, len, 0), len);
+	ret = boot_source_open(&s, c->path);
+	if (ret == 0) {
+		ret = boot_source_has(&s, "config.txt");
+		boot_source_close(&s);
+	}
+	close(c->fd);
+	c->fd = -1;
+	return ret;
+}
+
+static void the_first_fat_partition_counts(void **state)
+{
+	uint8_t mbr[512] = { 0 };
+	struct card c;
+
+	card_init(&c, 16);
+	mbr_entry(mbr, 0, 0x83, 1, 100);
+	mbr_entry(mbr, 2, 0x0c, PARTITION / 512, c.fat.len / 512);
+	mbr_entry(mbr, 3, 0x0c, 1, 100);
+	assert_int_equal(open_with(&c, mbr, sizeof(mbr)), 0);
+	card_finish(&c);
+}
+
+static void case_94_partition_tables_that_lie_are_refused(void **state)
+{
+	uint8_t mbr[512] = { 0 };
+	struct card c;
+
+	card_init(&c, 16);
+	assert_int_equal(open_with(&c, mbr, sizeof(mbr)), -EINVAL);	/* no table */
+	mbr_entry(mbr, 0, 0x83, PARTITION / 512, 1);			/* none of FAT */
+	assert_int_equal(open_with(&c, mbr, sizeof(mbr)), -EINVAL);
+	mbr_entry(mbr, 0, 0x0c, PARTITION / 512, 0xffffffff);
+	assert_int_equal(open_with(&c, mbr, sizeof(mbr)), -EINVAL);
+	mbr_entry(mbr, 0, 0x0c, 0xffffffff, 0xffffffff);
+	assert_int_equal(open_with(&c, mbr, sizeof(mbr)), -EINVAL);
+	mbr_entry(mbr, 0, 0x0c, PARTITION / 512, 1);			/* too short */
+	assert_int_equal(open_with(&c, mbr, sizeof(mbr)), -EINVAL);
+	mbr_entry(mbr, 0, 0x0c, PARTITION / 512, 0);
+	assert_int_equal(open_with(&c, mbr, sizeof(mbr)), -EINVAL);
+	card_finish(&c);
+}
+
+#define GPT_LEN 8192
+
+static void gpt(uint8_t table[GPT_LEN], const struct card *c)
+{
+	uint8_t *e = table + 1024 + 128;
+
+	memset(table, 0, GPT_LEN);
+	mbr_entry(table, 0, 0xee, 1, 0xffffffff);
+	memcpy(table + 512, "EFI PART", 8);
+	store_le(table + 512 + 72, 8, 2);
+	store_le(table + 512 + 80, 4, 128);
+	store_le(table + 512 + 84, 4, 128);
+	e[0] = 1;
+	store_le(e + 32, 8, PARTITION / 512);
+	store_le(e + 40, 8, PARTITION / 512 + c->fat.len / 512 - 1);
+}
+
+static void a_gpt_has_partitions_as_well(void **state)
+{
+	uint8_t table[GPT_LEN];
+	struct card c;
+
+	card_init(&c, 32);
+	gpt(table, &c);
+	assert_int_equal(open_with(&c, table, sizeof(table)), 0);
+	card_finish(&c);
+}
+
+static void case_94_gpts_that_lie_are_refused(void **state)
+{
+	static const struct {
+		unsigned off, len;
+		uint64_t value;
+	} lies[] = {
+		{ 512, 1, 'X' }, { 512 + 72, 8, UINT64_MAX }, { 512 + 72, 8, 1 << 20 },
+		{ 512 + 84, 4, 0 }, { 512 + 84, 4, UINT32_MAX }, { 512 + 80, 4, 1 },
+		{ 1024 + 128 + 32, 8, UINT64_MAX }, { 1024 + 128 + 40, 8, UINT64_MAX },
+		{ 1024 + 128 + 40, 8, 0 }, { 1024 + 128, 1, 0 }, { 1024 + 128 + 32, 8, 1 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
+		uint8_t table[GPT_LEN];
+		struct card c;
+
+		card_init(&c, 32);
+		gpt(table, &c);
+		store_le(table + lies[i].off, lies[i].len, lies[i].value);
+		assert_int_equal(open_with(&c, table, sizeof(table)), -EINVAL);
+		card_finish(&c);
+	}
+}
+
+/* --- directories ------------------------------------------------------------------------------- */
+
+static void a_directory_has_files_and_none_of_others(void **state)
+{
+	char dir[] = "/tmp/fat.XXXXXX", name[64], *text;
+	struct boot_source s;
+	size_t len;
+	FILE *f;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(name, sizeof(name), "%s/config.txt", dir);
+	f = fopen(name, "w");
+	fputs("hello", f);
+	fclose(f);
+	snprintf(name, sizeof(name), "%s/out", dir);
+	assert_int_equal(symlink("/etc/passwd", name), 0);
+	snprintf(name, sizeof(name), "%s/fifo", dir);
+	assert_int_equal(mkfifo(name, 0600), 0);
+	assert_int_equal(boot_source_open(&s, dir), 0);
+	assert_int_equal(boot_source_read(&s, "/config.txt", 100, &text, &len), 0);
+	assert_string_equal(text, "hello");
+	free(text);
+	assert_int_equal(boot_source_has(&s, "config.txt"), 0);
+	assert_int_equal(boot_source_has(&s, "nothing"), -ENOENT);
+	assert_int_equal(boot_source_has(&s, "config.txt/x"), -ENOENT);
+	assert_int_equal(boot_source_has(&s, "out"), -EINVAL);
+	assert_int_equal(boot_source_has(&s, "../passwd"), -EINVAL);
+	assert_int_equal(boot_source_has(&s, "fifo"), -EINVAL);
+	assert_int_equal(boot_source_has(&s, ""), -EINVAL);
+	boot_source_close(&s);
+	unlink(name);
+	snprintf(name, sizeof(name), "%s/out", dir);
+	unlink(name);
+	snprintf(name, sizeof(name), "%s/config.txt", dir);
+	unlink(name);
+	rmdir(dir);
+}
+
+static void what_is_neither_card_nor_directory_is_refused(void **state)
+{
+	struct boot_source s;
+
+	assert_int_equal(boot_source_open(&s, "/dev/null"), -EINVAL);
+	assert_int_equal(boot_source_open(&s, "/nowhere"), -ENOENT);
+	assert_int_equal(boot_source_open(&s, "/proc/self/exe"), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files_are_found_and_whole_in_every_kind),
+		cmocka_unit_test(what_is_not_there_is_silently_missing),
+		cmocka_unit_test(a_directory_is_no_file),
+		cmocka_unit_test(what_is_too_long_to_be_read_is_refused),
+		cmocka_unit_test(a_deleted_name_and_a_label_are_nothing),
+		cmocka_unit_test(a_long_name_whose_sum_is_wrong_does_not_count),
+		cmocka_unit_test(case_94_chains_that_go_round_are_refused),
+		cmocka_unit_test(case_94_chains_that_lead_nowhere_are_refused),
+		cmocka_unit_test(case_94_a_file_longer_than_its_chain_is_refused),
+		cmocka_unit_test(case_94_boot_sectors_that_cannot_be_are_refused),
+		cmocka_unit_test(case_94_a_volume_behind_the_images_end_is_refused),
+		cmocka_unit_test(the_first_fat_partition_counts),
+		cmocka_unit_test(case_94_partition_tables_that_lie_are_refused),
+		cmocka_unit_test(a_gpt_has_partitions_as_well),
+		cmocka_unit_test(case_94_gpts_that_lie_are_refused),
+		cmocka_unit_test(a_directory_has_files_and_none_of_others),
+		cmocka_unit_test(what_is_neither_card_nor_directory_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* What a Raspberry Pi's firmware finds on its card. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "arch/arm/boot_pi.h"
+#include "tests/dts.h"
+#include "tests/fat_image.h"
+#include "vmm/util.h"
+
+#define TREE \
+	"/ { #address-cells = <1>; #size-cells = <1>; leds { phandle = <1>; label = \"old\"; };" \
+	" __symbols__ { leds = \"/leds\"; };" \
+	" __overrides__ { label = <1>, \"label\"; cells = <1>, \"#address-cells:0\"; }; };"
+#define PART \
+	"/ { fragment@0 { target-path = \"/leds\"; __overlay__ { led { phandle = <2>; pin = <1>; };" \
+	" }; }; __overrides__ { pin = <2>, \"pin:0\"; }; };"
+
+static const struct arm_pi_wants all = { true, true, true, 0x564d0002 };
+
+struct card {
+	struct fat_image fat;
+	uint32_t overlays;
+	char path[32];
+	int fd;
+	struct arm_pi pi;
+};
+
+static void add_blob(struct card *c, uint32_t dir, const char *name, const char *source)
+{
+	void *blob;
+	size_t len = dts_compile(source, &blob);
+
+	fat_image_file(&c->fat, dir, name, blob, len);
+	free(blob);
+}
+
+static void card_init(struct card *c, const char *config)
+{
+	memset(c, 0, sizeof(*c));
+	fat_image_init(&c->fat, 16);
+	c->overlays = fat_image_dir(&c->fat, FAT_ROOT, "overlays");
+	add_blob(c, c->overlays, "part.dtbo", PART);
+	add_blob(c, FAT_ROOT, "bcm2709-rpi-2-b.dtb", TREE);
+	fat_image_text(&c->fat, FAT_ROOT, "kernel7.img", "kernel seven");
+	fat_image_text(&c->fat, FAT_ROOT, "first.img", "abcde");
+	fat_image_text(&c->fat, FAT_ROOT, "second.img", "xyz");
+	fat_image_text(&c->fat, FAT_ROOT, "cmdline.txt", "root=/dev/mmcblk0p2 quiet\r\nmore\n");
+	if (config)
+		fat_image_text(&c->fat, FAT_ROOT, "config.txt", config);
+}
+
+static int card_open(struct card *c)
+{
+	c->fd = fat_image_save(&c->fat, 0, c->path);
+	return arm_pi_open(&c->pi, c->path, &all);
+}
+
+static void card_finish(struct card *c)
+{
+	arm_pi_close(&c->pi);
+	close(c->fd);
+	fat_image_finish(&c->fat);
+}
+
+static void has(const struct arm_pi_file *f, const char *want)
+{
+	char text[64] = "";
+
+	assert_non_null(f->name);
+	assert_int_equal(pread(f->fd, text, sizeof(text) - 1, 0), strlen(want));
+	assert_string_equal(text, want);
+}
+
+static void without_a_word_the_usual_names_count(void **state)
+{
+	struct card c;
+
+	card_init(&c, NULL);
+	assert_int_equal(card_open(&c), 0);
+	assert_true(c.pi.is_card && c.pi.open);
+	has(&c.pi.kernel, "kernel seven");
+	assert_null(c.pi.initrd.name);
+	assert_string_equal(c.pi.cmdline, "root=/dev/mmcblk0p2 quiet");
+	assert_true(arm_fdt_find(&c.pi.tree, "/leds") >= 0);
+	card_finish(&c);
+}
+
+static void several_initramfs_are_one(void **state)
+{
+	struct card c;
+	char text[16] = "";
+
+	card_init(&c, "initramfs first.img,second.img followkernel\nkernel=second.img\n");
+	assert_int_equal(card_open(&c), 0);
+	has(&c.pi.kernel, "xyz");
+	assert_int_equal(pread(c.pi.initrd.fd, text, sizeof(text), 0), 12);
+	assert_memory_equal(text, "abcde\0\0\0xyz\0", 12);
+	card_finish(&c);
+}
+
+static void overlays_and_parameters_are_applied(void **state)
+{
+	uint32_t pin = 0;
+	struct card c;
+
+	card_init(&c, "dtparam=label=new\ndtoverlay=part,pin=7\ndtparam=pin=8\n"
+		  "dtoverlay=\ndtparam=nothing\ndtoverlay=not-there\ndtparam=pin=9\n");
+	assert_int_equal(card_open(&c), 0);
+	assert_string_equal(arm_fdt_string(&c.pi.tree, arm_fdt_find(&c.pi.tree, "/leds"), "label"),
+			    "new");
+	assert_true(arm_fdt_u32(&c.pi.tree, arm_fdt_find(&c.pi.tree, "/leds/led"), "pin", 0, &pin));
+	assert_int_equal(pin, 8);
+	card_finish(&c);
+}
+
+static void a_prefix_counts_where_kernel_and_tree_are_behind_it(void **state)
+{
+	struct card c;
+	uint32_t dir;
+
+	card_init(&c, "os_prefix=new/\n");
+	dir = fat_image_dir(&c.fat, FAT_ROOT, "new");
+	fat_image_text(&c.fat, dir, "kernel7.img", "newer");
+	fat_image_text(&c.fat, dir, "cmdline.txt", "prefixed");
+	assert_int_equal(card_open(&c), 0);
+	has(&c.pi.kernel, "kernel seven");
+	arm_pi_close(&c.pi);
+	close(c.fd);
+	add_blob(&c, dir, "bcm2709-rpi-2-b.dtb", TREE);
+	assert_int_equal(card_open(&c), 0);
+	has(&c.pi.kernel, "newer");
+	assert_string_equal(c.pi.cmdline, "prefixed");
+	card_finish(&c);
+}
+
+static void what_the_user_says_need_not_be_on_the_card(void **state)
+{
+	static const struct arm_pi_wants none = { 0 };
+	struct card c;
+
+	card_init(&c, "kernel=nowhere\ninitramfs nothing\ndevice_tree=no\n");
+	assert_int_equal(card_open(&c), -ENOENT);
+	arm_pi_close(&c.pi);
+	assert_int_equal(arm_pi_open(&c.pi, c.path, &none), 0);
+	assert_null(c.pi.kernel.name);
+	assert_null(c.pi.tree.blob);
+	card_finish(&c);
+}
+
+static void a_second_look_sees_what_has_changed(void **state)
+{
+	struct card c;
+	uint8_t *text;
+
+	card_init(&c, "kernel=kernel7.img\n");
+	assert_int_equal(card_open(&c), 0);
+	text = memmem(c.fat.p, c.fat.len, "kernel7.img", 11);
+	memcpy(text, "second.img\n", 11);
+	assert_int_equal(pwrite(c.fd, c.fat.p, c.fat.len, 0), c.fat.len);
+	assert_int_equal(arm_pi_reload(&c.pi, c.path, &all), 0);
+	has(&c.pi.kernel, "xyz");
+	assert_non_null(c.pi.tree.blob);
+	card_finish(&c);
+}
+
+static void case_94_cards_that_cannot_be_booted_are_refused(void **state)
+{
+	static const struct {
+		const char *config;
+		int ret;
+	} lies[] = {
+		{ "arm_64bit=1\n", -EINVAL }, { "device_tree=\n", -EINVAL },
+		{ "kernel=none.img\n", -ENOENT }, { "device_tree=none.dtb\n", -ENOENT },
+		{ "initramfs none.img 0\n", -ENOENT }, { "device_tree=first.img\n", -EINVAL },
+		{ "kernel=overlays\n", -EISDIR }, { "dtparam=cells=99\n", -EINVAL },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
+		struct card c;
+		int ret;
+
+		card_init(&c, lies[i].config);
+		ret = card_open(&c);
+		if (ret != lies[i].ret && !(ret == -ENOEXEC && lies[i].ret == -EINVAL))
+			fail_msg("%s: %d", lies[i].config, ret);
+		card_finish(&c);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_word_the_usual_names_count),
+		cmocka_unit_test(several_initramfs_are_one),
+		cmocka_unit_test(overlays_and_parameters_are_applied),
+		cmocka_unit_test(a_prefix_counts_where_kernel_and_tree_are_behind_it),
+		cmocka_unit_test(what_the_user_says_need_not_be_on_the_card),
+		cmocka_unit_test(a_second_look_sees_what_has_changed),
+		cmocka_unit_test(case_94_cards_that_cannot_be_booted_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
