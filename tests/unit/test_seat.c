@@ -407,6 +407,36 @@ static void options_say_which_devices_there_are(void **state)
 	gpu_options_finish(&o);
 }
 
+static void a_recording_is_played_by_a_card_without_a_socket(void **state)
+{
+	struct gpu_options o;
+	struct capture cap;
+
+	assert_int_equal(PARSE(&o, "--replay", "rec", "--png", "dir", "--frames", "7,9-12"),
+			 GPU_OPTIONS_RUN);
+	assert_string_equal(o.replay.path, "rec");
+	assert_string_equal(o.replay.png, "dir");
+	assert_int_equal(o.replay.n_frames, 2);
+	assert_true(o.replay.frames[0].first == 7 && o.replay.frames[0].last == 7);
+	assert_true(o.replay.frames[1].first == 9 && o.replay.frames[1].last == 12);
+	gpu_options_finish(&o);
+	assert_int_equal(PARSE(&o, "--gpu", "virgl,patience=5", "--replay", "rec"), GPU_OPTIONS_RUN);
+	assert_true(o.devices[0].in_3d.virgl);
+	gpu_options_finish(&o);
+	assert_int_equal(PARSE(&o, "--gpu", "fd=3,record=r,record-limit=5M"), GPU_OPTIONS_RUN);
+	assert_string_equal(o.devices[0].record.path, "r");
+	assert_int_equal(o.devices[0].record.limit, 5 * MiB);
+	gpu_options_finish(&o);
+	capture_begin(&cap, STDERR_FILENO);
+	assert_int_equal(PARSE(&o, "--gpu", "fd=3", "--replay", "rec"), GPU_OPTIONS_ERROR);
+	gpu_options_finish(&o);
+	assert_int_equal(PARSE(&o, "--gpu", "record=r", "--replay", "rec"), GPU_OPTIONS_ERROR);
+	gpu_options_finish(&o);
+	assert_int_equal(PARSE(&o, "--input", "mouse", "--replay", "rec"), GPU_OPTIONS_ERROR);
+	gpu_options_finish(&o);
+	free(capture_end(&cap));
+}
+
 static void windows_without_a_desktop_are_an_error_only_when_asked_for(void **state)
 {
 	const struct gpu_params gpu = { .n_outputs = 1 };
@@ -456,10 +486,22 @@ static void wrong_options_are_one_line_each(void **state)
 		{ "--gpu", "fd=3,patience=1", "patience= is for virgl" },
 		{ "--gpu", "virgl,fd=3,patience=soon", "patience=soon: seconds" },
 		{ "--gpu", "fd=3,otuputs=1", "did you mean 'outputs'" },
+		{ "--gpu", "fd=3,record=", "needs a value: record=FILE" },
+		{ "--gpu", "fd=3,record-limit=1G", "record-limit=1G: without record=" },
+		{ "--gpu", "fd=3,record=r,record-limit=some", "record-limit=some: a size" },
 		{ "--input", "fd=3", "needs one of keyboard, mouse" },
 		{ "--input", "keyboad,fd=3", "needs one of keyboard, mouse" },
 		{ "--input", "keyboard", "needs socket=FILE or fd=N" },
 		{ "--input", "keyboard,evdev=/dev/x,fd=3", "unknown key 'evdev'" },
+		{ "--png", "d", "--png: there is no --replay" },
+		{ "--frames", "1", "--frames: there is no --replay" },
+		{ "--frames", "0", "--frames 0: numbers from 1" },
+		{ "--frames", "1,,2", "--frames 1,,2: numbers from 1" },
+		{ "--frames", "3-2", "--frames 3-2: numbers from 1" },
+		{ "--frames", "1-", "--frames 1-: numbers from 1" },
+		{ "--frames", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1",
+		  "numbers from 1" },
+		{ "--replay", "", "--replay: needs a name" },
 		{ "--display", "sdll", "--display sdll: one of" },
 		{ "--dispaly", "none", "did you mean --display?" },
 	};
@@ -496,6 +538,7 @@ int main(void)
 		TEST(closed_window_is_told_to_no_front_end),
 		TEST(second_card_is_refused),
 		cmocka_unit_test(options_say_which_devices_there_are),
+		cmocka_unit_test(a_recording_is_played_by_a_card_without_a_socket),
 		cmocka_unit_test_setup_teardown(
 			windows_without_a_desktop_are_an_error_only_when_asked_for, setup,
 			teardown),
