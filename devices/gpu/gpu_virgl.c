@@ -46,8 +46,10 @@ static void virgl_find_capsets(struct gpu_virgl *v)
 
 		v->lib.get_cap_set(ids[i], &version, &size);
 		if (size)
-			v->capsets[v->n_capsets++] = ids[i];
+			v->default_capset = v->capsets[v->n_capsets++] = ids[i];
 	}
+	if (v->venus)
+		v->capsets[v->n_capsets++] = VIRTIO_GPU_CAPSET_VENUS;
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -70,6 +72,7 @@ static void virgl_destroy(struct gpu_renderer *r)
 {
 	struct gpu_virgl *v = virgl_of(r);
 
+	gpu_virgl_venus_finish(v);
 	v->lib.cleanup(v);
 	virgl_free(v);
 }
@@ -87,6 +90,9 @@ static const struct gpu_renderer_ops virgl_ops = {
 	.attach = gpu_virgl_attach,
 	.detach = gpu_virgl_detach,
 	.transfer = gpu_virgl_transfer,
+	.can_map = gpu_virgl_can_map,
+	.map = gpu_virgl_map,
+	.unmap = gpu_virgl_unmap,
 	.ctx_create = gpu_virgl_ctx_create,
 	.ctx_destroy = gpu_virgl_ctx_destroy,
 	.ctx_attach = gpu_virgl_ctx_attach,
@@ -114,6 +120,8 @@ int gpu_virgl_create(struct gpu_renderer **out, const struct gpu_virgl_params *p
 		return ret;
 	}
 	v->base.ops = &virgl_ops;
+	v->venus = params->venus;
+	v->poll = -1;
 	if (params->patience_ns) {
 		ret = watchdog_create(&v->dog, params->patience_ns);
 		if (ret < 0)

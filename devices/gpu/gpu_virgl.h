@@ -24,6 +24,8 @@ struct gpu_virgl_params {
 	 * the textures. Outlives the renderer. Not with a rendernode, which may be another GPU.
 	 */
 	struct gl_provider gl;
+	/* Vulkan too, by Mesa's venus, if the library can; says so when it cannot. */
+	bool venus;
 	uint64_t patience_ns;	/* how long a call, or a fence, may take; 0: for ever */
 };
 

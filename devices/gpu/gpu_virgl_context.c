@@ -4,6 +4,7 @@
 
 #if GPU_VIRGL_BUILT
 
+#include <linux/virtio_gpu.h>
 #include <string.h>
 
 #include "devices/gpu/virgl_stream.h"
@@ -13,7 +14,9 @@ int gpu_virgl_ctx_create(struct gpu_renderer *r, uint32_t ctx_id, uint32_t capse
 	struct gpu_virgl *v = virgl_of(r);
 
 	if (!capset)
-		capset = v->capsets[v->n_capsets - 1];
+		capset = v->default_capset;
+	if (capset == VIRTIO_GPU_CAPSET_VENUS)
+		return gpu_virgl_venus_create(v, ctx_id, name);
 	return virgl_error(v->lib.context_create_with_flags(ctx_id, capset, strlen(name), name));
 }
 
@@ -21,6 +24,7 @@ void gpu_virgl_ctx_destroy(struct gpu_renderer *r, uint32_t ctx_id)
 {
 	struct gpu_virgl *v = virgl_of(r);
 
+	gpu_virgl_venus_forget(v, ctx_id);
 	virgl_begin(v);
 	v->lib.context_destroy(ctx_id);
 	virgl_end(v, 0);
@@ -42,10 +46,31 @@ int gpu_virgl_submit(struct gpu_renderer *r, uint32_t ctx_id, void *commands, si
 {
 	struct gpu_virgl *v = virgl_of(r);
 
-	if (!virgl_stream_valid(commands, len / 4))
+	if (!gpu_virgl_venus_has(v, ctx_id) && !virgl_stream_valid(commands, len / 4))
 		return -EINVAL;
 	virgl_begin(v);
 	return virgl_end(v, v->lib.submit_cmd(commands, ctx_id, len / 4));
+}
+
+/*
+ * Venus' first ring is the processor's, on which everything is done at once; its
+ * descriptor says nothing of that.
+ */
+static int virgl_context_fence(struct gpu_virgl *v, const struct gpu_fence *fence)
+{
+	int ret;
+
+	if (!v->lib.context_create_fence)
+		return -ENOTSUP;
+	v->asking = fence;
+	v->asking_done = false;
+	ret = virgl_error(v->lib.context_create_fence(fence->ctx_id,
+						      VIRGL_RENDERER_FENCE_FLAG_MERGEABLE,
+						      fence->ring_idx, fence->seq));
+	if (ret == 0 && gpu_virgl_venus_has(v, fence->ctx_id))
+		v->lib.context_poll(fence->ctx_id);
+	v->asking = NULL;
+	return ret < 0 ? ret : v->asking_done;
 }
 
 int gpu_virgl_fence(struct gpu_renderer *r, const struct gpu_fence *fence)
@@ -53,12 +78,8 @@ int gpu_virgl_fence(struct gpu_renderer *r, const struct gpu_fence *fence)
 	struct gpu_virgl *v = virgl_of(r);
 	int ret;
 
-	if (fence->ctx_id && !v->lib.context_create_fence)
-		return -ENOTSUP;
 	if (fence->ctx_id)
-		return virgl_error(v->lib.context_create_fence(fence->ctx_id,
-						VIRGL_RENDERER_FENCE_FLAG_MERGEABLE,
-						fence->ring_idx, fence->seq));
+		return virgl_context_fence(v, fence);
 	ret = virgl_error(v->lib.create_fence((int)(uint32_t)fence->seq, 0));
 	if (ret < 0)
 		return ret;
@@ -90,17 +111,25 @@ void gpu_virgl_write_context_fence(void *cookie, uint32_t ctx_id, uint32_t ring_
 	struct gpu_virgl *v = cookie;
 	const struct gpu_fence fence = { .ctx_id = ctx_id, .ring_idx = ring_idx, .seq = seq };
 
+	if (v->asking && v->asking->ctx_id == ctx_id && v->asking->ring_idx == ring_idx &&
+	    v->asking->seq == seq) {
+		v->asking_done = true;
+		return;
+	}
 	v->base.host.fence_done(v->base.host.ctx, &fence);
 }
 
 int gpu_virgl_poll_fd(struct gpu_renderer *r)
 {
-	return virgl_of(r)->lib.get_poll_fd();
+	const struct gpu_virgl *v = virgl_of(r);
+
+	return v->poll >= 0 ? v->poll : v->lib.get_poll_fd();
 }
 
 void gpu_virgl_poll(struct gpu_renderer *r)
 {
 	virgl_of(r)->lib.poll();
+	gpu_virgl_venus_poll(virgl_of(r));
 }
 
 #endif

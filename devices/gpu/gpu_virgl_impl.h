@@ -23,6 +23,11 @@
 #include "devices/ui/gl_lib.h"
 #include "vmm/util.h"
 
+/* Of virtio 1.3; headers before Linux 6.6 do not have it. */
+#ifndef VIRTIO_GPU_CAPSET_VENUS
+#define VIRTIO_GPU_CAPSET_VENUS 4
+#endif
+
 /* virgl_hw.h */
 #define VIRGL_TARGET_2D 2
 #define VIRGL_TARGET_3D 3
@@ -48,6 +53,18 @@ struct virgl_lib {
 	__typeof__(virgl_renderer_context_create_fence) *context_create_fence;
 	__typeof__(virgl_set_debug_callback) *set_debug_callback;
 	__typeof__(virgl_renderer_execute) *execute;
+	/* NULL: all, or none of them */
+	__typeof__(virgl_renderer_resource_export_blob) *resource_export_blob;
+	__typeof__(virgl_renderer_resource_get_map_info) *resource_get_map_info;
+	__typeof__(virgl_renderer_context_poll) *context_poll;
+	__typeof__(virgl_renderer_context_get_poll_fd) *context_get_poll_fd;
+};
+
+/* Programs of the guest that use Vulkan; each has fences of its own. */
+#define VIRGL_MAX_VENUS 64
+struct virgl_venus {
+	uint32_t ctx_id;	/* 0: none */
+	int fd;			/* the library's; in gpu_virgl.poll */
 };
 
 struct gpu_virgl {
@@ -57,8 +74,14 @@ struct gpu_virgl {
 	const char *rendernode;		/* while init() runs; NULL: none */
 	struct gl_provider gl;		/* zeros: the library's own contexts */
 	struct gpu_renderer *software;	/* for blobs of guest memory */
-	uint32_t capsets[2];
+	uint32_t capsets[3];
 	unsigned n_capsets;
+	uint32_t default_capset;	/* of contexts that do not say */
+	bool venus;			/* wanted; after the start: had */
+	struct virgl_venus contexts[VIRGL_MAX_VENUS];
+	const struct gpu_fence *asking;	/* while a context's fence is made... */
+	bool asking_done;		/* ...which has come by now */
+	int poll;			/* an epoll of all that there is to wait for; -1: none */
 	uint64_t last_fence;		/* of the card's timeline */
 	bool open_fence;		/* it has not come yet */
 	struct gl_lib egl;		/* what the library itself draws with */
@@ -134,6 +157,23 @@ void gpu_virgl_poll(struct gpu_renderer *r);
 /* virgl_renderer_callbacks */
 void gpu_virgl_write_fence(void *cookie, uint32_t low);
 void gpu_virgl_write_context_fence(void *cookie, uint32_t ctx_id, uint32_t ring_idx, uint64_t seq);
+
+/* --- gpu_virgl_venus.c -------------------------------------------------------------- */
+
+/* Before the library starts: what it is to be told (flags), 0: nothing. */
+int gpu_virgl_venus_flags(struct gpu_virgl *v);
+/* It has started with these flags: whether there are contexts of venus. */
+bool gpu_virgl_venus_works(struct gpu_virgl *v);
+void gpu_virgl_venus_finish(struct gpu_virgl *v);
+bool gpu_virgl_venus_has(const struct gpu_virgl *v, uint32_t ctx_id);
+int gpu_virgl_venus_create(struct gpu_virgl *v, uint32_t ctx_id, const char *name);
+/* No-op for others. */
+void gpu_virgl_venus_forget(struct gpu_virgl *v, uint32_t ctx_id);
+void gpu_virgl_venus_poll(struct gpu_virgl *v);
+
+bool gpu_virgl_can_map(struct gpu_renderer *r);
+int gpu_virgl_map(struct gpu_renderer *r, struct gpu_resource *res, struct gpu_map *out);
+void gpu_virgl_unmap(struct gpu_renderer *r, struct gpu_resource *res);
 
 /* --- gpu_virgl_scanout.c ------------------------------------------------------------ */
 

@@ -72,6 +72,12 @@ static int virgl_load(struct virgl_lib *lib, char *why, size_t len)
 	const struct dynlib_symbol says[] = {
 		{ "virgl_set_debug_callback", &lib->set_debug_callback },
 	};
+	const struct dynlib_symbol blobs[] = {
+		{ "virgl_renderer_resource_export_blob", &lib->resource_export_blob },
+		{ "virgl_renderer_resource_get_map_info", &lib->resource_get_map_info },
+		{ "virgl_renderer_context_poll", &lib->context_poll },
+		{ "virgl_renderer_context_get_poll_fd", &lib->context_get_poll_fd },
+	};
 	const struct dynlib_symbol execute[] = {
 		{ "virgl_renderer_execute", &lib->execute },
 	};
@@ -86,6 +92,8 @@ static int virgl_load(struct virgl_lib *lib, char *why, size_t len)
 		return ret;
 	dynlib_load(VIRGL_SONAME, fences, 1, &missing);
 	dynlib_load(VIRGL_SONAME, says, 1, &missing);
+	if (dynlib_load(VIRGL_SONAME, blobs, ARRAY_SIZE(blobs), &missing) < 0)
+		lib->resource_export_blob = NULL;
 	dynlib_load(VIRGL_SONAME, execute, 1, &missing);
 	return 0;
 }
@@ -116,12 +124,27 @@ static int virgl_use_gl(void *cookie, int scanout, virgl_renderer_gl_context con
 
 /* --- the start ---------------------------------------------------------------------- */
 
+/* With Vulkan if that is wanted, or else without. */
+static int virgl_init_more(struct gpu_virgl *v, int flags)
+{
+	int more = gpu_virgl_venus_flags(v), ret;
+
+	if (more && v->lib.init(v, flags | more, &v->callbacks) == 0) {
+		v->venus = gpu_virgl_venus_works(v);
+		return 0;
+	}
+	ret = v->lib.init(v, flags, &v->callbacks);
+	if (ret == 0)
+		v->venus = false;
+	return ret;
+}
+
 static int virgl_init_with(struct gpu_virgl *v, int flags)
 {
 	v->callbacks.version = v->lib.context_create_fence ? 3 : 2;
 	v->callbacks.write_fence = gpu_virgl_write_fence;
 	v->callbacks.write_context_fence = gpu_virgl_write_context_fence;
-	return v->lib.init(v, flags | VIRGL_RENDERER_THREAD_SYNC, &v->callbacks);
+	return virgl_init_more(v, flags | VIRGL_RENDERER_THREAD_SYNC);
 }
 
 static int virgl_init_on(struct gpu_virgl *v, const char *rendernode)
@@ -236,6 +259,9 @@ int gpu_virgl_lib_open(struct gpu_virgl *v, const struct gpu_virgl_params *param
 		return ret;
 	virgl_listen(v, virgl_says_of_gl);
 	ret = virgl_init(v, params, why, len);
+	if (ret == 0 && params->venus)
+		log_msg(v->venus ? LOG_INFO : LOG_WARN, "--gpu virgl: Vulkan by venus: %s",
+			v->venus ? "yes" : "this library cannot");
 	if (ret == 0)
 		virgl_listen(v, virgl_says_of_guest);
 	return ret;

@@ -132,6 +132,8 @@ static int add_gpu(struct seat *seat, const struct gpu_option_device *d, struct 
 
 	params.record = record;
 	ret = make_renderer(&params.renderer, d, &gl);
+	if (ret == 0 && gpu_renderer_can_map(params.renderer))
+		params.hostmem = d->in_3d.hostmem;
 	return ret < 0 ? ret : seat_add_gpu(seat, d->label, &d->socket, &params);
 }
 

@@ -11,6 +11,7 @@ int make_renderer(struct gpu_renderer **out, const struct gpu_option_device *d,
 		.rendernode = d->in_3d.rendernode,
 		.gl = d->in_3d.rendernode ? (struct gl_provider){ 0 } : *gl,
 		.patience_ns = d->in_3d.patience * 1000000000ull,
+		.venus = d->in_3d.venus,
 	};
 	char why[300];
 	int ret = d->in_3d.virgl ? gpu_virgl_create(out, &params, why, sizeof(why)) : 0;

@@ -15,6 +15,8 @@
 #define NO_SOCKET -1
 #define DEFAULT_PATIENCE 60	/* an emulated processor's, with much to compile */
 #define MAX_PATIENCE 86400
+#define DEFAULT_HOSTMEM (256 * MiB)
+#define MAX_HOSTMEM (64 * GiB)
 
 /* --- devices --------------------------------------------------------------------- */
 
@@ -68,19 +70,40 @@ int gpu_option_gpu(struct gpu_params *gpu, struct screen_look *look, const char 
 	return parse_size(&gpu->output, label, opt_value_get(value, "size"));
 }
 
+static int parse_hostmem(struct gpu_option_3d *in_3d, const char *label, const char *text)
+{
+	in_3d->hostmem = in_3d->venus ? DEFAULT_HOSTMEM : 0;
+	if (!text)
+		return 0;
+	if (opt_parse_size(text, &in_3d->hostmem) == 0 && in_3d->hostmem <= MAX_HOSTMEM &&
+	    in_3d->hostmem % MiB == 0)
+		return 0;
+	log_error("%s: hostmem=%.40s: whole MiB, up to 64G; 0: none", label, text);
+	return -EINVAL;
+}
+
 int gpu_option_3d(struct gpu_option_3d *in_3d, const char *label, const struct opt_value *value)
 {
 	const char *text = opt_value_get(value, "patience");
+	const char *hostmem = opt_value_get(value, "hostmem");
 	uint64_t patience = DEFAULT_PATIENCE;
 
 	*in_3d = (struct gpu_option_3d){
 		.virgl = value->first && !strcmp(value->first, "virgl"),
 		.rendernode = opt_value_get(value, "rendernode"),
+		.venus = opt_value_flag(value, "venus", false),
 	};
 	if (!in_3d->virgl && (in_3d->rendernode || text)) {
 		log_error("%s: %s= is for virgl", label, text ? "patience" : "rendernode");
 		return -EINVAL;
 	}
+	if (in_3d->venus ? !in_3d->virgl : !!hostmem) {
+		log_error("%s: %s", label, in_3d->venus ? "venus is for virgl" :
+			  "hostmem= is for venus, and nothing else has memory to be mapped");
+		return -EINVAL;
+	}
+	if (parse_hostmem(in_3d, label, hostmem) < 0)
+		return -EINVAL;
 	if (text && opt_parse_number(text, 0, MAX_PATIENCE, &patience) < 0) {
 		log_error("%s: patience=%.40s: seconds, up to %d", label, text, MAX_PATIENCE);
 		return -EINVAL;

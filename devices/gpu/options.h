@@ -14,6 +14,8 @@ struct gpu_option_3d {
 	bool virgl;
 	const char *rendernode;	/* NULL: any */
 	unsigned patience;	/* seconds; 0: without end */
+	bool venus;		/* Vulkan as well */
+	uint64_t hostmem;	/* bytes of the host's memory that can be mapped into the guest */
 };
 
 /* What --gpu says of recording. */
@@ -79,6 +81,8 @@ void gpu_options_finish(struct gpu_options *o);
 	{ "size", "WxH", "of the first picture (1280x800)" },                                      \
 	{ "patience", "SECONDS", "virgl: that it may draw without an end, 0: any number (60)" },   \
 	{ "rendernode", "FILE", "virgl: the GPU that draws (the first one, else the processor)" }, \
+	{ "venus", NULL, "virgl: Vulkan as well, where the library can (off)" },                   \
+	{ "hostmem", "SIZE", "venus: address space for memory of the host in the guest (256M)" },  \
 	{ "record", "FILE", "write down what the guest asks for (microvm-gpu --replay)" },         \
 	{ "record-limit", "SIZE", "of that file (1G)" },                                           \
 	{ "fullscreen", NULL, "windows fill the monitors from the start" },                        \

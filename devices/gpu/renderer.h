@@ -19,7 +19,8 @@
  * the answer is UNSPEC; those without "may be NULL" are required.
  *
  * Threads: all on the card's loop thread, with the card's lock held. A renderer
- * calls fence_done() on that thread, from inside poll() and nowhere else.
+ * calls fence_done() on that thread, from inside poll(), or for earlier ones from inside
+ * fence(), and nowhere else.
  *
  * Fences: a guest's fence is a chain that the card has parked; it is known to
  * the renderer by the timeline (context and ring) and a number of the card's
@@ -160,8 +161,10 @@ struct gpu_renderer_ops {
 	/*
 	 * Memory of a blob that the guest is to see, HOST3D as a rule, as something that
 	 * cannot shrink: a dma-buf, or a memfd with F_SEAL_SHRINK. unmap(): it is seen no
-	 * more, soon; in between, destroy_resource() is not called. NULL: both.
+	 * more, soon; in between, destroy_resource() is not called. NULL: both. can_map():
+	 * whether there are such blobs at all; NULL: there are.
 	 */
+	bool (*can_map)(struct gpu_renderer *r);
 	int (*map)(struct gpu_renderer *r, struct gpu_resource *res, struct gpu_map *out);
 	void (*unmap)(struct gpu_renderer *r, struct gpu_resource *res);
 
@@ -227,6 +230,12 @@ struct gpu_renderer {
 	struct gpu_renderer_host host;	/* set by gpu_create() */
 	uint64_t read_backs;		/* pictures or parts of them that were read from the GPU */
 };
+
+/* Whether a guest has a use for a region to map blobs into; false for NULL. */
+static inline bool gpu_renderer_can_map(struct gpu_renderer *r)
+{
+	return r && r->ops->map && (!r->ops->can_map || r->ops->can_map(r));
+}
 
 /* The software renderer (gpu_2d.c). 0, or -ENOMEM. */
 int gpu_2d_create(struct gpu_renderer **out);

@@ -397,8 +397,14 @@ static int gpu_front_create(struct virtio_device **out, const struct virtio_env 
 		.features = ALL_FEATURES,
 		.config_len = sizeof(struct virtio_gpu_config),
 		.refuse = gpu_refuse,
+		.shm_id = VIRTIO_GPU_SHM_ID_HOST_VISIBLE,
 	};
+	struct gpu_option_3d in_3d;
+	int ret = gpu_option_3d(&in_3d, "--gpu", opts);
 
+	if (ret < 0)
+		return ret;
+	p.shm_max = in_3d.hostmem;
 	return front_create(out, env, "gpu", opts->first ? opts->first : "2d", &p);
 }
 
