@@ -8,17 +8,54 @@
 #include <linux/virtio_gpu.h>
 #include <stdlib.h>
 
-#include "devices/gpu/renderer.h"
+#include "devices/gpu/gpu_2d.h"
 #include "devices/iov.h"
+#include "devices/ui/display_memory.h"
 #include "devices/ui/surface.h"
 #include "devices/virtio/gpu_proto.h"
 #include "vmm/util.h"
 
 #define CURSOR_BYTES (GPU_CURSOR_SIZE * GPU_CURSOR_SIZE * 4)
+/* What may be a whole picture, and how many of them have a descriptor each. */
+#define SHARED_BYTES (128 * KiB)
+#define MAX_SHARED 64
+
+struct gpu_2d {
+	struct gpu_renderer base;
+	bool shared;
+	unsigned n_shared;		/* res->priv of so many is a display_memory */
+};
+
+static struct gpu_2d *gpu_2d_of(struct gpu_renderer *r)
+{
+	return container_of(r, struct gpu_2d, base);
+}
+
+/* False: it is to be memory like any other. */
+static bool share(struct gpu_2d *g, struct gpu_resource *res, uint64_t bytes)
+{
+	struct display_memory *m;
+
+	if (!g->shared || bytes < SHARED_BYTES || g->n_shared == MAX_SHARED)
+		return false;
+	m = malloc(sizeof(*m));
+	if (!m || display_memory_create(m, bytes) < 0) {
+		free(m);
+		return false;
+	}
+	g->n_shared++;
+	res->priv = m;
+	res->shadow = (struct iovec){ m->map, bytes };
+	return true;
+}
 
 static int gpu_2d_create_2d(struct gpu_renderer *r, struct gpu_resource *res)
 {
-	res->shadow.iov_len = gpu_image_bytes(res->width, res->height);
+	uint64_t bytes = gpu_image_bytes(res->width, res->height);
+
+	if (share(gpu_2d_of(r), res, bytes))
+		return 0;
+	res->shadow.iov_len = bytes;
 	/* Zeroed, and of large ones the host gives the pages when they are first written. */
 	res->shadow.iov_base = calloc(1, res->shadow.iov_len);
 	return res->shadow.iov_base ? 0 : -ENOMEM;
@@ -26,7 +63,17 @@ static int gpu_2d_create_2d(struct gpu_renderer *r, struct gpu_resource *res)
 
 static void gpu_2d_destroy_resource(struct gpu_renderer *r, struct gpu_resource *res)
 {
-	free(res->shadow.iov_base);
+	struct gpu_2d *g = gpu_2d_of(r);
+
+	/* Without that, it is another renderer's to say what it is. */
+	if (g->shared && res->priv) {
+		display_memory_close(res->priv);
+		free(res->priv);
+		res->priv = NULL;
+		g->n_shared--;
+	} else {
+		free(res->shadow.iov_base);
+	}
 	res->shadow = (struct iovec){ 0 };
 }
 
@@ -65,6 +112,12 @@ static int gpu_2d_surface(struct gpu_renderer *r, struct gpu_resource *res,
 			.stride = view->stride,
 		},
 	};
+	if (gpu_2d_of(r)->shared && res->priv) {
+		const struct display_memory *m = res->priv;
+
+		out->pixels.shared = true;
+		out->pixels.fd = m->fd;
+	}
 	return 0;
 }
 
@@ -97,7 +150,7 @@ static void gpu_2d_reset(struct gpu_renderer *r)
 
 static void gpu_2d_destroy(struct gpu_renderer *r)
 {
-	free(r);
+	free(gpu_2d_of(r));
 }
 
 static const struct gpu_renderer_ops gpu_2d_ops = {
@@ -111,13 +164,24 @@ static const struct gpu_renderer_ops gpu_2d_ops = {
 	.destroy = gpu_2d_destroy,
 };
 
+static int create(struct gpu_renderer **out, bool shared)
+{
+	struct gpu_2d *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return -ENOMEM;
+	g->base.ops = &gpu_2d_ops;
+	g->shared = shared;
+	*out = &g->base;
+	return 0;
+}
+
 int gpu_2d_create(struct gpu_renderer **out)
 {
-	struct gpu_renderer *r = calloc(1, sizeof(*r));
+	return create(out, false);
+}
 
-	if (!r)
-		return -ENOMEM;
-	r->ops = &gpu_2d_ops;
-	*out = r;
-	return 0;
+int gpu_2d_create_shared(struct gpu_renderer **out)
+{
+	return create(out, true);
 }

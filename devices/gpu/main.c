@@ -11,6 +11,7 @@
 #include "devices/backend/evdev_lib.h"
 #include "devices/backend/unixsock.h"
 #include "devices/control/control_seat.h"
+#include "devices/gpu/gpu_2d.h"
 #include "devices/gpu/gpu_record.h"
 #include "devices/gpu/make_renderer.h"
 #include "devices/gpu/options.h"
@@ -124,7 +125,7 @@ static int show(struct screen **screen, struct seat *seat, struct loop *loop,
 }
 
 static int add_gpu(struct seat *seat, const struct gpu_option_device *d, struct screen *screen,
-		   struct gpu_record *record)
+		   struct gpu_record *record, bool viewers)
 {
 	const struct gl_provider gl = screen_gl(screen);
 	struct gpu_params params = d->gpu;
@@ -132,6 +133,8 @@ static int add_gpu(struct seat *seat, const struct gpu_option_device *d, struct 
 
 	params.record = record;
 	ret = make_renderer(&params.renderer, d, &gl);
+	if (ret == 0 && !params.renderer && viewers)
+		ret = gpu_2d_create_shared(&params.renderer);
 	if (ret == 0 && gpu_renderer_can_map(params.renderer))
 		params.hostmem = d->in_3d.hostmem;
 	return ret < 0 ? ret : seat_add_gpu(seat, d->label, &d->socket, &params);
@@ -144,7 +147,7 @@ static int add_pictures(struct seat *seat, struct screen **screen, struct loop *
 	int ret = show(screen, seat, loop, o);
 
 	if (ret == 0 && find_card(o))
-		ret = add_gpu(seat, find_card(o), *screen, record);
+		ret = add_gpu(seat, find_card(o), *screen, record, o->viewers);
 	if (ret == 0 && o->has_framebuffer)
 		ret = seat_add_framebuffer(seat, "--framebuffer", &o->framebuffer);
 	if (ret == 0 && *screen)

@@ -74,6 +74,13 @@ int display_memory_open(struct display_memory *m, int fd, uint64_t offset, uint6
 	return 0;
 }
 
+bool display_memory_read_only(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE);
+}
+
 void display_memory_close(struct display_memory *m)
 {
 	if (m->map)

@@ -31,6 +31,8 @@ int display_memory_create(struct display_memory *m, size_t len);
  */
 int display_memory_open(struct display_memory *m, int fd, uint64_t offset, uint64_t len,
 			const void **at);
+/* Whether who gets @fd, a memfd, can only read what is in it. */
+bool display_memory_read_only(int fd);
 void display_memory_close(struct display_memory *m);	/* again: no-op */
 
 #endif

@@ -31,7 +31,7 @@
  *  from    message       says
  *  both    HELLO         who we are
  *  source  OUTPUT        a monitor was plugged in or out; the guest's mode on it
- *  source  SCANOUT       from now on this is the output's picture; all of it is new
+ *  source  SCANOUT       from now on this is the output's picture
  *  source  FLUSH         a rectangle of it has changed
  *  source  OFF           the output has no picture any more
  *  source  CURSOR        the pointer's image; none hides it
@@ -52,8 +52,9 @@
  * FLUSH nor SCANOUT for the output before the FRAME_DONE with the FLUSH's
  * serial: changes are put together meanwhile, and a viewer that is slow gets
  * fewer frames, not a queue of them. OFF may come at any time, and FRAME_DONE
- * of what was off by then is sent all the same. A SCANOUT is followed by a
- * FLUSH of all of it. The guest may draw at any time; what is looked at between
+ * of what was off by then is sent all the same. A SCANOUT is followed by a FLUSH: of
+ * all of it, unless it has the size and format of the one before, for guests that
+ * flip between buffers; then what FLUSHes leave out looks as it did. The guest may draw at any time; what is looked at between
  * FLUSH and FRAME_DONE is best left alone by it, no more than that is promised.
  */
 #ifndef MICROVM_DISPLAY_PROTO_H

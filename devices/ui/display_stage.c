@@ -115,7 +115,8 @@ int display_stage_share(struct display_stage *s, unsigned output,
 	const struct display_pixels *px = &o->picture.surface.pixels;
 	int ret;
 
-	if (px->shared) {
+	/* A framebuffer may be in the memory of a guest, which is no viewer's to write. */
+	if (px->shared && display_memory_read_only(px->fd)) {
 		if (px->refresh)
 			px->refresh(px->refresh_ctx);
 		*out = (struct display_stage_memory){ px->fd, px->fd_offset + px->offset,

@@ -16,8 +16,8 @@
  * by a timer otherwise. The first viewer that wants to control does; when it
  * goes, what it held is let go of, and the next one that wants to takes over.
  *
- * Pictures that are shared memory (display_pixels.shared) are handed over as they are,
- * images by dma-buf to those who can take them, and of everything else what was
+ * Pictures in shared memory (display_pixels.shared) that others can only read are
+ * handed over as they are, images by dma-buf to those who can take them, and of everything else what was
  * damaged is copied, once, when somebody looks.
  *
  * Loop thread, without any lock but where display.h says so.

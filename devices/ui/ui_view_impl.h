@@ -19,7 +19,8 @@
 struct view_peer_output {
 	unsigned news;			/* VIEW_... */
 	struct display_rect damage;	/* empty: none */
-	bool shown;			/* it has a picture */
+	bool shown;			/* it has a picture, of ... */
+	uint32_t kind, fourcc, width, height;
 	uint64_t memory_id;		/* of that picture; 0: to be told again */
 	bool in_flight;			/* a FLUSH without its FRAME_DONE */
 	uint32_t serial;		/* of that one */

@@ -107,13 +107,21 @@ static bool find_dmabuf(const struct view_peer *p, const struct display_surface 
 	       s->image.dmabuf(s->image.ctx, d) == 0 && surface_format_valid(d->fourcc);
 }
 
-static void damage_all(struct view_peer *p, unsigned i)
+/* It was told of another picture; a guest that flips says what differs. */
+static void picture_told(struct view_peer *p, unsigned i, uint32_t kind, uint32_t fourcc)
 {
 	const struct display_surface *s = &p->view->stage.outputs[i].picture.surface;
+	struct view_peer_output *o = &p->outputs[i];
 
-	p->outputs[i].damage = (struct display_rect){ 0, 0, s->width, s->height };
-	p->outputs[i].shown = true;
-	p->outputs[i].news &= ~VIEW_PICTURE;
+	if (!o->shown || kind != o->kind || fourcc != o->fourcc || s->width != o->width ||
+	    s->height != o->height)
+		o->damage = (struct display_rect){ 0, 0, s->width, s->height };
+	o->shown = true;
+	o->kind = kind;
+	o->fourcc = fourcc;
+	o->width = s->width;
+	o->height = s->height;
+	o->news &= ~VIEW_PICTURE;
 }
 
 /*
@@ -133,7 +141,7 @@ static bool send_scanout(struct view_peer *p, unsigned i)
 		if (o->news & VIEW_PICTURE) {
 			if (!send_dmabuf(p, i, &dmabuf))
 				return false;
-			damage_all(p, i);
+			picture_told(p, i, DISPLAY_SCANOUT_DMABUF, dmabuf.fourcc);
 		}
 		return true;
 	}
@@ -148,7 +156,7 @@ static bool send_scanout(struct view_peer *p, unsigned i)
 	} else if (o->news & VIEW_PICTURE) {
 		if (!send_memory(p, i, &mem))
 			return false;
-		damage_all(p, i);
+		picture_told(p, i, DISPLAY_SCANOUT_MEMORY, s->fourcc);
 	}
 	return true;
 }

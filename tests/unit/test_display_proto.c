@@ -387,6 +387,7 @@ static void memory_of_ours_is_read_by_others_and_written_by_us(void **state)
 	assert_int_equal(ftruncate(m.fd, 0), -1);
 	assert_int_equal(ftruncate(m.fd, 1 << 20), -1);
 	assert_true(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd, 0) == MAP_FAILED);
+	assert_true(display_memory_read_only(m.fd));
 	fd = dup(m.fd);
 	assert_int_equal(display_memory_open(&other, fd, 5001, 4000, &at), 0);
 	assert_int_equal(((const char *)at)[0], 7);
@@ -415,6 +416,8 @@ static void case_77_memory_that_could_go_away_is_refused(void **state)
 	assert_int_equal(display_memory_open(&m, fd, 2, UINT64_MAX, &at), -EPROTO);
 	assert_int_equal(open_fds(), before);
 	assert_int_equal(display_memory_open(&m, fd, 8191, 1, &at), 0);
+	assert_false(display_memory_read_only(fd));
+	assert_false(display_memory_read_only(file));
 	display_memory_close(&m);
 	close(file);
 }

@@ -173,6 +173,29 @@ static void memory_that_is_shared_is_not_copied(void **state)
 	UNTIL(t, pixel(&t->v, 7, 7) == GREEN);
 }
 
+/* A guest's own memory, say. */
+static void case_99_memory_that_a_viewer_could_write_is_copied(void **state)
+{
+	struct t *t = *state;
+	int fd = memfd_create("ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct display_surface s = {
+		.fourcc = DRM_FORMAT_XRGB8888, .width = 8, .height = 8,
+		.pixels = { .pieces = t->r.pieces, .n_pieces = 1, .stride = 32, .shared = true,
+			    .fd = fd },
+	};
+
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	t->r.pixels[0][0] = RED;
+	ops(t)->mode(card(t), 0, 8, 8);
+	ops(t)->set(card(t), 0, &s);
+	view_rig_viewer_init(&t->r, &t->v, 0);
+	UNTIL(t, pixel(&t->v, 0, 0) == RED);
+	assert_int_equal(stats(t)->copied, 4 * 8 * 8);
+	ops(t)->off(card(t), 0);
+	close(fd);
+}
+
 static void a_guest_that_flips_is_told_once_of_memory(void **state)
 {
 	struct t *t = *state;
@@ -810,6 +833,7 @@ int main(void)
 		test(a_picture_is_seen_and_then_its_changes),
 		test(who_comes_late_sees_what_there_is),
 		test(memory_that_is_shared_is_not_copied),
+		test(case_99_memory_that_a_viewer_could_write_is_copied),
 		test(a_guest_that_flips_is_told_once_of_memory),
 		test(dma_bufs_go_to_who_can_show_them),
 		test(the_first_controls_and_the_next_takes_over),
