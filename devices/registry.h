@@ -43,6 +43,7 @@ struct virtio_model {
 	const char *arg;	/* of the first element in help: "on|off", "CHARDEV", "TAG=DIR" */
 	const char *help;	/* a line */
 	const struct opt_key *keys;	/* beside those of all, ended by a NULL name; NULL: none */
+	void (*describe)(void);	/* prints what of it works on this machine, for help; NULL: nothing */
 	bool multiple;		/* the option may be given several times */
 	bool by_default;	/* there, with the first word of arg, unless "off" */
 	bool external;		/* its queues are served elsewhere, as split ones */

@@ -220,6 +220,8 @@ static int set_device(void *config, const struct opt_at *at, const char *value)
 		return need_value(at);
 	if (!at->file && !strcmp(value, "help")) {
 		config_device_help(dev.model, stdout);
+		if (dev.model->describe)
+			dev.model->describe();
 		return -ECANCELED;
 	}
 	p->models_seen |= model_bit(dev.model);

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "devices/backend/child.h"
@@ -112,6 +114,25 @@ static char *find_program(const struct gpu_process *p)
 		log_error("no " PROGRAM " beside this program, in ../libexec or in PATH: "
 			  "--gpu program=FILE names it");
 	return path;
+}
+
+void gpu_process_describe(void)
+{
+	char *program = find_program(&(struct gpu_process){ 0 });
+	char *const argv[] = { program, "--describe", NULL };
+	pid_t pid;
+	int status, ret;
+
+	if (!program)
+		return;
+	/* What is printed already comes first. */
+	fflush(stdout);
+	ret = posix_spawn(&pid, program, NULL, NULL, argv, environ);
+	if (ret != 0)
+		log_error("%s: %s", program, strerror(ret));
+	else
+		waitpid(pid, &status, 0);
+	free(program);
 }
 
 /* --- what it says ------------------------------------------------------------------------ */

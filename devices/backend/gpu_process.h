@@ -42,6 +42,8 @@ void gpu_process_destroy(struct gpu_process *p);	/* NULL is legal */
  * the value of its --display, NULL: what it does by itself. Copied. 0 or -ENOMEM.
  */
 int gpu_process_set(struct gpu_process *p, const char *program, const char *display);
+/* Has the program say on standard output what graphics there are here (--describe). */
+void gpu_process_describe(void);
 /*
  * @closed is called when somebody closes a window of the guest, @again: soon after
  * the last time (devices/ui/close_button.h). At most ten times a second.

@@ -35,5 +35,7 @@ struct gpu_virgl_params {
  */
 int gpu_virgl_create(struct gpu_renderer **out, const struct gpu_virgl_params *params, char *why,
 		     size_t len);
+/* Tries it out, and prints what of it there is here. */
+void gpu_virgl_describe(void);
 
 #endif

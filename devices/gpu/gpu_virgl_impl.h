@@ -129,6 +129,8 @@ static inline int virgl_end(struct gpu_virgl *v, int ret)
 /* Loads the library and starts it. 0, or negative errno and the reason in @why. */
 int gpu_virgl_lib_open(struct gpu_virgl *v, const struct gpu_virgl_params *params, char *why,
 		       size_t len);
+/* Who draws by OpenGL, and which version of it. */
+void gpu_virgl_lib_draws(struct gpu_virgl *v, char *text, size_t len);
 
 /* --- gpu_virgl_resource.c ----------------------------------------------------------- */
 

@@ -190,12 +190,20 @@ static const char *gl_string(const struct gpu_virgl *v, unsigned name)
 	return text ? (const char *)text : "unknown";
 }
 
+void gpu_virgl_lib_draws(struct gpu_virgl *v, char *text, size_t len)
+{
+	snprintf(text, len, "%s, OpenGL %s", gl_string(v, GL_RENDERER),
+		 gl_string(v, GL_VERSION));
+}
+
 /* @where: a file, or a word of it; NULL: there is none. */
 static void virgl_say_what_draws(struct gpu_virgl *v, const char *where)
 {
+	char text[200];
+
 	virgl_load_egl(v);
-	log_msg(LOG_WARN, "--gpu virgl: %s, OpenGL %s%s%s", gl_string(v, GL_RENDERER),
-		gl_string(v, GL_VERSION), where ? ", " : "", where ? where : "");
+	gpu_virgl_lib_draws(v, text, sizeof(text));
+	log_msg(LOG_WARN, "--gpu virgl: %s%s%s", text, where ? ", " : "", where ? where : "");
 }
 
 /* The first node that the library takes; else none, which is what Mesa chooses by itself. */

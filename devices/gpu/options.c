@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "devices/backend/unixsock.h"
+#include "devices/gpu/gpu_virgl.h"
 #include "devices/gpu/gpu_record.h"
 #include "vmm/log.h"
 
@@ -213,6 +214,15 @@ static int print_keys(const char *usage, const struct opt_key *keys)
 	return -ECANCELED;
 }
 
+static int print_help(bool is_gpu, const struct opt_key *keys)
+{
+	if (!is_gpu)
+		return print_keys("--input KIND,...: keyboard, mouse, tablet or multitouch", keys);
+	print_keys("--gpu 2d|virgl,...: a graphics card; virgl draws 3D", keys);
+	gpu_virgl_describe();
+	return -ECANCELED;
+}
+
 static int parse_device(struct gpu_option_device *d)
 {
 	int ret = d->is_gpu ? gpu_option_gpu(&d->gpu, &d->look, d->label, &d->value) :
@@ -232,8 +242,7 @@ static int add_device(struct gpu_options *o, const struct opt_at *at, const char
 	int ret;
 
 	if (!strcmp(value, "help"))
-		return print_keys(is_gpu ? "--gpu 2d|virgl,...: a graphics card; virgl draws 3D" :
-				  "--input KIND,...: keyboard, mouse, tablet or multitouch", keys);
+		return print_help(is_gpu, keys);
 	if (o->n_devices == SEAT_MAX_DEVICES) {
 		log_error("%s: more than %d devices", at->label, SEAT_MAX_DEVICES);
 		return -EINVAL;
@@ -414,6 +423,12 @@ static int set_verbose(void *config, const struct opt_at *at, const char *value)
 	return 0;
 }
 
+static int set_describe(void *config, const struct opt_at *at, const char *value)
+{
+	gpu_virgl_describe();
+	return -ECANCELED;
+}
+
 static int set_help(void *config, const struct opt_at *at, const char *value);
 
 static int set_version(void *config, const struct opt_at *at, const char *value)
@@ -439,6 +454,8 @@ static const struct opt options[] = {
 	{ "name", "NAME", "Pictures", "of the guest, for titles (microvm)", .set = set_name },
 	{ "verbose", NULL, "About", "say more; twice, everything", .multiple = true,
 	  .set = set_verbose },
+	{ "describe", NULL, "About", "say what the graphics libraries here can do",
+	  .set = set_describe },
 	{ "help", NULL, "About", "print this text (-h)", .set = set_help },
 	{ "h", NULL, "About", NULL, .set = set_help },
 	{ "version", NULL, "About", "print the version", .set = set_version },

@@ -415,6 +415,7 @@ const struct virtio_model virtio_gpu_model = {
 	.arg = GPU_OPTION_KINDS "|none",
 	.help = "graphics card (virgl: 3D), with a keyboard and a tablet unless --input is given",
 	.keys = gpu_keys,
+	.describe = gpu_process_describe,
 	.companions = (const struct virtio_companion[]){
 		{ &virtio_input_model, "keyboard" },
 		{ &virtio_input_model, "tablet" },
