@@ -6,6 +6,7 @@
  *	PROBE_DUMP=FILE	of the frame that it would stop at, the pixels as it reads them itself, as a PPM; then it ends
  *	PROBE_POINTER=1	a red pointer of 64x64 pixels, at 16,16
  *	PROBE_MIRROR=1	what it shows is on every other output that has such a mode, too
+ *	PROBE_MODE=NAME	monitors have this one of their modes, such as 640x480, and no other
  *	PROBE_TIMES=N	of N page flips, the time from one to the next in microseconds: half of them take no more than p50
  *
  * Built without a libc: it is found in the program.
@@ -112,6 +113,27 @@ struct resources {
 	int n_connectors;
 	uint32_t *connectors;
 };
+
+struct connector {
+	uint32_t id, encoder, type, type_id, connection, width, height, subpixel;
+	int n_modes;
+	struct drm_mode_modeinfo *modes;
+	/* more follows */
+};
+
+struct connector *drmModeGetConnector(int fd, uint32_t id)
+{
+	struct connector *(*get)(int, uint32_t) = next("drmModeGetConnector");
+	struct connector *c = get(fd, id);
+	const char *name = getenv("PROBE_MODE");
+
+	for (int i = 0; c && name && i < c->n_modes; i++)
+		if (!strcmp(c->modes[i].name, name)) {
+			c->modes[0] = c->modes[i];
+			c->n_modes = 1;
+		}
+	return c;
+}
 
 static uint32_t other_crtc;
 

@@ -207,6 +207,7 @@ asset() {
 	arch=$(sed -E 's/^[a-z]+-([a-z0-9]+).*/\1/' <<<"$1")
 	case $1 in
 	sysroot-"$arch") sysroot "$1" "$arch"; return ;;
+	sysroot-arm64-gl) sysroot "$1" arm64 libgl1-mesa-dri,libegl1,libegl-mesa0,libgles2,cpio,gzip; return ;;
 	sysroot-arm64-peer) sysroot "$1" arm64 qemu-system-arm,libc-bin,binutils; return ;;
 	uboot-armmp) echo "$(unpacked u-boot-rpi armhf)/usr/lib/u-boot/rpi_2/u-boot.bin"; return ;;
 	uboot-arm64) echo "$(unpacked u-boot-qemu arm64)/usr/lib/u-boot/qemu_arm64/u-boot.bin"; return ;;

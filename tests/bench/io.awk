@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Lines of VMM ROUND NAME=VALUE: for each name the median of both VMMs, and of the ratios of each round its median, least
-# and largest. -v rounds=N
+# and largest. -v rounds=N -v title=TEXT
 function sorted_at(list, n, q,  i, j, t) {
 	for (i = 2; i <= n; i++)
 		for (j = i; j > 1 && list[j] < list[j - 1]; j--) { t = list[j]; list[j] = list[j - 1]; list[j - 1] = t }
@@ -12,7 +12,7 @@ function sorted_at(list, n, q,  i, j, t) {
 	value[$1, $2, kv[1]] = kv[2]
 }
 END {
-	printf "%-24s %12s %12s   %s\n", "disks and networks", "microvm", "QEMU", "microvm to QEMU: median [least..largest]"
+	printf "%-24s %12s %12s   %s\n", title, "microvm", "QEMU", "microvm to QEMU: median [least..largest]"
 	for (i = 1; i <= n_names; i++) {
 		delete a; delete b; delete r
 		n = 0
