@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* xshot WINDOW FILE.png: what a visible window of the X server shows, as it is there. */
+/* xshot [-f] WINDOW FILE.png: what a visible window of the X server shows, as it is there; -f: with its frame. */
 #include <X11/Xlib.h>
 #include <X11/Xutil.h>
 #include <png.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int save(XImage *x, const char *path)
 {
@@ -27,19 +28,40 @@ static int save(XImage *x, const char *path)
 	return ok;
 }
 
+/* The window of a window manager that this one is in: the last before the root. */
+static Window frame_of(Display *display, Window window)
+{
+	Window root, parent = window, *children;
+	unsigned n;
+
+	do {
+		window = parent;
+		if (!XQueryTree(display, window, &root, &parent, &children, &n))
+			break;
+		XFree(children);
+	} while (parent != root && parent != None);
+	return window;
+}
+
 int main(int argc, char **argv)
 {
-	Display *display = argc == 3 ? XOpenDisplay(NULL) : NULL;
+	int framed = argc > 1 && !strcmp(argv[1], "-f");
+	Display *display = argc == 3 + framed ? XOpenDisplay(NULL) : NULL;
+	Window window = None;
 	XWindowAttributes a;
 	XImage *x = NULL;
 	int ok;
 
 	if (!display) {
-		fprintf(stderr, "usage: xshot WINDOW FILE.png, on a display\n");
+		fprintf(stderr, "usage: xshot [-f] WINDOW FILE.png, on a display\n");
 		return 2;
 	}
-	if (XGetWindowAttributes(display, strtoul(argv[1], NULL, 0), &a) && a.map_state == IsViewable)
-		x = XGetImage(display, strtoul(argv[1], NULL, 0), 0, 0, a.width, a.height, AllPlanes, ZPixmap);
+	argv += framed;
+	window = strtoul(argv[1], NULL, 0);
+	if (framed)
+		window = frame_of(display, window);
+	if (XGetWindowAttributes(display, window, &a) && a.map_state == IsViewable)
+		x = XGetImage(display, window, 0, 0, a.width, a.height, AllPlanes, ZPixmap);
 	ok = x && save(x, argv[2]);
 	if (x)
 		XDestroyImage(x);
