@@ -7,6 +7,7 @@
  *	PROBE_POINTER=1	a red pointer of 64x64 pixels, at 16,16
  *	PROBE_MIRROR=1	what it shows is on every other output that has such a mode, too
  *	PROBE_MODE=NAME	monitors have this one of their modes, such as 640x480, and no other
+ *	PROBE_PACE=MS	it waits for so long before each page flip
  *	PROBE_TIMES=N	of N page flips, the time from one to the next in microseconds: half of them take no more than p50
  *
  * Built without a libc: it is found in the program.
@@ -204,8 +205,10 @@ static void count_flip(long want)
 int drmModePageFlip(int fd, uint32_t crtc, uint32_t fb, uint32_t flags, void *data)
 {
 	int (*flip)(int, uint32_t, uint32_t, uint32_t, void *) = next("drmModePageFlip");
-	long times = number("PROBE_TIMES");
+	long times = number("PROBE_TIMES"), pace = number("PROBE_PACE");
 
+	if (pace)
+		nanosleep(&(struct timespec){ pace / 1000, pace % 1000 * 1000000 }, NULL);
 	if (times)
 		count_flip(times);
 	if (other_crtc)
