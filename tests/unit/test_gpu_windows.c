@@ -265,21 +265,16 @@ static void sandbox_that_is_off_is_a_line_in_the_log(void **state)
 	UNTIL(t, logged(t, "sandbox=off"));
 }
 
-/* What a guest draws in 3D, in a window of the same process. */
-static void pictures_of_3d(void **state)
+/* What a guest draws in 3D, seen at (@x, @y). */
+static void draw_in_3d(struct t *t, int x, int y)
 {
-	struct t *t = *state;
 	const struct virtio_gpu_resource_create_3d c = {
 		.resource_id = 1, .target = 2, .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
 		.bind = 2, .width = W, .height = H, .depth = 1, .array_size = 1,
 	};
 	const struct virtio_gpu_rect all = VGPU_RECT(0, 0, W, H);
 	struct virgl_stream s = { .n = 0 };
-	int status;
 
-	if (!have_gl(&status))
-		skip();
-	start(t, "virgl,size=320x200");
 	drive_with(t, BIT(VIRTIO_GPU_F_VIRGL));
 	assert_int_equal(vgpu_ctx_create(&t->g, 1, 0, ""), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(vgpu_create_3d(&t->g, c), VIRTIO_GPU_RESP_OK_NODATA);
@@ -296,8 +291,63 @@ static void pictures_of_3d(void **state)
 			assert_int_equal(vgpu_set_scanout(&t->g, 0, 1, all),
 					 VIRTIO_GPU_RESP_OK_NODATA);
 		assert_int_equal(vgpu_flush(&t->g, 1, all), VIRTIO_GPU_RESP_OK_NODATA);
-		UNTIL(t, xdesk_pixel(&desk, t->window, 10, 10) == 0xff0000u >> 8 * i);
+		UNTIL(t, xdesk_pixel(&desk, t->window, x, y) == 0xff0000u >> 8 * i);
 	}
+}
+
+/* In a window of the same process, which draws the textures that there are. */
+static void pictures_of_3d(void **state)
+{
+	struct t *t = *state;
+	int status;
+
+	if (!have_gl(&status))
+		skip();
+	start(t, "virgl,size=320x200");
+	UNTIL(t, logged(t, "shared with the windows"));
+	draw_in_3d(t, 10, 10);
+}
+
+/* The process that there is beside the desktop's; 0: none, negative: this kernel does not say. */
+static int gpu_child(void)
+{
+	int pid, found = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	while (fscanf(f, "%d", &pid) == 1)
+		found = pid != desk.pid ? pid : found;
+	fclose(f);
+	return found;
+}
+
+static void window_of_3d_dies_and_comes_back(void **state)
+{
+	struct t *t = *state;
+	int status, pid, fd;
+
+	if (!have_gl(&status))
+		skip();
+	start(t, "virgl,size=320x200");
+	draw_in_3d(t, 10, 10);
+	pid = gpu_child();
+	if (pid < 0)
+		skip();
+	assert_true(pid > 0);
+	kill(pid, SIGKILL);
+	UNTIL(t, !xdesk_find(&desk, TITLE));
+	vp_finish(&t->gpu);
+	vp_finish(&t->keyboard);
+	/* An attempt that comes too early finds nobody, the next one another process. */
+	UNTIL(t, (fd = gpu_process_dial(t->process, GPU)) >= 0);
+	vp_init(&t->gpu, fd, NULL);
+	vp_init(&t->keyboard, gpu_process_dial(t->process, KEYBOARD), NULL);
+	UNTIL(t, (t->window = xdesk_find(&desk, TITLE)));
+	draw_in_3d(t, 10, 10);
 }
 
 static void sizes_chords_and_focus(void **state)
@@ -403,7 +453,7 @@ static pid_t start_weston(struct t *t, const char *dir, unsigned scale)
 }
 
 /* It is to find that desktop alone. */
-static void dial_on_wayland(struct t *t, const char *dir)
+static void dial_on_wayland(struct t *t, const char *dir, const char *gpu)
 {
 	char *display = strdup(getenv("DISPLAY"));
 
@@ -411,7 +461,7 @@ static void dial_on_wayland(struct t *t, const char *dir)
 	setenv("WAYLAND_DISPLAY", "wayland-t", 1);
 	unsetenv("DISPLAY");
 	unsetenv("SDL_RENDER_DRIVER");
-	dial(t, "size=320x200");
+	dial(t, gpu);
 	setenv("DISPLAY", display, 1);
 	setenv("SDL_RENDER_DRIVER", "software", 1);
 	unsetenv("WAYLAND_DISPLAY");
@@ -443,7 +493,7 @@ static void pictures_and_keys_on_wayland(void **state)
 	assert_non_null(mkdtemp(dir));
 	weston = start_weston(t, dir, 1);
 	xdesk_focus(&desk, t->window);
-	dial_on_wayland(t, dir);
+	dial_on_wayland(t, dir, "size=320x200");
 	drive(t);
 	show(t, GREEN);
 	UNTIL(t, xdesk_pixel(&desk, t->window, 320, 240) == GREEN);
@@ -458,6 +508,24 @@ static void pictures_and_keys_on_wayland(void **state)
 	assert_int_equal(gmem_read(&t->keyboard.mem, gpa, &e, sizeof(e)), 0);
 	assert_int_equal(e.type, EV_KEY);
 	assert_int_equal(e.code, KEY_A);
+	end_weston(t, weston, dir);
+}
+
+static void pictures_of_3d_on_wayland(void **state)
+{
+	char dir[] = "/tmp/test-wayland-XXXXXX";
+	struct t *t = *state;
+	pid_t weston;
+	int status;
+
+	if (system("command -v weston >/dev/null") != 0 || !have_gl(&status))
+		skip();
+	assert_non_null(mkdtemp(dir));
+	weston = start_weston(t, dir, 1);
+	dial_on_wayland(t, dir, "virgl,size=320x200");
+	UNTIL(t, logged(t, "shared with the windows"));
+	draw_in_3d(t, 320, 240);
+	assert_int_equal(xdesk_pixel(&desk, t->window, 320, 10), 0);
 	end_weston(t, weston, dir);
 }
 
@@ -483,7 +551,7 @@ static void every_pixel_counts_where_the_desktop_takes_several_for_one(void **st
 		skip();
 	assert_non_null(mkdtemp(dir));
 	weston = start_weston(t, dir, 2);
-	dial_on_wayland(t, dir);
+	dial_on_wayland(t, dir, "size=320x200");
 	drive(t);
 	UNTIL(t, is_asked_for(t, 640, 480));
 	show(t, GREEN);
@@ -497,6 +565,7 @@ static void every_pixel_counts_where_the_desktop_takes_several_for_one(void **st
 static int start_desk(void **state)
 {
 	setenv("SDL_RENDER_DRIVER", "software", 1);
+	setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
 	unsetenv("SDL_VIDEODRIVER");
 	return xdesk_start(&desk) ? 0 : -1;
 }
@@ -514,12 +583,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(pictures_keys_and_screenshots),
 		TEST(pictures_of_3d),
+		TEST(window_of_3d_dies_and_comes_back),
 		TEST(without_windows_it_does_all_that_needs_none),
 		TEST(sandbox_that_is_off_is_a_line_in_the_log),
 		TEST(sizes_chords_and_focus),
 		TEST(closed_window_reaches_who_started_it),
 		TEST(closed_window_of_one_that_was_started_apart_is_logged),
 		TEST(pictures_and_keys_on_wayland),
+		TEST(pictures_of_3d_on_wayland),
 		TEST(every_pixel_counts_where_the_desktop_takes_several_for_one),
 	};
 
