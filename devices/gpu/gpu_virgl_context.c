@@ -46,7 +46,9 @@ int gpu_virgl_submit(struct gpu_renderer *r, uint32_t ctx_id, void *commands, si
 {
 	struct gpu_virgl *v = virgl_of(r);
 
-	if (!gpu_virgl_venus_has(v, ctx_id) && !virgl_stream_valid(commands, len / 4))
+	if (!gpu_virgl_venus_has(v, ctx_id) &&
+	    !(virgl_stream_valid(commands, len / 4) &&
+	      virgl_shaders_valid(&v->shaders, ctx_id, commands, len / 4)))
 		return -EINVAL;
 	virgl_begin(v);
 	return virgl_end(v, v->lib.submit_cmd(commands, ctx_id, len / 4));

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "devices/gpu/virgl_shaders.h"
 #include "devices/gpu/watchdog.h"
 #include "devices/ui/gl_lib.h"
 #include "vmm/util.h"
@@ -87,6 +88,7 @@ struct gpu_virgl {
 	struct gl_lib egl;		/* what the library itself draws with */
 	bool has_egl;
 	struct watchdog *dog;
+	struct virgl_shaders shaders;
 };
 
 /* A resource of 2D or 3D: what of it is in res->shadow. */

@@ -489,6 +489,7 @@ static void wrong_options_are_one_line_each(void **state)
 		{ "--gpu", "fd=3,record=", "needs a value: record=FILE" },
 		{ "--gpu", "fd=3,record-limit=1G", "record-limit=1G: without record=" },
 		{ "--gpu", "fd=3,record=r,record-limit=some", "record-limit=some: a size" },
+		{ "--gpu", "virgl,fd=3,venus=on,record=r", "what venus draws goes by memory" },
 		{ "--input", "fd=3", "needs one of keyboard, mouse" },
 		{ "--input", "keyboad,fd=3", "needs one of keyboard, mouse" },
 		{ "--input", "keyboard", "needs socket=FILE or fd=N" },
