@@ -294,14 +294,15 @@ static void smoke_cpus(const char *arg)
 	verdict("cpus", n > 0, with("%ld", n));
 }
 
-static long map(size_t size)
+static long map_as(size_t size, int how)
 {
 #ifdef __NR_mmap
-	return sys(mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return sys(mmap, 0, size, PROT_READ | PROT_WRITE, how | MAP_ANONYMOUS, -1, 0);
 #else
-	return sys(mmap2, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return sys(mmap2, 0, size, PROT_READ | PROT_WRITE, how | MAP_ANONYMOUS, -1, 0);
 #endif
 }
+static long map(size_t size) { return map_as(size, MAP_PRIVATE); }
 
 /* Reports MiB, and writes and reads back 64 of them: Linux hands out the highest memory first. */
 static void smoke_memory(const char *arg)
@@ -538,6 +539,56 @@ static void smoke_log(const char *arg)
 	sys(close, fd);
 }
 
+/*
+ * Bytes go round the processors by pipes, so that each wakes the next one, and every so often whoever has one sleeps
+ * by a timer: for ARG seconds. Reports how far each processor's process came, and for how many seconds at most one of
+ * them stood still: that is the guest's time, on a busy host all of them may for a while.
+ */
+#define STRESS_CPUS 16
+#define STRESS_STILL 60
+static void stress_one(unsigned cpu, int from, int to, volatile uint32_t *steps)
+{
+	unsigned long mask = 1ul << cpu;
+	char byte;
+
+	sys(sched_setaffinity, 0, sizeof(mask), &mask);
+	while (sys(read, from, &byte, 1) == 1) {
+		if (++*steps % 64 == 0)
+			pause_ms(1);
+		sys(write, to, &byte, 1);
+	}
+}
+static void smoke_stress(const char *arg)
+{
+	volatile uint32_t *steps = (volatile uint32_t *)map_as(4096, MAP_SHARED);
+	long cpus = count(load_text("/proc/cpuinfo"), "processor\t"), seconds = number(arg), worst = 0;
+	uint32_t seen[STRESS_CPUS] = {0};
+	long still[STRESS_CPUS] = {0};
+	int pipes[STRESS_CPUS][2];
+
+	cpus = cpus > STRESS_CPUS ? STRESS_CPUS : cpus;
+	for (long i = 0; i < cpus; i++)
+		sys(pipe2, pipes[i], 0);
+	for (long i = 0; i < cpus; i++)
+		if (sys(fork, FORK) == 0)
+			stress_one(i, pipes[i][0], pipes[(i + 1) % cpus][1], &steps[i * 16]);
+	for (long i = 0; i < cpus; i++)
+		sys(write, pipes[i][1], "xy", i & 1 ? 1 : 2);
+	for (long s = 0; s < seconds && worst < STRESS_STILL; s++) {
+		pause_ms(1000);
+		for (long i = 0; i < cpus; i++) {
+			still[i] = steps[i * 16] == seen[i] ? still[i] + 1 : 0;
+			seen[i] = steps[i * 16];
+			worst = still[i] > worst ? still[i] : worst;
+		}
+		if (s % 60 == 59)
+			say("SMOKE stress: %ld s, steps of the first %ld, still for %ld s at most\n", s + 1, (long)seen[0], worst);
+	}
+	for (long i = 0; i < cpus; i++)
+		say("SMOKE stress: processor %ld: steps %ld\n", i, (long)seen[i]);
+	verdict("stress", worst < STRESS_STILL, with("%ld processors, still for %ld s at most", cpus, worst));
+}
+
 static void smoke_pci(const char *arg)
 {
 	struct listing l = {0};
@@ -627,6 +678,7 @@ static const struct {
 	{"input", smoke_input},	    {"button", smoke_button}, {"clock", smoke_clock},	{"log", smoke_log},
 	{"pci", smoke_pci},	    {"reboot", smoke_reboot}, {"halt", smoke_halt},	{"panic", smoke_panic},
 	{"hang", smoke_hang},	    {"result", smoke_result}, {"insmod", smoke_insmod},
+	{"stress", smoke_stress},
 };
 
 static void smoke(char *list)

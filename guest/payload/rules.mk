@@ -58,6 +58,15 @@ payloads-arm: $(call payloads_also,$(1))
 endef
 $(foreach arch,arm64 armv7,$(eval $(call PAYLOAD_ARM_RULES,$(arch))))
 
+# A Raspberry Pi 2's, which is another machine: one file each, and where it starts.
+PAYLOADS_RPI2 := $(patsubst guest/rpi2/%.c,$(PAYLOAD_OUT)/rpi2/%.elf,$(wildcard guest/rpi2/*.c))
+$(PAYLOADS_RPI2): $(PAYLOAD_OUT)/rpi2/%.elf: guest/rpi2/%.c guest/rpi2/start.S guest/rpi2/rpi2.ld
+	@mkdir -p $(@D)
+	@echo "  CC    $< (rpi2)"
+	@$(PAYLOAD_armv7_CC) $(PAYLOAD_armv7_CFLAGS) -mno-unaligned-access $(PAYLOAD_CFLAGS) \
+		$(PAYLOAD_LDFLAGS) -Wl,--no-warn-rwx-segments -Wl,-T,guest/rpi2/rpi2.ld -o $@ $(filter %.c %.S,$^) -lgcc
+payloads-arm: $(PAYLOADS_RPI2)
+
 .PHONY: payloads payloads-arm
 .PRECIOUS: $(PAYLOAD_OUT)/%.c.o
 -include $(shell find $(PAYLOAD_OUT) -name '*.d' 2>/dev/null)
