@@ -126,12 +126,17 @@ static void connect_to(struct vtest *t, const char *path)
 	}
 }
 
+bool vtest_is_there(void)
+{
+	return access(SERVER, X_OK) == 0;
+}
+
 bool vtest_start(struct vtest *t)
 {
 	const char name[] = "test";
 	char path[64];
 
-	if (access(SERVER, X_OK) < 0)
+	if (!vtest_is_there())
 		return false;
 	snprintf(t->dir, sizeof(t->dir), "/tmp/vtest.XXXXXX");
 	must(mkdtemp(t->dir));

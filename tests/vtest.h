@@ -21,7 +21,8 @@ struct vtest {
 	char dir[32];
 };
 
-/* False: it is not installed. */
+bool vtest_is_there(void);	/* installed */
+/* False: it is not. */
 bool vtest_start(struct vtest *t);
 void vtest_stop(struct vtest *t);
 

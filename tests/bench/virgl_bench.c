@@ -3,9 +3,10 @@
  * virgl_bench [ROUNDS [TRIPS]]: 3D without a guest. The time from an empty command
  * buffer to its fence, by microvm-gpu and by the back end of QEMU where that is
  * installed, with the same driver, library and OpenGL; and how long microvm-gpu takes
- * to play a recorded kmscube. Prints medians; JSON to build/bench/virgl.json.
+ * to play a recorded kmscube, beside virgl_test_server where that is. Prints medians; JSON to build/bench/virgl.json.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include "tests/vgpu.h"
 #include "tests/vhost_peer.h"
 #include "tests/vhost_process.h"
+#include "tests/vtest_play.h"
 
 #define OURS "build/release/microvm-gpu"
 #define QEMUS "/usr/lib/qemu/vhost-user-gpu"
@@ -210,6 +212,49 @@ static double play(void)
 	return strtod(in + strlen(" memory in "), NULL);
 }
 
+#define LAST_FRAME 108
+
+/* All that was drawn before is drawn by then. */
+static void await_last(void *ctx, uint64_t n, uint32_t id, bool y_0_top)
+{
+	const struct gpu_transfer one = { .box = { .w = 1, .h = 1, .d = 1 }, .stride = 4 };
+	uint32_t pixel;
+
+	if (n == LAST_FRAME)
+		vtest_get(ctx, id, &one, &pixel, sizeof(pixel));
+}
+
+/* The same by virgl_test_server, which is there. */
+static double play_beside(void)
+{
+	struct vtest server;
+	const struct vtest_play how = { .frame = await_last, .ctx = &server };
+	struct gpu_recording r;
+	uint64_t from;
+
+	must(vtest_start(&server));
+	must(gpu_recording_open_fd(&r, open(RECORDING, O_RDONLY)) == 0);
+	from = loop_now_ns();
+	vtest_play(&server, &r, &how);
+	from = loop_now_ns() - from;
+	gpu_recording_close(&r);
+	vtest_stop(&server);
+	return from / 1e9;
+}
+
+static void report_plays(const struct samples *ours, const struct samples *theirs, FILE *json)
+{
+	char text[60];
+
+	printf("a recorded kmscube, 16 frames of 320 x 240: played in %s s\n",
+	       samples_text(ours, 3, text, sizeof(text)));
+	if (theirs->n)
+		printf("...and by virgl_test_server, with its start: %s s\n",
+		       samples_text(theirs, 3, text, sizeof(text)));
+	fprintf(json, " {\"what\": \"replay\", \"seconds\": %.3f, \"vtest_seconds\": %.3f}]\n",
+		samples_at(ours, 50), samples_at(theirs, 50));
+}
+
 int main(int argc, char **argv)
 {
 	unsigned rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 5;
@@ -220,8 +265,7 @@ int main(int argc, char **argv)
 		{ .name = "microvm-gpu", .path = OURS, .argv = our_argv },
 		{ .name = "QEMU's", .path = QEMUS, .needs = NODE, .argv = qemus_argv },
 	};
-	struct samples seconds = { 0 };
-	char text[60];
+	struct samples seconds = { 0 }, beside = { 0 };
 	FILE *json;
 	int status;
 
@@ -233,6 +277,8 @@ int main(int argc, char **argv)
 			if (is_there(&targets[k]))
 				bench_trips(&targets[k], trips);
 		samples_add(&seconds, play());
+		if (vtest_is_there())
+			samples_add(&beside, play_beside());
 	}
 	json = fopen("build/bench/virgl.json", "w");
 	must(json);
@@ -241,9 +287,7 @@ int main(int argc, char **argv)
 	       "%-12s %24s %26s %24s %20s\n", rounds, "", "p50 us", "p99 us", "CPU us", "sleeps");
 	for (unsigned k = 0; k < ARRAY_SIZE(targets); k++)
 		report_trips(&targets[k], json);
-	printf("a recorded kmscube, 16 frames of 320 x 240: played in %s s\n",
-	       samples_text(&seconds, 3, text, sizeof(text)));
-	fprintf(json, " {\"what\": \"replay\", \"seconds\": %.3f}]\n", samples_at(&seconds, 50));
+	report_plays(&seconds, &beside, json);
 	fclose(json);
 	return 0;
 }
