@@ -371,6 +371,8 @@ static const struct opt arm_options[] = {
 	  .data = FIELD(gic) },
 	{ "uart", "pl011|16550", "Devices", "kind of the first serial port (pl011)",
 	  .set = set_word, .data = FIELD(uart) },
+	{ "framebuffer", "WxH|on", "Devices", "show the picture of a Raspberry Pi 2, without --gpu",
+	  .set = set_text, .data = FIELD(framebuffer) },
 	{ "dump-dtb", "FILE", DEBUGGING, "write the device tree that the guest gets to FILE",
 	  .set = set_text, .data = FIELD(dump_dtb) },
 };
@@ -609,5 +611,6 @@ void config_finish(struct config *cfg)
 	free(cfg->gic);
 	free(cfg->cpu);
 	free(cfg->uart);
+	free(cfg->framebuffer);
 	*cfg = (struct config){ 0 };
 }

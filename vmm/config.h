@@ -52,6 +52,7 @@ struct config {
 	char *gic;		/* "2", "3", "none" */
 	char *cpu;		/* "32", "64" */
 	char *uart;		/* "pl011", "16550" */
+	char *framebuffer;	/* of a Raspberry Pi: "1024x768,display=none"; NULL: not shown */
 	int verbose;		/* how often it was asked for */
 	struct config_device devices[CONFIG_MAX_DEVICES];
 	unsigned n_devices;

@@ -107,7 +107,8 @@ static int put_config(FILE *out, const char *dir, const struct config *cfg)
 	    (ret = put_value(out, dir, "dump-dtb", "FILE", cfg->dump_dtb)) < 0 ||
 	    (ret = put_value(out, dir, "cpu", "32|64", cfg->cpu)) < 0 ||
 	    (ret = put_value(out, dir, "gic", "2|3|none", cfg->gic)) < 0 ||
-	    (ret = put_value(out, dir, "uart", "pl011|16550", cfg->uart)) < 0)
+	    (ret = put_value(out, dir, "uart", "pl011|16550", cfg->uart)) < 0 ||
+	    (ret = put_value(out, dir, "framebuffer", "WxH", cfg->framebuffer)) < 0)
 		return ret;
 	put_size(out, "memory", cfg->memory);
 	fprintf(out, "cpus = %u\n", cfg->cpus);

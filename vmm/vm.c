@@ -405,8 +405,8 @@ void vm_destroy(struct vm *vm)
 {
 	control_destroy(vm->control);
 	vm_remove_devices(vm);
-	gpu_process_destroy(vm->gpu);
 	arch_machine_destroy(vm);
+	gpu_process_destroy(vm->gpu);
 	term_destroy(vm->term);
 	if (vm->signal_fd >= 0)
 		close(vm->signal_fd);

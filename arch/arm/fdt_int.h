@@ -27,6 +27,8 @@ int tree_grow(struct arm_fdt *fdt, size_t extra);
 int tree_shrink(struct arm_fdt *fdt);
 int tree_set(struct arm_fdt *fdt, int node, const char *name, const void *value, size_t len);
 int tree_set_string(struct arm_fdt *fdt, int node, const char *name, const char *s);
+/* How many cells addresses and sizes at the root have. */
+void tree_root_cells(const struct arm_fdt *fdt, uint32_t *addr, uint32_t *size);
 /* "reg" of a child of the root; GMEM_MAX_REGIONS ranges at most. */
 int tree_set_reg(struct arm_fdt *fdt, int node, const struct gmem_range *ranges, unsigned n);
 /* A child of the root, which is made if it is not there: its offset or negative errno. */

@@ -104,7 +104,7 @@ static int tree_drop_memory(struct arm_fdt *fdt)
 	return 0;
 }
 
-static void tree_root_cells(const struct arm_fdt *fdt, uint32_t *addr, uint32_t *size)
+void tree_root_cells(const struct arm_fdt *fdt, uint32_t *addr, uint32_t *size)
 {
 	*addr = TREE_ADDR_CELLS;
 	*size = TREE_SIZE_CELLS;

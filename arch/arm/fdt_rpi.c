@@ -6,6 +6,7 @@
 
 #include "arch/arm/fdt_int.h"
 #include "arch/arm/rpi.h"
+#include "devices/bcm283x_property.h"
 #include "vmm/util.h"
 
 #define RPI_ROOM 512		/* bytes, for all that is added */
@@ -46,6 +47,60 @@ static int rpi_set_mac(struct arm_fdt *fdt, const struct arm_rpi *rpi)
 	int node = path && *path == '/' ? arm_fdt_find(fdt, path) : -1;
 
 	return node < 0 ? 0 : tree_set(fdt, node, "local-mac-address", rpi->mac, sizeof(rpi->mac));
+}
+
+static int rpi_set_u32(struct arm_fdt *fdt, int node, const char *name, uint32_t value)
+{
+	fdt32_t cell = cpu_to_fdt32(value);
+
+	return tree_set(fdt, node, name, &cell, sizeof(cell));
+}
+
+/* chosen.yaml: the cells of the root, which addresses in /chosen are passed on as. */
+static int rpi_chosen_as_bus(struct arm_fdt *fdt, int chosen)
+{
+	uint32_t addr, size;
+	int ret;
+
+	tree_root_cells(fdt, &addr, &size);
+	ret = rpi_set_u32(fdt, chosen, "#address-cells", addr);
+	if (ret == 0)
+		ret = rpi_set_u32(fdt, chosen, "#size-cells", size);
+	return ret < 0 ? ret : tree_set(fdt, chosen, "ranges", NULL, 0);
+}
+
+/* display/simple-framebuffer.yaml */
+static int rpi_set_framebuffer(struct arm_fdt *fdt, int node, const struct bcm283x_fb *fb)
+{
+	const struct gmem_range reg = { fb->gpa, (uint64_t)fb->pitch * fb->height };
+	int ret;
+
+	if ((ret = tree_set_reg(fdt, node, &reg, 1)) < 0 ||
+	    (ret = rpi_set_u32(fdt, node, "width", fb->width)) < 0 ||
+	    (ret = rpi_set_u32(fdt, node, "height", fb->height)) < 0 ||
+	    (ret = rpi_set_u32(fdt, node, "stride", fb->pitch)) < 0 ||
+	    (ret = tree_set_string(fdt, node, "status", "okay")) < 0)
+		return ret;
+	ret = tree_set_string(fdt, node, "format", fb->depth == 16 ? "r5g6b5" : "a8r8g8b8");
+	return ret < 0 ? ret : tree_set_string(fdt, node, "compatible", "simple-framebuffer");
+}
+
+int arm_rpi_add_framebuffer(struct arm_fdt *fdt, const struct bcm283x_fb *fb)
+{
+	int ret = tree_grow(fdt, RPI_ROOM), chosen, node, end;
+	char name[32];
+
+	if (ret < 0)
+		return ret;
+	snprintf(name, sizeof(name), "framebuffer@%" PRIx64, fb->gpa);
+	chosen = tree_top(fdt, "chosen");
+	ret = chosen < 0 ? chosen : rpi_chosen_as_bus(fdt, chosen);
+	if (ret == 0) {
+		node = fdt_add_subnode(fdt->blob, chosen, name);
+		ret = node < 0 ? tree_failed(fdt, name, node) : rpi_set_framebuffer(fdt, node, fb);
+	}
+	end = tree_shrink(fdt);
+	return ret < 0 ? ret : end;
 }
 
 int arm_rpi_patch(struct arm_fdt *fdt, const struct arm_rpi *rpi)

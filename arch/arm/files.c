@@ -100,8 +100,10 @@ static int see_controller(void *ctx, const struct arm_fdt_node *node)
 }
 
 /* Firmware for such a board is 32-bit, and nothing in it says so. */
-static bool is_rpi_2(const struct arm_fdt *tree)
+bool arm_files_are_rpi_2(const struct vm *vm)
 {
+	const struct arm_fdt *tree = &vm->machine->tree;
+
 	return tree->blob && arm_fdt_walk(tree, see_controller, NULL) > 0;
 }
 
@@ -109,7 +111,7 @@ void arm_files_fill(const struct vm *vm, struct arm_boot *boot)
 {
 	const struct arm_pi *pi = &vm->machine->pi;
 
-	boot->raw32 = is_rpi_2(&vm->machine->tree);
+	boot->raw32 = arm_files_are_rpi_2(vm);
 	boot->kernel = vm->cfg->kernel;
 	boot->initrd = vm->cfg->initrd;
 	if (!boot->kernel) {

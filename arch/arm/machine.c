@@ -87,7 +87,9 @@ int arch_machine_create(struct vm *vm)
 		if (ret < 0)
 			return ret;
 	}
-	ret = arm_machine_build(vm);
+	ret = arm_screen_create(vm);
+	if (ret == 0)
+		ret = arm_machine_build(vm);
 	if (ret == 0)
 		ret = arm_files_insert_card(vm);
 	if (ret == -EINVAL)
@@ -105,6 +107,7 @@ void arch_machine_destroy(struct vm *vm)
 	pthread_mutex_destroy(&m->gate.lock);
 	arm_gic_destroy(&m->gic_fds);
 	arm_machine_clear(vm);
+	arm_screen_destroy(vm);
 	chardev_close(m->serial_chr);
 	arm_fdt_close(&m->tree);
 	arm_files_close(vm);
@@ -119,6 +122,7 @@ void arch_machine_reset(struct vm *vm)
 	for (struct arm_device *dev = m->devices; dev; dev = dev->next)
 		if (dev->ops->reset)
 			dev->ops->reset(vm, dev);
+	arm_screen_reset(vm);
 	/* These are of the VM that goes now. */
 	if (m->irq_path)
 		m->irq_path->disconnect(vm);
@@ -221,6 +225,8 @@ int arch_load(struct vm *vm)
 		ret = arm_tree_for_guest(vm, &m->entry, &fdt);
 	if (ret == 0 && m->bcm.local)
 		ret = arm_rpi_patch(&fdt, &arm_rpi_2b);
+	if (ret == 0)
+		ret = arm_screen_patch(vm, &fdt);
 	if (ret == 0)
 		ret = put_tree(vm, &fdt, boot.dtb_len);
 	arm_fdt_close(&fdt);

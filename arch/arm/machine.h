@@ -92,6 +92,7 @@ struct arm_bcm {
 	struct bcm283x_dma *dma;
 	struct bcm283x_sdhost *sdhost;	/* of vm->disk_slot, or else: */
 	struct bcm283x_sdhci *sdhci;
+	struct bcm283x_screen *screen;
 };
 
 struct arm_irq_path;
@@ -102,6 +103,8 @@ struct arm_gate {
 	pthread_cond_t opened;
 	bool closed;
 };
+
+struct arm_screen;		/* screen.c */
 
 struct arch_machine {
 	struct arm_pi pi;	/* what --boot says */
@@ -121,6 +124,7 @@ struct arch_machine {
 	int pmu_irq;		/* likewise; 0: the CPUs have no PMU */
 	uint64_t mpidr[CONFIG_MAX_CPUS];
 	struct arm_bcm bcm;
+	struct arm_screen *screen;	/* NULL: none */
 	const struct arm_irq_path *irq_path;	/* NULL: the tree has a GIC */
 	/* Where a CPU is to start, written by another's thread. */
 	_Atomic uint64_t release[BCM283X_CPUS];
@@ -180,8 +184,16 @@ int arm_files_reload(struct vm *vm);
 void arm_files_close(struct vm *vm);
 /* Kernel and initrd, --boot's or the user's own, into @boot. */
 void arm_files_fill(const struct vm *vm, struct arm_boot *boot);
+/* Whether the tree is that of a Raspberry Pi 2. */
+bool arm_files_are_rpi_2(const struct vm *vm);
 /* The card that it was booted from into its slot. */
 int arm_files_insert_card(struct vm *vm);
+/* screen.c: --framebuffer. Before the devices; 0, or negative errno after one line. */
+int arm_screen_create(struct vm *vm);
+void arm_screen_reset(struct vm *vm);
+void arm_screen_destroy(struct vm *vm);	/* nothing where there is none */
+/* Into the guest's tree. */
+int arm_screen_patch(struct vm *vm, struct arm_fdt *fdt);
 /* tree.c: the tree of --dtb or --boot into m->tree, once; without those nothing. */
 int arm_tree_take(struct vm *vm);
 /* tree.c: reads or makes the tree and finds out what it means for memory. */

@@ -16,6 +16,7 @@
 #include "devices/bcm283x_mbox.h"
 #include "devices/bcm283x_pm.h"
 #include "devices/bcm283x_regs.h"
+#include "devices/bcm283x_screen.h"
 #include "devices/bcm283x_sdhci.h"
 #include "devices/bcm283x_sdhost.h"
 #include "devices/bcm283x_timer.h"
@@ -186,6 +187,7 @@ static void put_cmdline(struct vm *vm, char *text, size_t size)
 
 static int add_mbox(struct vm *vm, const struct arm_fdt_node *node)
 {
+	struct bcm283x_screen *screen = vm->machine->bcm.screen;
 	struct bcm283x_board board = {
 		.revision = arm_rpi_2b.revision,
 		.serial = arm_rpi_2b.serial,
@@ -198,6 +200,11 @@ static int add_mbox(struct vm *vm, const struct arm_fdt_node *node)
 	put_cmdline(vm, board.cmdline, sizeof(board.cmdline));
 	memcpy(board.mac, arm_rpi_2b.mac, sizeof(board.mac));
 	board.gpu_base = board.ram;
+	if (screen) {
+		board.gpu_base = board.fb.gpa = screen->params.first.gpa;
+		board.gpu_len = board.fb.len = BCM283X_SCREEN_LEN;
+		board.fb_sink = bcm283x_screen_sink(screen);
+	}
 	bcm283x_mbox_init(&b->model, &vm->mem, arm_node_irq(vm, node, 0), &board);
 	return mbox_add(vm, node, b);
 }

@@ -23,6 +23,11 @@ extern const struct arm_rpi arm_rpi_2b;
  */
 int arm_rpi_patch(struct arm_fdt *fdt, const struct arm_rpi *rpi);
 
+struct bcm283x_fb;
+
+/* Adds what firmware shows as a "simple-framebuffer", of 16 or 32 bits. Likewise. */
+int arm_rpi_add_framebuffer(struct arm_fdt *fdt, const struct bcm283x_fb *fb);
+
 #define ARM_RPI_MAX_VIRTIO 16
 
 /*
