@@ -18,7 +18,7 @@ static bool has_window(const struct opt_value *opts)
 
 	if (display)
 		return strcmp(display, "none");
-	return (x && *x) || (wayland && *wayland);
+	return opt_value_get(opts, "socket") || (x && *x) || (wayland && *wayland);
 }
 
 static bool on_mmio(const struct opt_value *opts)
