@@ -164,6 +164,29 @@ static void a_board_with_the_other_host_has_its_card_there(void **state)
 	mem_disk_finish(&disk);
 }
 
+static void the_firmware_tells_the_whole_command_line(void **state)
+{
+	static const struct gmem_range ram = { 0, 1 << 20 };
+	static const uint32_t ask[] = { 96, 0, 0x50001, 64, 0, 0 };
+	char answer[96] = "";
+	struct arm_rig *r = *state;
+
+	r->cfg.append = (char *)"quiet words";
+	assert_int_equal(gmem_init(&r->vm.mem, &ram, 1), 0);
+	assert_int_equal(arm_rig_build(r,
+		"/ { #address-cells = <1>; #size-cells = <1>; chosen { bootargs = \"its own\"; };"
+		" l1: local_intc@40000000 { compatible = \"brcm,bcm2836-l1-intc\";"
+		"  reg = <0x40000000 0x100>; };"
+		" mailbox@3f00b880 { compatible = \"brcm,bcm2835-mbox\"; reg = <0x3f00b880 0x40>; };"
+		" };"), 0);
+	assert_int_equal(gmem_write(&r->vm.mem, 0x1000, ask, sizeof(ask)), 0);
+	wr(r, 0x3f00b8a0, 0xc0001008);
+	assert_int_equal(gmem_read(&r->vm.mem, 0x1000, answer, sizeof(answer) - 1), 0);
+	assert_string_equal(answer + 20, "its own quiet words");
+	r->cfg.append = NULL;
+	arm_rig_again(r);
+}
+
 static void two_controllers_next_to_the_cpus_are_refused(void **state)
 {
 	struct arm_rig *r = *state;
@@ -323,6 +346,7 @@ int main(void)
 		T(the_mini_uart_shows_in_aux),
 		T(the_first_disk_is_the_card_in_the_boards_slot),
 		T(a_board_with_the_other_host_has_its_card_there),
+		T(the_firmware_tells_the_whole_command_line),
 		T(two_controllers_next_to_the_cpus_are_refused),
 		T(case_95_interrupts_that_do_not_exist_are_not_connected),
 		T(case_95_a_block_without_registers_is_refused),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "arch/arm/rpi.h"
+#include "devices/bcm283x_property.h"
 #include "tests/dts.h"
 
 static void open_dts(struct arm_fdt *fdt, const char *source)
@@ -92,6 +93,38 @@ static void case_95_an_alias_without_its_end_is_no_port(void **state)
 	assert_int_equal(arm_rpi_patch(&fdt, &arm_rpi_2b), 0);
 	check(&fdt);
 	arm_fdt_close(&fdt);
+}
+
+static void the_firmwares_picture_is_in_the_tree(void **state)
+{
+	static const struct {
+		uint32_t depth;
+		const char *format;
+	} depths[] = { { 16, "r5g6b5" }, { 32, "a8r8g8b8" } };
+	struct bcm283x_fb fb = { .gpa = 0x3c000000, .width = 640, .height = 480 };
+	struct arm_fdt fdt, again = { 0 };
+	uint32_t value = 0;
+	int node;
+
+	for (unsigned i = 0; i < 2; i++) {
+		fb.depth = depths[i].depth;
+		fb.pitch = 640 * fb.depth / 8;
+		open_dts(&fdt, "/ { #address-cells = <1>; #size-cells = <1>;"
+			 " chosen { bootargs = \"quiet\"; }; };");
+		assert_int_equal(arm_rpi_add_framebuffer(&fdt, &fb), 0);
+		node = arm_fdt_find(&fdt, "/chosen/framebuffer@3c000000");
+		assert_true(node >= 0);
+		assert_true(arm_fdt_u32(&fdt, node, "reg", 1, &value));
+		assert_int_equal(value, fb.pitch * 480);
+		assert_true(arm_fdt_u32(&fdt, node, "stride", 0, &value));
+		assert_int_equal(value, fb.pitch);
+		assert_string_equal(arm_fdt_string(&fdt, node, "format"), depths[i].format);
+		assert_string_equal(arm_fdt_string(&fdt, node, "compatible"), "simple-framebuffer");
+		assert_true(arm_fdt_has(&fdt, arm_fdt_find(&fdt, "/chosen"), "ranges"));
+		assert_int_equal(arm_fdt_open_blob(&again, fdt.blob, fdt.size, "again"), 0);
+		arm_fdt_close(&again);
+		arm_fdt_close(&fdt);
+	}
 }
 
 /* --- virtio ------------------------------------------------------------------------------- */
@@ -198,6 +231,7 @@ static void trees_of_others_and_for_nobody_stay_as_they_are(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_firmwares_picture_is_in_the_tree),
 		cmocka_unit_test(virtio_slots_are_apart_and_in_order),
 		cmocka_unit_test(virtio_takes_no_interrupt_that_the_board_uses),
 		cmocka_unit_test(more_virtio_devices_than_there_are_interrupts_are_refused),
