@@ -145,7 +145,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTLIBS)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lfdt -lcmocka -lX11
 # These start it.
 $(BUILD)/tests/unit/test_view_program: | $(BUILD)/microvm-gpu $(BUILD)/microvm-view
-$(BUILD)/tests/unit/test_seat_devices $(BUILD)/tests/unit/test_gpu_windows $(BUILD)/tests/unit/test_gpu_virgl_process $(BUILD)/tests/unit/test_gpu_virgl_hostile $(BUILD)/tests/unit/test_gpu_virgl_record $(BUILD)/tests/unit/test_gpu_virgl_venus $(BUILD)/tests/unit/test_gpu_vtest: | $(BUILD)/microvm-gpu
+$(BUILD)/tests/unit/test_seat_devices $(BUILD)/tests/unit/test_gpu_windows $(BUILD)/tests/unit/test_gpu_virgl_process $(BUILD)/tests/unit/test_gpu_virgl_hostile $(BUILD)/tests/unit/test_gpu_virgl_record $(BUILD)/tests/unit/test_gpu_virgl_venus $(BUILD)/tests/unit/test_gpu_vtest $(BUILD)/tests/unit/test_gpu_play: | $(BUILD)/microvm-gpu
 $(BUILD)/tests/replay/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(TESTLIBS)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lfdt
