@@ -328,7 +328,7 @@ static struct fuzz *make(void)
 {
 	struct gpu_params params = {
 		.n_outputs = 1, .n_plugged = 1, .max_bytes = MAX_BYTES,
-		.max_resources = MAX_RESOURCES,
+		.max_resources = MAX_RESOURCES, .hostmem = MiB,
 	};
 	struct fuzz *f = calloc(1, sizeof(*f));
 
