@@ -157,6 +157,7 @@ static const struct setting {
 	SETTING("framebuffer_depth", NUMBER, fb_depth),
 	SETTING("arm_64bit", FLAG, arm_64bit),
 	SETTING("upstream_kernel", FLAG, upstream),
+	SETTING("auto_initramfs", FLAG, auto_initramfs),
 };
 
 static int set_setting(struct parse *p, const struct at *at, const struct setting *s,

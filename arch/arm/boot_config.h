@@ -33,6 +33,7 @@ struct boot_config {
 	uint32_t fb_width, fb_height, fb_depth;	/* 0: not said */
 	bool no_tree;			/* device_tree= */
 	bool arm_64bit, upstream;
+	bool auto_initramfs;		/* the kernel's name says which, if it is there */
 	struct boot_config_dt dt[BOOT_CONFIG_DT];
 	unsigned n_dt;
 };

@@ -130,6 +130,24 @@ static int pi_take_kernel(struct pi_open *o)
 	return ret < 0 ? ret : boot_source_copy(&o->source, path, o->pi->kernel.fd);
 }
 
+/* auto_initramfs: "initramfs7" goes with "kernel7.img". */
+static void pi_guess_initrd(struct pi_open *o)
+{
+	static const char begin[] = "kernel", end[] = ".img";
+	struct boot_config *c = &o->pi->config;
+	const char *kernel = *c->kernel ? c->kernel : "kernel7.img";
+	size_t len = strlen(kernel), b = strlen(begin), e = strlen(end);
+	char name[BOOT_CONFIG_NAME + 16], path[PATH_LEN];
+
+	if (!c->auto_initramfs || *c->initramfs || len < b + e || strncmp(kernel, begin, b) ||
+	    strcmp(kernel + len - e, end))
+		return;
+	snprintf(name, sizeof(name), "initramfs%.*s", (int)(len - b - e), kernel + b);
+	pi_path(path, o->prefix, name);
+	if (boot_source_has(&o->source, path) == 0 && strlen(name) < sizeof(c->initramfs))
+		strcpy(c->initramfs, name);
+}
+
 /* Several, with commas between, are one; archives begin at multiples of four bytes. */
 static int pi_take_initrd(struct pi_open *o)
 {
@@ -339,6 +357,8 @@ static int pi_take_all(struct pi_open *o, bool tree)
 	pi_close_file(&o->pi->initrd);
 	if (o->wants->kernel)
 		ret = pi_take_kernel(o);
+	if (o->wants->initrd)
+		pi_guess_initrd(o);
 	if (ret == 0 && o->wants->initrd)
 		ret = pi_take_initrd(o);
 	if (ret == 0)

@@ -107,6 +107,25 @@ static void several_initramfs_are_one(void **state)
 	card_finish(&c);
 }
 
+static void an_initramfs_may_be_named_after_its_kernel(void **state)
+{
+	struct card c;
+
+	card_init(&c, "auto_initramfs=1\n");
+	assert_int_equal(card_open(&c), 0);
+	assert_null(c.pi.initrd.name);
+	arm_pi_close(&c.pi);
+	close(c.fd);
+	fat_image_text(&c.fat, FAT_ROOT, "initramfs7", "goes with it");
+	assert_int_equal(card_open(&c), 0);
+	has(&c.pi.initrd, "goes with it");
+	card_finish(&c);
+	card_init(&c, "auto_initramfs=1\nkernel=first.img\n");
+	assert_int_equal(card_open(&c), 0);
+	assert_null(c.pi.initrd.name);
+	card_finish(&c);
+}
+
 static void overlays_and_parameters_are_applied(void **state)
 {
 	uint32_t pin = 0;
@@ -201,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_word_the_usual_names_count),
 		cmocka_unit_test(several_initramfs_are_one),
+		cmocka_unit_test(an_initramfs_may_be_named_after_its_kernel),
 		cmocka_unit_test(overlays_and_parameters_are_applied),
 		cmocka_unit_test(a_prefix_counts_where_kernel_and_tree_are_behind_it),
 		cmocka_unit_test(what_the_user_says_need_not_be_on_the_card),
