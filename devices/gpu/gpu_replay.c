@@ -4,15 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include "devices/gpu/gpu_pages.h"
+#include "devices/gpu/replay_memory.h"
 #include "devices/virtio/gpu.h"
 #include "devices/virtio/gpu_proto.h"
 #include "vmm/log.h"
 
-/* The player's own part of guest memory, where no guest has any. */
-#define OWN_GPA (1ull << 52)
 #define RING_BYTES (16 * KiB)
 #define SLOTS (GPU_QUEUE_SIZE / 2)	/* commands in flight: two descriptors each */
 #define ANSWER_BYTES (64 * KiB + sizeof(struct virtio_gpu_ctrl_hdr))
@@ -52,12 +49,9 @@ struct gpu_replay {
 	struct gpu_replay_params params;
 	struct gpu *gpu;
 	struct virtio_device *v;
-	struct gmem mem;
-	struct gmem_region regions[GMEM_MAX_REGIONS];	/* the last one: our own */
-	unsigned n_regions;
-	struct own *own;
+	struct replay_memory memory;
+	struct own *own;	/* in there */
 	struct ring rings[GPU_QUEUES];
-	struct gpu_pages pages;
 	bool started;
 	uint32_t refused;	/* how the last command was, and no record has said so yet */
 	struct gpu_replay_stats stats;
@@ -115,113 +109,33 @@ static const struct display_ops replay_display = {
 
 /* --- memory ------------------------------------------------------------------------ */
 
-static void *map_memory(uint64_t len)
-{
-	return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		    -1, 0);
-}
-
-/* All but our own. */
-static void unmap_memory(struct gpu_replay *p)
-{
-	const struct gmem_region own = p->regions[p->n_regions - 1];
-
-	for (unsigned i = 0; i + 1 < p->n_regions; i++)
-		munmap(p->regions[i].host, p->regions[i].len);
-	p->regions[0] = own;
-	p->n_regions = 1;
-	gpu_pages_finish(&p->pages);
-}
-
-static int map_regions(struct gpu_replay *p, const struct gmem_range *ranges, unsigned n)
-{
-	const struct gmem_region own = p->regions[0];
-	uint64_t left = GPU_REPLAY_MAX_RAM;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct gmem_region *r = &p->regions[i];
-
-		if (!ranges[i].len || ranges[i].len > left)
-			return -EINVAL;
-		left -= ranges[i].len;
-		*r = (struct gmem_region){ .gpa = ranges[i].gpa, .len = ranges[i].len };
-		r->host = map_memory(r->len);
-		if (r->host == MAP_FAILED) {
-			*r = own;
-			return -ENOMEM;
-		}
-		p->regions[p->n_regions++] = own;
-	}
-	return 0;
-}
-
 /* The card's memory is another from here on. */
 static int play_memory(struct gpu_replay *p, const struct gpu_recording *r)
 {
 	struct gmem_range ranges[GPU_RECORD_REGIONS];
-	struct gmem mem;
 	int ret;
 
 	memcpy(ranges, r->payload, r->head.len);
 	gpu_memory_leave(p->gpu);
-	unmap_memory(p);
-	ret = map_regions(p, ranges, r->head.len / sizeof(ranges[0]));
-	if (ret == 0)
-		ret = gmem_init_foreign(&mem, p->regions, p->n_regions);
-	if (ret < 0) {
-		unmap_memory(p);
-		gmem_init_foreign(&mem, p->regions, p->n_regions);
-	}
-	p->mem = mem;
+	ret = replay_memory_set(&p->memory, ranges, r->head.len / sizeof(ranges[0]));
 	gpu_memory_enter(p->gpu);
-	return ret;
-}
-
-static int name_page(struct gpu_replay *p, uint64_t gpa)
-{
-	struct gpu_page *page;
-	int ret = gpu_pages_get(&p->pages, gpa / GPU_PAGE, &page);
-
-	return ret < 0 ? ret : 0;
-}
-
-/* Pages that a file may not have the card write to, once these are counted. */
-static int name_memory(struct gpu_replay *p, uint64_t gpa, uint64_t len)
-{
-	uint64_t end;
-	int ret = 0;
-
-	if (len > (uint64_t)GPU_PAGES_MAX * GPU_PAGE || len > UINT64_MAX - gpa)
-		return -ENOSPC;
-	end = gpa + len;
-	for (uint64_t at = align_down(gpa, GPU_PAGE); at < end && ret == 0; at += GPU_PAGE)
-		ret = name_page(p, at);
 	return ret;
 }
 
 static int play_pages(struct gpu_replay *p, const struct gpu_recording *r)
 {
 	uint64_t gpa = load_le(r->payload, sizeof(gpa)), len = r->head.len - sizeof(gpa);
-	void *host = gmem_ptr(&p->mem, gpa, len);
-	int ret = host && gpa < OWN_GPA ? name_memory(p, gpa, len) : -EINVAL;
 
-	if (ret == 0)
-		memcpy(host, r->payload + sizeof(gpa), len);
 	p->stats.memory += len;
-	return ret;
+	return replay_memory_write(&p->memory, gpa, r->payload + sizeof(gpa), len);
 }
 
-/* Given back, so that the next ones may be zeros by themselves. */
 static int play_zeros(struct gpu_replay *p, const struct gpu_recording *r)
 {
 	struct gmem_range range;
-	void *host;
 
 	memcpy(&range, r->payload, sizeof(range));
-	host = gmem_ptr(&p->mem, range.gpa, range.len);
-	if (!host || range.gpa >= OWN_GPA)
-		return -EINVAL;
-	return madvise(host, range.len, MADV_DONTNEED) < 0 ? -errno : 0;
+	return replay_memory_clear(&p->memory, range.gpa, range.len);
 }
 
 /* --- the driver --------------------------------------------------------------------- */
@@ -241,7 +155,7 @@ static const struct virtio_transport_ops no_transport = {
 
 static uint64_t own_gpa(const struct gpu_replay *p, const void *host)
 {
-	return OWN_GPA + ((const char *)host - (const char *)p->own);
+	return REPLAY_OWN_GPA + ((const char *)host - (const char *)p->own);
 }
 
 static bool start_ring(struct gpu_replay *p, unsigned q, unsigned size)
@@ -381,7 +295,8 @@ static int name_entry(void *ctx, uint64_t gpa, uint64_t len)
 	struct gpu_replay *p = ctx;
 
 	/* What is not RAM the card refuses. */
-	return gmem_contains(&p->mem, gpa, len) ? name_memory(p, gpa, len) : 0;
+	return gmem_contains(&p->memory.mem, gpa, len) ?
+	       replay_memory_name(&p->memory, gpa, len) : 0;
 }
 
 static int play_command(struct gpu_replay *p, const struct gpu_recording *r)
@@ -463,7 +378,7 @@ static int make_card(struct gpu_replay *p)
 		.renderer = p->params.renderer,
 	};
 	const struct display display = { &replay_display, p };
-	int ret = gpu_create(&p->gpu, p->loop, &p->mem, &params);
+	int ret = gpu_create(&p->gpu, p->loop, &p->memory.mem, &params);
 
 	if (ret < 0)
 		return ret;
@@ -477,27 +392,19 @@ int gpu_replay_create(struct gpu_replay **out, struct loop *loop,
 		      const struct gpu_replay_params *params)
 {
 	struct gpu_replay *p = calloc(1, sizeof(*p));
-	int ret = p ? 0 : -ENOMEM;
+	int ret = p ? replay_memory_init(&p->memory, align_up(sizeof(*p->own), GPU_PAGE)) : -ENOMEM;
 
-	if (ret == 0) {
-		p->own = map_memory(align_up(sizeof(*p->own), GPU_PAGE));
-		ret = p->own == MAP_FAILED ? -ENOMEM : 0;
-	}
 	if (ret < 0) {
 		log_error("replay: %s", strerror(-ret));
 		free(p);
 		return ret;
 	}
+	p->own = replay_memory_own(&p->memory);
 	p->loop = loop;
 	p->params = *params;
-	p->regions[0] = (struct gmem_region){
-		.gpa = OWN_GPA, .len = align_up(sizeof(*p->own), GPU_PAGE), .host = (void *)p->own,
-	};
-	p->n_regions = 1;
-	gmem_init_foreign(&p->mem, p->regions, p->n_regions);
 	ret = make_card(p);
 	if (ret < 0) {
-		munmap(p->own, p->regions[0].len);
+		replay_memory_finish(&p->memory);
 		free(p);
 		return ret;
 	}
@@ -512,7 +419,6 @@ void gpu_replay_destroy(struct gpu_replay *p)
 	virtio_set_status(p->v, 0);
 	gpu_set_display(p->gpu, NULL);
 	gpu_destroy(p->gpu);
-	unmap_memory(p);
-	munmap(p->own, p->regions[0].len);
+	replay_memory_finish(&p->memory);
 	free(p);
 }

@@ -3,7 +3,8 @@
  * virgl_bench [ROUNDS [TRIPS]]: 3D without a guest. The time from an empty command
  * buffer to its fence, by microvm-gpu and by the back end of QEMU where that is
  * installed, with the same driver, library and OpenGL; and how long microvm-gpu takes
- * to play a recorded kmscube, beside virgl_test_server where that is. Prints medians; JSON to build/bench/virgl.json.
+ * to play a recorded kmscube, beside virgl_test_server where that is. Prints medians;
+ * JSON to build/bench/virgl.json.
  */
 #include <dirent.h>
 #include <fcntl.h>
