@@ -11,7 +11,7 @@
 
 /* --- what is under way ---------------------------------------------------- */
 
-/* The number by which a request is known; its answer is for @resource_id, 0: nobody. */
+/* The number by which a request is known: to map @resource_id, 0: to unmap. */
 static uint64_t gpu_shm_begin(struct gpu *g, uint32_t resource_id)
 {
 	uint64_t seq = ++g->shm_asked;
@@ -43,9 +43,11 @@ void gpu_shm_done(struct virtio_device *v, bool ok)
 {
 	struct gpu *g = gpu_of(v);
 	uint64_t seq = ++g->shm_done;
+	uint32_t resource_id = g->shm_ids[seq % ARRAY_SIZE(g->shm_ids)];
 
-	gpu_map_settle(g, g->shm_ids[seq % ARRAY_SIZE(g->shm_ids)], ok);
-	gpu_park_shm(g, seq, ok);
+	gpu_map_settle(g, resource_id, ok);
+	/* What could not be unmapped was not mapped, which is as good. */
+	gpu_park_shm(g, seq, ok || !resource_id);
 	virtio_signal(v, GPU_CONTROLQ);
 	/* Commands may have waited for room. */
 	virtio_kick(v, GPU_CONTROLQ);

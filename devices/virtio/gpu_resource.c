@@ -313,8 +313,6 @@ GPU_HANDLER(gpu_resource_create_blob)
 static void gpu_resource_destroy(struct gpu *g, struct gpu_resource *res)
 {
 	gpu_scanout_drop(g, res);
-	if (res->mapped)
-		gpu_blob_unmap(g, res);
 	gpu_resource_unlink(g, res);
 	gpu_backing_detach(g, res);
 	g->renderer->ops->destroy_resource(g->renderer, res);
@@ -329,6 +327,9 @@ GPU_HANDLER(gpu_resource_unref)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	/* Giving memory back costs the host about as much as filling a tenth of it. */
 	gpu_spend(g, res->host_bytes / 10 + (uint64_t)res->n_backing * GPU_BACKING_WORK);
+	/* Once it is answered, nothing of it is to be seen. */
+	if (res->mapped)
+		req->shm_seq = gpu_blob_unmap(g, res);
 	gpu_resource_destroy(g, res);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
