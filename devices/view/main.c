@@ -4,9 +4,12 @@
  * The receiving end of it and our own windows; the rest is in these.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -28,6 +31,7 @@ struct view {
 	int verbose;
 
 	struct loop *loop;
+	struct loop_fd signals;
 	struct display_receiver *receiver;
 	struct ui_sdl *ui;		/* NULL: no hello yet */
 	int status;
@@ -195,6 +199,30 @@ static void say_figures(const struct view *v)
 		 (unsigned long long)counts.textures, (unsigned long long)counts.uploads);
 }
 
+static void on_signal(void *arg, uint32_t events)
+{
+	loop_quit(arg);
+}
+
+/* An end like that of a window. Without it, signals do what they do anyway. */
+static void watch_signals(struct view *v)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return;
+	if (loop_add(v->loop, &v->signals, fd, EPOLLIN, on_signal, v->loop) == 0)
+		sigprocmask(SIG_BLOCK, &set, NULL);
+	else
+		close(fd);
+}
+
 static int serve(struct view *v, int fd)
 {
 	const struct display_receiver_params params = {
@@ -212,6 +240,7 @@ static int serve(struct view *v, int fd)
 		log_error("%s", strerror(-ret));
 		return 1;
 	}
+	watch_signals(v);
 	loop_run(v->loop);
 	say_figures(v);
 	/* Keys that are held in a window come up while there is a source to tell. */
@@ -234,6 +263,8 @@ static int run(struct view *v)
 		return status;
 	}
 	status = serve(v, fd);
+	if (v->signals.added)
+		close(v->signals.fd);
 	loop_destroy(v->loop);
 	return status;
 }

@@ -303,8 +303,10 @@ static void viewers_come_and_go_and_the_guest_goes_on(void **state)
 	UNTIL(t, xdesk_pixel(&desk, w, 10, 10) == BLUE);
 	kill(t->b.pid, SIGKILL);
 	UNTIL(t, ended(&t->b));
-	kill(t->a.pid, SIGKILL);
+	kill(t->a.pid, SIGTERM);
 	UNTIL(t, ended(&t->a));
+	assert_int_equal(t->a.status, 0);
+	assert_true(said(&t->a, "pictures: 0 by dma-buf, 1 by memory"));
 	draw(t, GREEN);
 	UNTIL(t, (int)open_fds_of(gpu_pid()) <= fds);
 }
