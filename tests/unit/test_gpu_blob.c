@@ -379,6 +379,7 @@ static void case_76_unmapped_twice_or_freed_while_mapped(void **state)
 	assert_int_equal(unmap(t, 1), PARAMETER);
 	assert_int_equal(map(t, 1, 0), MAPPED);
 	assert_int_equal(vgpu_unref(&t->g, 1), OK);
+	assert_string_equal(guest(t, 0), "");
 	assert_int_equal(create(t, 1, 2), OK);
 	/* The place is free again, and nothing of the first is seen there. */
 	assert_int_equal(map(t, 1, 0), MAPPED);
