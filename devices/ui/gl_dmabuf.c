@@ -202,8 +202,7 @@ static unsigned make_texture(const struct gl_lib *gl, EGLImageKHR image)
 	texture_from_image target = find(gl, "glEGLImageTargetTexture2DOES");
 	unsigned texture;
 
-	while (gl->GetError() != GL_NO_ERROR)
-		;
+	gl_lib_clear_errors(gl);
 	gl->GenTextures(1, &texture);
 	gl->BindTexture(GL_TEXTURE_2D, texture);
 	target(GL_TEXTURE_2D, image);

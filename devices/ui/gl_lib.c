@@ -10,6 +10,7 @@
 #include "vmm/util.h"
 
 #define EGL_SONAME "libEGL.so.1"
+#define MAX_ERRORS 16	/* of each kind one is kept */
 
 int gl_lib_load(struct gl_lib *gl, char *why, size_t len)
 {
@@ -47,6 +48,13 @@ int gl_lib_load_gl(struct gl_lib *gl, char *why, size_t len)
 		memcpy(symbols[i].to, &f, sizeof(f));
 	}
 	return 0;
+}
+
+void gl_lib_clear_errors(const struct gl_lib *gl)
+{
+	/* A context that is lost has no end of them. */
+	for (unsigned i = 0; i < MAX_ERRORS && gl->GetError() != GL_NO_ERROR; i++)
+		;
 }
 
 bool gl_lib_is_software(const struct gl_lib *gl)

@@ -47,6 +47,9 @@ int gl_lib_load(struct gl_lib *gl, char *why, size_t len);
 /* OpenGL's, once a context is current. 0, or -ENOENT and one line in @why. */
 int gl_lib_load_gl(struct gl_lib *gl, char *why, size_t len);
 
+/* Errors of the current context that nobody has asked for are forgotten. */
+void gl_lib_clear_errors(const struct gl_lib *gl);
+
 /* Whether the current context draws by the processor. */
 bool gl_lib_is_software(const struct gl_lib *gl);
 

@@ -146,8 +146,7 @@ static bool make_own(struct ui_window *w)
 	if (!ui_window_fits(w, 4ull * w->width * w->height))
 		return false;
 	forget_texture(w);
-	while (gl->GetError() != GL_NO_ERROR)
-		;
+	gl_lib_clear_errors(gl);
 	w->gl.texture = make_texture(gl, w->width, w->height);
 	made = gl->GetError() == GL_NO_ERROR;
 	if (made)
