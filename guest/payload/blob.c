@@ -216,6 +216,23 @@ static void test_other_place(void)
 	check_marks(ELSEWHERE);
 }
 
+/* Over RAM, this program's own, and over what else is below 4 GiB: that stays what it is. */
+static void test_impossible_places(void)
+{
+	static const uint64_t places[] = { 0, 0xfe000000, ~0ull << 32 | 0xfe000000 };
+	struct pci_bar bar = pci_bar_get(card.slot, SHM_BAR);
+	volatile uint64_t word = 0x1234;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
+		pci_bar_set(card.slot, SHM_BAR, places[i]);
+		CHECK_EQ(word, 0x1234);
+		CHECK_EQ(unmap(1), VIRTIO_GPU_RESP_OK_NODATA);
+		CHECK_EQ(map(1, ELSEWHERE), VIRTIO_GPU_RESP_OK_MAP_INFO);
+		pci_bar_set(card.slot, SHM_BAR, bar.addr);
+		check_marks(ELSEWHERE);
+	}
+}
+
 int payload(void)
 {
 	virtio_find(&card, VIRTIO_ID_GPU);
@@ -225,8 +242,10 @@ int payload(void)
 	test_two_places();
 	test_two_blobs();
 	test_between();
-	if (card.slot)
+	if (card.slot) {
 		test_other_place();
+		test_impossible_places();
+	}
 	CHECK_EQ(unref(1), VIRTIO_GPU_RESP_OK_NODATA);
 	check_zeros(ELSEWHERE);
 	CHECK_EQ(create(1), VIRTIO_GPU_RESP_OK_NODATA);
