@@ -10,7 +10,7 @@
 #include "tests/must.h"
 #include "vmm/util.h"
 
-/* --- the card ----------------------------------------------------------------------- */
+/* --- the card ------------------------------------------------------------------- */
 
 static void card_configure(void *ctx, unsigned output, const struct display_output *what)
 {
@@ -115,7 +115,7 @@ void view_rig_draw(struct view_rig *r, unsigned n, struct display_rect where, ui
 	must(r->display.ops->flush(r->display.ctx, 0, &where));
 }
 
-/* --- bare sockets ----------------------------------------------------------------------- */
+/* --- bare sockets --------------------------------------------------------------- */
 
 int view_rig_dial(struct view_rig *r)
 {
@@ -169,7 +169,7 @@ bool view_rig_hung_up(struct view_rig *r, int sock)
 	return ret == -ECONNRESET;
 }
 
-/* --- viewers -------------------------------------------------------------------------------- */
+/* --- viewers -------------------------------------------------------------------- */
 
 static int viewer_hello(void *ctx, const struct display_msg_hello *hello)
 {

@@ -12,7 +12,7 @@
 #include "devices/ui/surface.h"
 #include "vmm/util.h"
 
-/* --- by type ---------------------------------------------------------------------------- */
+/* --- by type -------------------------------------------------------------------- */
 
 static bool size_valid(uint32_t width, uint32_t height)
 {
@@ -36,8 +36,9 @@ static bool hello_valid(const union display_msg *m, enum display_end from)
 	if (from == DISPLAY_VIEWER)
 		return !(h->flags & ~flags) && !h->n_outputs && !h->inputs && !h->width &&
 		       !h->height && !*h->name;
-	return !(h->flags & ~DISPLAY_HELLO_DMABUF) && h->n_outputs >= 1 && h->n_outputs <= DISPLAY_MAX_OUTPUTS &&
-	       h->inputs < BIT(INPUT_HOST) && size_or_none(h->width, h->height);
+	return !(h->flags & ~DISPLAY_HELLO_DMABUF) && h->n_outputs >= 1 &&
+	       h->n_outputs <= DISPLAY_MAX_OUTPUTS && h->inputs < BIT(INPUT_HOST) &&
+	       size_or_none(h->width, h->height);
 }
 
 static bool output_valid(const union display_msg *m, enum display_end from)
@@ -157,7 +158,7 @@ static bool no_dmabuf_valid(const union display_msg *m, enum display_end from)
 	return !m->head.output;
 }
 
-/* --- the table ---------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------ */
 
 #define SOURCE BIT(DISPLAY_SOURCE)
 #define VIEWER BIT(DISPLAY_VIEWER)
@@ -223,7 +224,7 @@ bool display_msg_valid(const union display_msg *m, size_t len, unsigned n_fds,
 	return !types[type].valid || types[type].valid(m, from);
 }
 
-/* --- packets -------------------------------------------------------------------------------- */
+/* --- packets -------------------------------------------------------------------- */
 
 /* Room for so many descriptors and not for one more: the kernel closes those. */
 union control {

@@ -54,8 +54,9 @@
  * fewer frames, not a queue of them. OFF may come at any time, and FRAME_DONE
  * of what was off by then is sent all the same. A SCANOUT is followed by a FLUSH: of
  * all of it, unless it has the size and format of the one before, for guests that
- * flip between buffers; then what FLUSHes leave out looks as it did. The guest may draw at any time; what is looked at between
- * FLUSH and FRAME_DONE is best left alone by it, no more than that is promised.
+ * flip between buffers; then what FLUSHes leave out looks as it did. The guest may
+ * draw at any time; what is looked at between FLUSH and FRAME_DONE is best left
+ * alone by it, no more than that is promised.
  */
 #ifndef MICROVM_DISPLAY_PROTO_H
 #define MICROVM_DISPLAY_PROTO_H
@@ -157,8 +158,8 @@ struct display_msg_scanout {
 	uint64_t modifier;
 	/*
 	 * By plane, those that are not there 0. Bytes, strides of 1 ... INT32_MAX, offsets
-	 * of a dma-buf within 32 bits. Row y of memory is at offsets[0] + y * strides[0] with a stride of 4 * width or more,
-	 * and all of it within the file.
+	 * of a dma-buf within 32 bits. Row y of memory is at offsets[0] + y * strides[0]
+	 * with a stride of 4 * width or more, and all of it within the file.
 	 */
 	uint64_t offsets[DISPLAY_MAX_PLANES];
 	uint32_t strides[DISPLAY_MAX_PLANES];
@@ -247,7 +248,7 @@ union display_msg {
 	struct display_msg_plug plug;
 };
 
-/* --- functions for both ends: pure, or one system call that does not wait --------------- */
+/* --- functions for both ends: pure, or one system call that does not wait ------- */
 
 /* Who has sent a message. */
 enum display_end { DISPLAY_SOURCE, DISPLAY_VIEWER };

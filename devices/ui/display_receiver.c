@@ -17,7 +17,7 @@
 /* Messages a turn of the loop: others have their turn too. */
 #define MAX_MESSAGES 64
 
-/* --- surfaces --------------------------------------------------------------------------- */
+/* --- surfaces ------------------------------------------------------------------- */
 
 static void drop_buffer(struct receiver_buffer *b)
 {
@@ -169,7 +169,7 @@ static int on_scanout(struct display_receiver *r, unsigned output)
 	return 0;
 }
 
-/* --- messages ------------------------------------------------------------------------------ */
+/* --- messages ------------------------------------------------------------------- */
 
 static int on_hello(struct display_receiver *r, unsigned output)
 {
@@ -304,7 +304,7 @@ static int handle(struct display_receiver *r)
 	return handlers[head->type](r, head->output);
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------- */
 
 static void disconnect(struct display_receiver *r)
 {

@@ -28,7 +28,7 @@ struct display_receiver_params {
 	 * a negative errno to end it, which gone() is then called with.
 	 */
 	int (*hello)(void *ctx, const struct display_msg_hello *hello);
-	/* A monitor is plugged in, or out; all of them are in at first. May be NULL, as the rest. */
+	/* A monitor is plugged in, or out; all are in at first. May be NULL, as the rest. */
 	void (*plug)(void *ctx, unsigned output, bool on);
 	void (*control)(void *ctx, bool on);	/* we control from now on, or not */
 	void (*closing)(void *ctx);		/* our CLOSE was heard */

@@ -56,7 +56,7 @@ struct display_receiver {
 	struct receiver_input inputs[INPUT_HOST];
 };
 
-/* --- display_receiver_send.c ---------------------------------------------------------- */
+/* --- display_receiver_send.c ---------------------------------------------------- */
 
 void receiver_send_init(struct display_receiver *r);
 void receiver_send_hello(struct display_receiver *r);

@@ -38,7 +38,7 @@ void receiver_send_hello(struct display_receiver *r)
 	} });
 }
 
-/* --- outputs ---------------------------------------------------------------------------- */
+/* --- outputs -------------------------------------------------------------------- */
 
 static bool send_configure(struct display_receiver *r, unsigned output)
 {
@@ -156,7 +156,7 @@ void display_receiver_no_dmabuf(struct display_receiver *r)
 	receiver_send_all(r);
 }
 
-/* --- input ---------------------------------------------------------------------------------- */
+/* --- input ---------------------------------------------------------------------- */
 
 static void gather(void *ctx, uint16_t type, uint16_t code, int32_t value)
 {
@@ -216,7 +216,7 @@ struct input_sink display_receiver_input(struct display_receiver *r, enum input_
 	return (struct input_sink){ input_event, &r->inputs[kind] };
 }
 
-/* --- all of it -------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------ */
 
 void receiver_send_all(struct display_receiver *r)
 {

@@ -73,7 +73,7 @@ void display_stage_off(struct display_stage *s, unsigned output)
 	display_memory_close(&s->outputs[output].copy);
 }
 
-/* --- sharing ---------------------------------------------------------------------------- */
+/* --- sharing -------------------------------------------------------------------- */
 
 static int need_copy(struct display_stage *s, struct display_stage_output *o)
 {

@@ -20,7 +20,7 @@
 #define RETRY_NS 100000000ull
 #define BACKLOG 16
 
-/* --- news ------------------------------------------------------------------------------------ */
+/* --- news ----------------------------------------------------------------------- */
 
 static void tell_all(void *arg)
 {
@@ -43,7 +43,7 @@ void view_output_news(struct ui_view *view, unsigned output, unsigned what)
 	view_news(view);
 }
 
-/* --- frames ------------------------------------------------------------------------------------ */
+/* --- frames --------------------------------------------------------------------- */
 
 /* A monitor's, as ui_null's. */
 static uint64_t until_frame(struct ui_view *view)
@@ -85,7 +85,7 @@ static void frame(void *arg)
 			view_frame_done(view, i);
 }
 
-/* --- what the card says --------------------------------------------------------------------------- */
+/* --- what the card says --------------------------------------------------------- */
 
 /* NULL: an output that nobody asked for. */
 static struct display_stage_output *output_of(struct ui_view *view, unsigned output)
@@ -225,7 +225,7 @@ void ui_view_plug(struct ui_view *view, unsigned output, bool on)
 	view_output_news(view, output, VIEW_OUTPUT);
 }
 
-/* --- viewers come and go ------------------------------------------------------------------------------ */
+/* --- viewers come and go -------------------------------------------------------- */
 
 static void drop_peer(struct view_peer *p)
 {
@@ -343,7 +343,7 @@ int ui_view_listen(struct ui_view *view, const char *path)
 	return watch_listener(view);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------------- */
 
 int ui_view_create(struct ui_view **out, struct loop *loop, const struct ui_view_params *params)
 {

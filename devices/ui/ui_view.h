@@ -17,8 +17,8 @@
  * goes, what it held is let go of, and the next one that wants to takes over.
  *
  * Pictures in shared memory (display_pixels.shared) that others can only read are
- * handed over as they are, images by dma-buf to those who can take them, and of everything else what was
- * damaged is copied, once, when somebody looks.
+ * handed over as they are, images by dma-buf to those who can take them, and of
+ * everything else what was damaged is copied, once, when somebody looks.
  *
  * Loop thread, without any lock but where display.h says so.
  */
@@ -39,7 +39,7 @@ struct ui_view_params {
 	const char *name;	/* the guest's, for titles; copied */
 	unsigned n_outputs;	/* 1 ... DISPLAY_MAX_OUTPUTS, all of them with a monitor */
 	bool dmabuf;		/* pictures may have images with dma-bufs */
-	/* The pace when nobody controls, thousandths of a hertz; 0: flushes are answered at once. */
+	/* The pace when nobody controls, in mHz; 0: flushes are answered at once. */
 	uint32_t refresh_mhz;
 	struct input_sink sinks[INPUT_HOST];	/* by kind; without event(): there is none */
 	void (*closed)(void *ctx, unsigned output);	/* a close button; or NULL */
@@ -50,7 +50,7 @@ struct ui_view_params {
 struct ui_view_stats {
 	unsigned viewers;		/* now, that have said hello */
 	uint64_t connections;		/* accepted */
-	uint64_t refused;		/* ended for what they sent, or because there were too many */
+	uint64_t refused;		/* ended for what they sent, or too many */
 	uint64_t frames;		/* FLUSH, of all viewers */
 	uint64_t dmabufs, memories;	/* SCANOUT of either kind */
 	uint64_t copied;		/* bytes of pixels */

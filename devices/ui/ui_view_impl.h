@@ -70,7 +70,7 @@ struct ui_view {
 	bool plug[DISPLAY_MAX_OUTPUTS];
 };
 
-/* --- ui_view_peer.c: what goes to a viewer ------------------------------------------------ */
+/* --- ui_view_peer.c: what goes to a viewer -------------------------------------- */
 
 /* 0 or negative errno; takes @fd. */
 int view_peer_create(struct view_peer **out, struct ui_view *view, int fd);
@@ -81,7 +81,7 @@ void view_peer_tell(struct view_peer *p);
 /* EPOLLOUT: it reads again. */
 void view_peer_unblock(struct view_peer *p);
 
-/* --- ui_view_seat.c: what comes from one ----------------------------------------------------- */
+/* --- ui_view_seat.c: what comes from one ---------------------------------------- */
 
 void view_seat_init(struct ui_view *view);
 void view_seat_finish(struct ui_view *view);
@@ -90,7 +90,7 @@ int view_seat_message(struct view_peer *p);
 /* It goes: what it held is let go of, somebody else may control. */
 void view_seat_left(struct view_peer *p);
 
-/* --- ui_view.c ----------------------------------------------------------------------------------- */
+/* --- ui_view.c ------------------------------------------------------------------ */
 
 /* Whatever is new to viewers is told soon. */
 void view_news(struct ui_view *view);

@@ -45,7 +45,7 @@ void view_peer_unblock(struct view_peer *p)
 	view_peer_tell(p);
 }
 
-/* --- pictures ------------------------------------------------------------------------------- */
+/* --- pictures ------------------------------------------------------------------- */
 
 static bool send_dmabuf(struct view_peer *p, unsigned i, const struct display_dmabuf *d)
 {
@@ -198,7 +198,7 @@ static void tell_picture(struct view_peer *p, unsigned i)
 		send_flush(p, i);
 }
 
-/* --- the rest ------------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------------- */
 
 static bool send_output(struct view_peer *p, unsigned i)
 {
@@ -285,7 +285,7 @@ void view_peer_tell(struct view_peer *p)
 		p->tell_closing = false;
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------- */
 
 void view_peer_hello(struct view_peer *p)
 {

@@ -9,7 +9,7 @@
 /* Changes of monitors within are one. */
 #define CHANGED_NS 20000000ull
 
-/* --- control ------------------------------------------------------------------------------ */
+/* --- control -------------------------------------------------------------------- */
 
 static void release_all(struct ui_view *view)
 {
@@ -52,7 +52,7 @@ void view_seat_left(struct view_peer *p)
 	choose_controller(p->view);
 }
 
-/* --- monitors ------------------------------------------------------------------------------- */
+/* --- monitors ------------------------------------------------------------------- */
 
 static void apply_changes(void *arg)
 {
@@ -105,7 +105,7 @@ static void on_plug(struct view_peer *p)
 	await_more(view);
 }
 
-/* --- the rest --------------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------------- */
 
 static void on_input(struct view_peer *p)
 {

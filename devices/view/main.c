@@ -37,7 +37,7 @@ struct view {
 	int status;
 };
 
-/* --- the source --------------------------------------------------------------------------- */
+/* --- the source ----------------------------------------------------------------- */
 
 /* A window that is closed is ours alone: the guest goes on. */
 static void on_closed(void *ctx, unsigned output)
@@ -161,7 +161,7 @@ static void on_gone(void *ctx, int error)
 	loop_quit(v->loop);
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------- */
 
 static int dial(const char *path)
 {
@@ -269,7 +269,7 @@ static int run(struct view *v)
 	return status;
 }
 
-/* --- the command line ---------------------------------------------------------------------------- */
+/* --- the command line ----------------------------------------------------------- */
 
 static int set_flag(void *config, const struct opt_at *at, const char *value)
 {

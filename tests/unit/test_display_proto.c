@@ -260,7 +260,7 @@ static void input_both_ways(void **state)
 	assert_false(valid(&led, 0, DISPLAY_VIEWER));
 }
 
-/* --- packets ----------------------------------------------------------------------- */
+/* --- packets -------------------------------------------------------------------- */
 
 static void pair(int socks[2])
 {
@@ -374,7 +374,7 @@ static void case_99_who_does_not_read_gets_no_more(void **state)
 	close(socks[1]);
 }
 
-/* --- memory --------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------- */
 
 static void memory_of_ours_is_read_by_others_and_written_by_us(void **state)
 {
@@ -399,7 +399,8 @@ static void memory_of_ours_is_read_by_others_and_written_by_us(void **state)
 
 static void case_77_memory_that_could_go_away_is_refused(void **state)
 {
-	int fd = memfd_create("m", MFD_CLOEXEC | MFD_ALLOW_SEALING), file = open("/dev/zero", O_RDWR);
+	int fd = memfd_create("m", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int file = open("/dev/zero", O_RDWR);
 	unsigned before = open_fds();
 	struct display_memory m;
 	const void *at;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Both ends of the display protocol, against each other and against those that do as they please. */
+/* Both ends of the display protocol, against each other and those that do as they please. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libdrm/drm_fourcc.h>
@@ -92,7 +92,7 @@ static void assert_serves(struct t *t)
 	UNTIL(t, stats(t)->viewers == 0);
 }
 
-/* --- pictures ------------------------------------------------------------------------- */
+/* --- pictures ------------------------------------------------------------------- */
 
 static void a_picture_is_seen_and_then_its_changes(void **state)
 {
@@ -211,7 +211,7 @@ static void a_guest_that_flips_is_told_once_of_memory(void **state)
 	assert_int_equal(stats(t)->memories, 1);
 }
 
-/* --- control -------------------------------------------------------------------------- */
+/* --- control -------------------------------------------------------------------- */
 
 static void press(struct view_rig_viewer *v, unsigned code, int value)
 {
@@ -301,7 +301,7 @@ static void sizes_plugs_and_close_buttons_reach_the_card(void **state)
 	assert_int_equal(t->r.n_configures, 1);
 }
 
-/* --- pace ------------------------------------------------------------------------------- */
+/* --- pace ----------------------------------------------------------------------- */
 
 static void a_guest_is_paced_by_who_controls(void **state)
 {
@@ -361,7 +361,7 @@ static void a_picture_that_goes_owes_no_frame(void **state)
 	UNTIL(t, t->v.display.due && pixel(&t->v, 0, 0) == RED);
 }
 
-/* --- viewers that do as they please ----------------------------------------------------- */
+/* --- viewers that do as they please --------------------------------------------- */
 
 static const union display_msg output_2 = { .configure = {
 	.head = { DISPLAY_MSG_CONFIGURE, VIEW_RIG_OUTPUTS }, .width = 1, .height = 1,
@@ -384,7 +384,8 @@ static void case_99_nonsense_ends_a_viewer_and_nothing_else(void **state)
 	struct t *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		int sock = bad[i].early ? view_rig_dial(&t->r) : view_rig_dial_hello(&t->r, CONTROL);
+		int sock = bad[i].early ? view_rig_dial(&t->r) :
+					  view_rig_dial_hello(&t->r, CONTROL);
 
 		assert_int_equal(send(sock, bad[i].m, display_msg_len(bad[i].m), 0),
 				 display_msg_len(bad[i].m));
@@ -535,7 +536,7 @@ static void case_99_a_viewer_that_does_not_read_gets_the_latest(void **state)
 	assert_serves(t);
 }
 
-/* --- dma-bufs ---------------------------------------------------------------------------- */
+/* --- dma-bufs ------------------------------------------------------------------- */
 
 static int give_two_planes(void *ctx, struct display_dmabuf *out)
 {
@@ -607,7 +608,7 @@ static void dma_bufs_go_to_who_can_show_them(void **state)
 	close(fds[1]);
 }
 
-/* --- sources that do as they please --------------------------------------------------------- */
+/* --- sources that do as they please --------------------------------------------- */
 
 struct source {
 	struct t *t;

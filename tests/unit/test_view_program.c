@@ -68,7 +68,7 @@ static struct xdesk desk;
 
 #define UNTIL(t, cond) UNTIL_IN((t)->loop, cond)
 
-/* --- viewers ---------------------------------------------------------------------- */
+/* --- viewers -------------------------------------------------------------------- */
 
 static void view(struct t *t, struct viewer *v, const char *option)
 {
@@ -149,7 +149,7 @@ static pid_t gpu_pid(void)
 	return found;
 }
 
-/* --- the machine ------------------------------------------------------------------ */
+/* --- the machine ---------------------------------------------------------------- */
 
 static int setup(void **state)
 {
@@ -252,7 +252,7 @@ static void assert_key(struct t *t, uint64_t gpa, unsigned code)
 	assert_int_equal(e.code, code);
 }
 
-/* --- tests ------------------------------------------------------------------------ */
+/* --- tests ---------------------------------------------------------------------- */
 
 static void pictures_and_keys_go_through_the_viewer(void **state)
 {
@@ -384,7 +384,7 @@ static void pictures_of_3d(void **state)
 	}
 }
 
-/* --- hostile ones, against the program in its sandbox ----------------------------- */
+/* --- hostile ones, against the program in its sandbox --------------------------- */
 
 static int dial(struct t *t)
 {
@@ -441,7 +441,7 @@ static void nobody_at_the_socket_is_one_line(void **state)
 	assert_true(said(&t->a, "No such file or directory"));
 }
 
-/* --- all of them --------------------------------------------------------------------- */
+/* --- all of them ---------------------------------------------------------------- */
 
 static int start_desk(void **state)
 {
