@@ -292,7 +292,8 @@ static int set_verbose(void *config, const struct opt_at *at, const char *value)
 {
 	struct view *v = config;
 
-	v->verbose += !strcmp(value, "on");
+	/* -vv is two. */
+	v->verbose += strcmp(value, "on") ? 0 : 1 + !strcmp(at->opt->name, "vv");
 	return 0;
 }
 
@@ -314,6 +315,7 @@ static const struct opt options[] = {
 	{ "verbose", NULL, "About", "say more; twice, everything", .multiple = true,
 	  .set = set_verbose },
 	{ "v", NULL, "About", NULL, .multiple = true, .set = set_verbose },
+	{ "vv", NULL, "About", NULL, .multiple = true, .set = set_verbose },
 	{ "help", NULL, "About", "print this text (-h)", .set = set_help },
 	{ "h", NULL, "About", NULL, .set = set_help },
 	{ "version", NULL, "About", "print the version", .set = set_version },
