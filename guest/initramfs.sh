@@ -8,6 +8,7 @@
 #   tools   the same with Debian's programs that look at these; not compressed, for it boots faster so
 #   gl      the same with the drivers of gpu and of disks: for programs that draw by OpenGL, which are on a disk of 300 MB;
 #           and kms_probe.c
+#   vga     the same, with drivers of VGA cards, and none of graphics cards loaded
 #   smoke   guest/init.c and those modules: runs what smoke= on the kernel's command line names
 #   bench   guest/init.c alone: marks the time and ends
 # For another architecture CC, OBJCOPY and BUSYBOX name the tools and a busybox.
@@ -16,7 +17,7 @@ variant=$1 kernel=$2 out=$3
 busybox=${BUSYBOX:-/bin/busybox}
 here=$(cd "$(dirname "$0")" && pwd)
 version=$(basename "$kernel"/lib/modules/*)
-sd=
+sd= later=
 case $(${CC:-gcc} -dumpmachine) in
 x86_64*) platform="button pvpanic-mmio" flags= ;;
 arm-*) platform="gpio_keys bcm2835_wdt" sd="bcm2835 mmc_block" flags="-marm -mcpu=cortex-a7" ;; # with instructions that divide
@@ -28,6 +29,7 @@ smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console virtio_
 share) modules="virtio_pci virtio_mmio virtiofs virtio_balloon vmw_vsock_virtio_transport virtio_blk $platform" ;;
 gl) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev virtio_blk ext4 $platform" ;;
 gpu | tools) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev $platform" ;;
+vga) modules="virtio_pci evdev $platform" later="virtio_gpu bochs" ;;
 disk) modules="virtio_pci virtio_mmio virtio_blk ext4 virtiofs virtio_net $sd $platform" ;;
 *) echo "initramfs.sh: unknown variant '$variant'" >&2; exit 2 ;;
 esac
@@ -37,7 +39,7 @@ trap 'rm -rf "$dir"' EXIT
 mkdir -p "$dir"/{bin,dev,proc,sys,tmp,modules}
 ${CC:-gcc} -std=gnu2x -Os -Wall -Wextra -Wno-unused-parameter -Werror -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables \
 	$flags -static -nostdlib -no-pie -s -Wl,--build-id=none -Wl,-z,noseparate-code -o "$dir/init" "$here/init.c"
-for m in $modules; do
+for m in $modules $later; do
 	modprobe -d "$kernel" -S "$version" --show-depends "$m" | sed -n 's/^insmod \([^ ]*\).*/\1/p' | while read -r f; do
 		to=/lib/modules/$version/${f##*/}
 		# without debugging and type information a module is half as long
@@ -45,6 +47,7 @@ for m in $modules; do
 		echo "$to"
 	done >"$dir/modules/$m"
 done
+for m in $later; do rm "$dir/modules/$m"; done
 if [ "$variant" != smoke ] && [ "$variant" != bench ]; then
 	cp "$busybox" "$dir/bin/busybox"
 	# this machine's own knows the same applets, whatever the other one is for
@@ -54,7 +57,7 @@ fi
 [ "$variant" != gl ] || ${CC:-gcc} -std=gnu2x -Os -Wall -Wextra -Werror -D_GNU_SOURCE -I/usr/include/libdrm -fPIC -fno-stack-protector \
 	-shared -nostdlib -s -o "$dir/kms_probe.so" "$here/kms_probe.c"
 pack='gzip -n'
-if [ "$variant" = tools ]; then
+if [ "$variant" = tools ] || [ "$variant" = vga ]; then
 	"$here/tools.sh" tools "${version##*-}" "$dir"
 	pack=cat
 fi
