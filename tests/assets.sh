@@ -6,7 +6,8 @@
 #   kernel-amd64-version   its release, as uname -r says it
 #   kernel-armmp-rpi2      device tree of a Raspberry Pi 2, as it comes with the kernel
 #   vmlinux-amd64          the ELF inside that bzImage
-#   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -gpu, -tools, -gl, -smoke, -bench: see
+#   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -gpu, -tools, -vga, -gl, -smoke,
+#                          -bench: see
 #                          guest/initramfs.sh
 #   gl-amd64               image of an ext4 file system with what initramfs-amd64-gl lacks: kmscube, glmark2, Mesa
 #   rootfs-amd64           image of an ext4 file system: Debian with fio, gcc and make
@@ -224,8 +225,8 @@ asset() {
 	vmlinux-amd64) built vmlinux "$arch" ;;
 	initramfs-"$arch"-smoke | initramfs-"$arch"-bench)
 		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/init.c ;;
-	initramfs-amd64-tools)
-		built initramfs-tools "$arch" guest/initramfs.sh guest/tools.sh guest/init.c /bin/busybox ;;
+	initramfs-amd64-tools | initramfs-amd64-vga)
+		built "initramfs-${1##*-}" "$arch" guest/initramfs.sh guest/tools.sh guest/init.c /bin/busybox ;;
 	initramfs-"$arch" | initramfs-"$arch"-disk | initramfs-"$arch"-share | initramfs-"$arch"-gpu | initramfs-"$arch"-gl)
 		bb=$(busybox "$(arch_of "$arch")")
 		variant=${1#initramfs-"$arch"}
