@@ -306,7 +306,8 @@ static void sdhost_write32(void *dev, unsigned reg, uint32_t value)
 		sdhost_write_data(host, value);
 		break;
 	case SDHBLC:
-		host->blocks = value & 0x1ff;
+		/* Said to have 9 bits; Linux counts up to 1024 in it, of one transfer. */
+		host->blocks = value & 0xffff;
 		break;
 	}
 }

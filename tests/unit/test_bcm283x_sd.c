@@ -307,7 +307,7 @@ static void many_blocks_are_read_by_dma_but_for_the_last_words(void **state)
 static void many_blocks_are_written_by_dma_and_stopped(void **state)
 {
 	struct fixture *t = *state;
-	unsigned len = 300 * 512;
+	unsigned len = 1024 * 512;
 	uint8_t *data = malloc(len);
 
 	for (unsigned i = 0; i < len; i++)
@@ -315,7 +315,7 @@ static void many_blocks_are_written_by_dma_and_stopped(void **state)
 	put(t, 0x20000, data, len);
 	identify(t);
 	out(t, SDHOST + 0x38, 1 << 10);
-	transfer(t, 512, 300);
+	transfer(t, 512, 1024);
 	assert_true(cmd(t, 25, 1000, WR));
 	dma_start(t, 1 | 1 << 8 | 1 << 6 | 13 << 16, 0xc0020000, 0x7e202040, len);
 	UNTIL_IN(t->f.loop, t->dma_irqs[0].level);
