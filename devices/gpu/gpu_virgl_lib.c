@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "devices/dynlib.h"
+#include "devices/ui/gl_dmabuf.h"
 #include "vmm/log.h"
 
 #define VIRGL_SONAME "libvirglrenderer.so.1"
@@ -196,14 +197,16 @@ void gpu_virgl_lib_draws(struct gpu_virgl *v, char *text, size_t len)
 		 gl_string(v, GL_VERSION));
 }
 
-/* @where: a file, or a word of it; NULL: there is none. */
+/* @where: a file, or a word of it; NULL: there is none. And how pictures leave. */
 static void virgl_say_what_draws(struct gpu_virgl *v, const char *where)
 {
-	char text[200];
+	bool dmabufs;
 
 	virgl_load_egl(v);
-	gpu_virgl_lib_draws(v, text, sizeof(text));
-	log_msg(LOG_WARN, "--gpu virgl: %s%s%s", text, where ? ", " : "", where ? where : "");
+	dmabufs = !v->gl.ops && v->has_egl && gl_dmabuf_exportable(&v->egl);
+	log_msg(LOG_WARN, "--gpu virgl: %s, OpenGL %s%s%s%s", gl_string(v, GL_RENDERER),
+		gl_string(v, GL_VERSION), where ? ", " : "", where ? where : "",
+		dmabufs ? ", with dma-bufs" : "");
 }
 
 /* The first node that the library takes; else none, which is what Mesa chooses by itself. */

@@ -124,6 +124,11 @@ static int export(const struct gl_lib *gl, EGLImageKHR image, struct display_dma
 	return 0;
 }
 
+bool gl_dmabuf_exportable(const struct gl_lib *gl)
+{
+	return can(gl, "EGL_MESA_image_dma_buf_export");
+}
+
 int gl_dmabuf_export(const struct gl_lib *gl, unsigned texture, uint32_t width, uint32_t height,
 		     struct display_dmabuf *out)
 {
@@ -134,7 +139,7 @@ int gl_dmabuf_export(const struct gl_lib *gl, unsigned texture, uint32_t width, 
 	int ret;
 
 	*out = (struct display_dmabuf){ .fds = { -1, -1, -1, -1 } };
-	if (!create || !destroy || !can(gl, "EGL_MESA_image_dma_buf_export"))
+	if (!create || !destroy || !gl_dmabuf_exportable(gl))
 		return -ENOTSUP;
 	image = create(display, gl->egl.GetCurrentContext(), EGL_GL_TEXTURE_2D_KHR,
 		       (EGLClientBuffer)(uintptr_t)texture, NULL);

@@ -17,7 +17,8 @@
 int gl_dmabuf_export(const struct gl_lib *gl, unsigned texture, uint32_t width, uint32_t height,
 		     struct display_dmabuf *out);
 
-/* Whether the driver can import any. */
+/* Whether the driver can export, and import, any. */
+bool gl_dmabuf_exportable(const struct gl_lib *gl);
 bool gl_dmabuf_importable(const struct gl_lib *gl);
 /*
  * The same memory as a texture, of which the name is the caller's to delete; 0: the

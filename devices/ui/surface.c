@@ -46,10 +46,10 @@ bool surface_format_alpha(uint32_t fourcc)
 	return f && f->a != NO_ALPHA;
 }
 
-static void surface_refresh(const struct display_pixels *px)
+void surface_refresh(const struct display_surface *s)
 {
-	if (px->refresh)
-		px->refresh(px->refresh_ctx);
+	if (s->pixels.refresh)
+		s->pixels.refresh(s->pixels.refresh_ctx);
 }
 
 const void *surface_ptr(const struct display_surface *s, uint32_t y, uint32_t rows)
@@ -60,7 +60,7 @@ const void *surface_ptr(const struct display_surface *s, uint32_t y, uint32_t ro
 	const struct iovec *piece = px->pieces;
 
 	assert(rows && range_fits(y, rows, s->height));
-	surface_refresh(px);
+	surface_refresh(s);
 	while (off >= piece->iov_len)
 		off -= piece++->iov_len;
 	assert(piece < px->pieces + px->n_pieces);
@@ -80,7 +80,7 @@ void surface_read(const struct display_surface *s, const struct display_rect *r,
 
 	assert(range_fits(r->x, r->width, s->width) &&
 	       range_fits(r->y, r->height, s->height));
-	surface_refresh(px);
+	surface_refresh(s);
 	iov_read_rows(px->pieces, px->n_pieces, &from, dst, dst_stride);
 }
 

@@ -15,6 +15,12 @@ bool surface_format_valid(uint32_t fourcc);
 bool surface_format_alpha(uint32_t fourcc);
 
 /*
+ * What the two below do first. For who cannot be disturbed then: it may use OpenGL on
+ * this thread. The second time in a row it does nothing.
+ */
+void surface_refresh(const struct display_surface *s);
+
+/*
  * Where row @y begins, if the @rows rows from there lie in one piece, @stride
  * bytes apart; NULL: they do not, use surface_read(). No copy.
  */

@@ -110,7 +110,10 @@ static void gl_upload(struct ui_window *w, const struct display_rect *r)
 {
 	struct gl_current before;
 
-	if (image_texture(w) || enter(w, &before) < 0)
+	if (image_texture(w))
+		return;
+	surface_refresh(&w->picture.surface);
+	if (enter(w, &before) < 0)
 		return;
 	upload(w, r);
 	leave(w, &before);
@@ -166,8 +169,7 @@ static void gl_drop(struct ui_window *w)
 	leave(w, &before);
 }
 
-/* Before the window's context is entered: it may be made in the card's. */
-static bool find_dmabuf(const struct ui_window *w, struct display_dmabuf *d)
+static bool has_dmabuf(const struct ui_window *w, struct display_dmabuf *d)
 {
 	const struct display_image *image = &w->picture.surface.image;
 
@@ -175,8 +177,7 @@ static bool find_dmabuf(const struct ui_window *w, struct display_dmabuf *d)
 	       image->dmabuf(image->ctx, d) == 0;
 }
 
-/* False: there will be pixels. */
-static bool import(struct ui_window *w, const struct display_dmabuf *d)
+static void import(struct ui_window *w, const struct display_dmabuf *d)
 {
 	const struct display_image *image = &w->picture.surface.image;
 	struct ui_gl *g = &w->ui->gl;
@@ -184,29 +185,43 @@ static bool import(struct ui_window *w, const struct display_dmabuf *d)
 	forget_texture(w);
 	w->gl.texture = gl_dmabuf_import(&g->lib, d, image->width, image->height);
 	w->gl.imported = g->importable = w->gl.texture;
-	if (!g->importable && w->ui->no_dmabuf)
+}
+
+/* Asked for, and made up to date, they are in the card's context: before ours is entered. */
+static bool set_dmabuf(struct ui_window *w)
+{
+	struct display_dmabuf d;
+	struct gl_current before;
+
+	if (!has_dmabuf(w, &d) || enter(w, &before) < 0)
+		return false;
+	import(w, &d);
+	leave(w, &before);
+	if (!w->gl.imported && w->ui->no_dmabuf)
 		w->ui->no_dmabuf(w->ui->ctx);
 	return w->gl.imported;
 }
 
-static bool gl_set(struct ui_window *w, bool same)
+static bool set_pixels(struct ui_window *w)
 {
-	struct display_dmabuf d;
 	struct gl_current before;
 	bool made;
 
+	surface_refresh(&w->picture.surface);
+	if (enter(w, &before) < 0)
+		return false;
+	made = make_own(w);
+	leave(w, &before);
+	return made;
+}
+
+static bool gl_set(struct ui_window *w, bool same)
+{
 	if (w->picture.surface.image.texture) {
 		gl_drop(w);
 		return true;
 	}
-	made = find_dmabuf(w, &d);
-	if (!made && same && w->gl.texture && !w->gl.imported)
-		return true;
-	if (enter(w, &before) < 0)
-		return false;
-	made = (made && import(w, &d)) || make_own(w);
-	leave(w, &before);
-	return made;
+	return set_dmabuf(w) || (same && w->gl.texture && !w->gl.imported) || set_pixels(w);
 }
 
 /* --- the pointer ------------------------------------------------------------------ */

@@ -49,7 +49,8 @@ static struct xdesk desk;
 
 /* --- a machine with a desktop ------------------------------------------------------- */
 
-static struct t *make(unsigned n_outputs)
+/* @shared: the card draws with the contexts of the windows. */
+static struct t *make(unsigned n_outputs, bool shared)
 {
 	struct t *t = calloc(1, sizeof(*t));
 	struct gpu_params params = { .n_outputs = n_outputs, .n_plugged = n_outputs };
@@ -62,8 +63,9 @@ static struct t *make(unsigned n_outputs)
 
 	assert_int_equal(loop_create(&t->loop), 0);
 	assert_int_equal(ui_sdl_create(&t->ui, t->loop, &windows, why, sizeof(why)), 0);
-	virgl.gl = ui_sdl_gl(t->ui);
-	assert_non_null(virgl.gl.ops);
+	assert_non_null(ui_sdl_gl(t->ui).ops);
+	if (shared)
+		virgl.gl = ui_sdl_gl(t->ui);
 	assert_int_equal(gpu_virgl_create(&params.renderer, &virgl, why, sizeof(why)), 0);
 	gpu_rig_init(&t->rig, VRIG_MMIO, &params);
 	gpu_rig_start(&t->rig, FEATURES);
@@ -77,13 +79,19 @@ static struct t *make(unsigned n_outputs)
 
 static int setup(void **state)
 {
-	*state = make(1);
+	*state = make(1, true);
 	return 0;
 }
 
 static int setup_two(void **state)
 {
-	*state = make(2);
+	*state = make(2, true);
+	return 0;
+}
+
+static int setup_apart(void **state)
+{
+	*state = make(1, false);
 	return 0;
 }
 
@@ -328,6 +336,27 @@ static void windows_without_opengl_show_what_is_read_back(void **state)
 	assert_true(read_backs(t) > 0);
 }
 
+/* As when the card was given a GPU of its own. */
+static void card_with_contexts_of_its_own_is_read_back(void **state)
+{
+	struct t *t = *state;
+
+	begin(t);
+	create(t, 1, VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP);
+	view(t, 1);
+	for (uint32_t i = 1; i < 4; i++) {
+		clear(t, 1, 0x302010 * i);
+		assert_int_equal(vgpu_set_scanout(&t->rig.g, 0, 1, ALL), OK);
+		flush(t, 1);
+		UNTIL(t, seen(t, 3, 3) == 0x302010 * i);
+	}
+	paint(t, 1);
+	flush(t, 1);
+	UNTIL(t, seen(t, 50, 70) == (50 << 16 | 70 << 8 | 0x55));
+	assert_int_equal(ui_sdl_counts(t->ui).textures, 0);
+	assert_true(read_backs(t) > 0);
+}
+
 static void every_window_has_its_texture(void **state)
 {
 	struct t *t = *state;
@@ -412,6 +441,8 @@ int main(void)
 		TEST(guest_memory_and_textures_take_turns),
 		TEST(screenshots_read_what_windows_do_not),
 		TEST(windows_without_opengl_show_what_is_read_back),
+		cmocka_unit_test_setup_teardown(card_with_contexts_of_its_own_is_read_back,
+						setup_apart, teardown),
 		cmocka_unit_test_setup_teardown(every_window_has_its_texture, setup_two, teardown),
 		TEST(driver_that_starts_again_draws_again),
 	};
