@@ -81,6 +81,25 @@ static void region_is_where_the_driver_is_told(void **state)
 	assert_true(echo_rig_works(&t->rig));
 }
 
+/* It is no RAM: a device that is told to use it finds none. */
+static void case_9_buffers_in_shared_memory_are_nowhere(void **state)
+{
+	struct t *t = *state;
+	struct vrig *r = &t->rig.r;
+	struct vdrv_buf buf = { .len = 16, .write = true };
+	uint64_t gpa, len;
+
+	assert_true(vdrv_find_shm(&r->d, SHM_ID, &gpa, &len));
+	assert_null(gmem_ptr(&r->fake.mem, gpa, 16));
+	vdrv_start(&r->d, 0);
+	buf.gpa = gpa;
+	vdrv_add(&r->d.rings[0], &buf, 1);
+	vdrv_kick(&r->d, 0);
+	fake_settle(&r->fake);
+	assert_true(vdrv_get(&r->d, VDRV_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	assert_int_equal(*(char *)t->window.host, 0);
+}
+
 static void memory_that_the_kernel_does_not_serve_reads_as_zeros(void **state)
 {
 	struct t *t = *state;
@@ -123,6 +142,7 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(f, setup, teardown, &kinds[1])
 	const struct CMUnitTest tests[] = {
 		T(region_is_where_the_driver_is_told),
+		T(case_9_buffers_in_shared_memory_are_nowhere),
 		T(memory_that_the_kernel_does_not_serve_reads_as_zeros),
 		T(case_77_pieces_that_are_gone_empty_the_window),
 	};
