@@ -44,7 +44,7 @@ struct display_link {
 	uint32_t serial;
 };
 
-/* --- what is said ---------------------------------------------------------------------- */
+/* --- what is said --------------------------------------------------------- */
 
 static int say(struct display_link *l, union display_msg *m, uint32_t type, int fd)
 {
@@ -176,7 +176,7 @@ static void pump(struct display_link *l)
 		hung_up(l);
 }
 
-/* --- what is heard ------------------------------------------------------------------------ */
+/* --- what is heard -------------------------------------------------------- */
 
 static void tell_plug(struct display_link *l, bool on)
 {
@@ -255,7 +255,7 @@ static void on_event(void *arg, uint32_t events)
 	pump(l);
 }
 
-/* --- the connection -------------------------------------------------------------------------- */
+/* --- the connection ------------------------------------------------------- */
 
 static void retry_later(struct display_link *l)
 {
@@ -318,7 +318,7 @@ static void on_retry(void *arg)
 		dial(l);
 }
 
-/* --- the device ------------------------------------------------------------------------------ */
+/* --- the device ----------------------------------------------------------- */
 
 static void link_mode(void *ctx, unsigned output, uint32_t width, uint32_t height)
 {
@@ -400,7 +400,7 @@ struct display display_link_display(struct display_link *link)
 	return (struct display){ &link_ops, link };
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 int display_link_create(struct display_link **out, const struct display_link_params *params)
 {

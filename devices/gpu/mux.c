@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "devices/gpu/mux.h"
 
-/* --- who is shown ----------------------------------------------------------------- */
+/* --- who is shown --------------------------------------------------------- */
 
 static void tell_plug(struct mux *m)
 {
@@ -76,7 +76,7 @@ void mux_insist(struct mux *m)
 			       silent < MUX_SILENCE_NS ? MUX_SILENCE_NS - silent : 0);
 }
 
-/* --- the card -------------------------------------------------------------------------- */
+/* --- the card ------------------------------------------------------------- */
 
 static void card_mode(void *ctx, unsigned output, uint32_t width, uint32_t height)
 {
@@ -166,7 +166,7 @@ static const struct display_ops card_ops = {
 	.cursor_move = card_cursor_move,
 };
 
-/* --- the framebuffer --------------------------------------------------------------------- */
+/* --- the framebuffer ------------------------------------------------------ */
 
 /* What it says of a picture that it has had before does not count. */
 static bool framebuffer_shown(const struct mux *m, unsigned output)
@@ -232,7 +232,7 @@ struct display mux_display(struct mux *m, enum mux_who who)
 	return (struct display){ who == MUX_CARD ? &card_ops : &framebuffer_ops, m };
 }
 
-/* --- the screen ---------------------------------------------------------------------------- */
+/* --- the screen ----------------------------------------------------------- */
 
 static void screen_configure(void *ctx, unsigned output, const struct display_output *what)
 {
@@ -274,7 +274,7 @@ struct display_sink mux_sink(struct mux *m)
 	return (struct display_sink){ &screen_ops, m };
 }
 
-/* --- life ------------------------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------- */
 
 void mux_init(struct mux *m, struct loop *loop)
 {

@@ -9,7 +9,7 @@
 #define PCI_CLASS_VGA 0x030000
 #define BAR_REGISTERS 2
 
-/* --- vram -------------------------------------------------------------------------- */
+/* --- vram ----------------------------------------------------------------- */
 
 static void collect(void *ctx, uint64_t *pages)
 {
@@ -59,7 +59,7 @@ static void fb_write(void *dev, uint64_t off, unsigned size, uint64_t value)
 
 static const struct io_ops fb_ops = { fb_read, fb_write };
 
-/* --- the screen ---------------------------------------------------------------------- */
+/* --- the screen ----------------------------------------------------------- */
 
 static void set_monitor(struct virtio_vga *g)
 {
@@ -103,7 +103,7 @@ static const struct display_sink_ops screen_ops = {
 	.frame_done = screen_frame_done,
 };
 
-/* --- life ------------------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------- */
 
 static void dispi_set(struct virtio_vga *g, uint16_t index, uint16_t value)
 {

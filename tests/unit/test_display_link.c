@@ -49,7 +49,7 @@ struct t {
 	struct capture cap;
 };
 
-/* --- the device ------------------------------------------------------------------------- */
+/* --- the device ----------------------------------------------------------- */
 
 static int dial(void *ctx)
 {
@@ -118,7 +118,7 @@ static void draw(struct t *t, uint32_t x, uint32_t y, uint32_t colour)
 	assert_false(t->device.ops->flush(t->device.ctx, 0, &r));
 }
 
-/* --- the other side ------------------------------------------------------------------------ */
+/* --- the other side ------------------------------------------------------- */
 
 static void left(void *ctx)
 {
@@ -198,7 +198,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- pictures --------------------------------------------------------------------------------- */
+/* --- pictures ------------------------------------------------------------- */
 
 static void pictures_of_a_framebuffer_are_shown(void **state)
 {
@@ -243,7 +243,7 @@ static void a_slow_screen_gets_changes_together(void **state)
 	assert_int_equal(pixel(t, 18, 27), RED);
 }
 
-/* --- who is shown ------------------------------------------------------------------------------- */
+/* --- who is shown --------------------------------------------------------- */
 
 static void card_draws(struct t *t, uint32_t *colour)
 {
@@ -402,7 +402,7 @@ static void a_framebuffer_that_insists_takes_over_from_a_driver_that_is_silent(v
 	UNTIL_IN(t->loop, t->plugged);
 }
 
-/* --- connections ---------------------------------------------------------------------------------- */
+/* --- connections ---------------------------------------------------------- */
 
 static void a_screen_that_has_died_is_followed_by_another(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One PCI function that is VGA and virtio: what a guest finds of it, and its vram in KVM's place. */
+/* One PCI function that is VGA and virtio: what a guest finds of it, and where its vram is. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -175,7 +175,7 @@ static uint16_t vbe(struct t *t, unsigned index)
 	return peek(t, bar(t, 2) + MMIO_VBE + 2 * index, 2);
 }
 
-/* --- what a guest finds ------------------------------------------------------------------ */
+/* --- what a guest finds --------------------------------------------------- */
 
 static const struct virtio_vga_params text = { .vram = VRAM };
 
@@ -252,7 +252,7 @@ static void reset_brings_back_the_first_picture(void **state)
 	assert_int_equal(peek(t, pixel, 4), 0);
 }
 
-/* --- vram ------------------------------------------------------------------------------------ */
+/* --- vram ----------------------------------------------------------------- */
 
 static void vram_is_mapped_where_its_bar_is(void **state)
 {
@@ -336,7 +336,7 @@ static void a_hidden_card_looks_at_nothing(void **state)
 	assert_false(t->vga.memory.watched);
 }
 
-/* --- its option ROM ------------------------------------------------------------------------------ */
+/* --- its option ROM ------------------------------------------------------- */
 
 static void file(char *path, const void *bytes, size_t len)
 {
@@ -413,7 +413,7 @@ static void files_that_are_no_roms_are_refused(void **state)
 	pci_rom_finish(&rom);
 }
 
-/* --- what a user says ------------------------------------------------------------------------ */
+/* --- what a user says ----------------------------------------------------- */
 
 static int option(struct virtio_vga_params *p, const char *text_)
 {
