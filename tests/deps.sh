@@ -16,7 +16,7 @@ packages() {
 	test) packages build; packages lab-arm64; packages gl; echo libcmocka-dev clang libclang-rt-dev edid-decode device-tree-compiler xvfb weston openbox xdotool libx11-dev libegl1 libegl-mesa0 libgl1-mesa-dri virgl-server evtest ;;
 	bench) packages build; packages lab; packages gl; echo iperf3 iproute2 xserver-xorg-core libegl1 libegl-mesa0 virgl-server ;;
 	demo) packages build; packages lab ;;
-	gl) packages lab; echo qemu-system-gui xvfb libgl1-mesa-dri ;;
+	gl) packages lab; echo qemu-system-gui xvfb libgl1-mesa-dri xserver-xorg-core ;;
 	all) packages test; packages gl ;;
 	*) die "unknown purpose '$1' (build, cross, lab, lab-arm64, test, bench, demo, gl, all)" ;;
 	esac
