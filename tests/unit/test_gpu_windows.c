@@ -524,6 +524,8 @@ static void pictures_of_3d_on_wayland(void **state)
 	weston = start_weston(t, dir, 1);
 	dial_on_wayland(t, dir, "virgl,size=320x200");
 	UNTIL(t, logged(t, "shared with the windows"));
+	/* Away from where the pointer may be. */
+	xdesk_tool("mousemove --window %lu 600 440", t->window);
 	draw_in_3d(t, 320, 240);
 	assert_int_equal(xdesk_pixel(&desk, t->window, 320, 10), 0);
 	end_weston(t, weston, dir);
