@@ -66,7 +66,7 @@ test_vga_linear() {
 	nap 1
 	vga_keep linear
 	does 'tr "\000" "\252" </dev/zero | head -c 3145728 >/dev/fb0' grey
-	until_true 'all of it is grey' vga_golden linear
+	until_true 'all of it is grey' vga_golden grey
 	send $'poweroff -f\n'
 	ended 0
 }

@@ -179,6 +179,36 @@ static void memory_map_of_a_guest_with_a_hole_for_vga(void **state)
 	assert_e820(&bp->e820_table[3], 1 * MiB, 64 * MiB, BOOT_E820_RAM);
 }
 
+static void zero_page_says_what_the_screen_shows(void **state)
+{
+	struct boot_fixture *f = *state;
+	const struct screen_info *si;
+
+	boot_fixture_assert_loads(f);
+	si = &zero_page(f)->screen_info;
+	/* Nothing: no kernel looks for VGA. */
+	assert_int_equal(si->orig_video_isVGA, 0);
+	assert_int_equal(si->orig_video_lines, 0);
+	f->boot.screen = (struct x86_screen){ .there = true, .base = 0xc0000000, .size = 4 * MiB };
+	boot_fixture_assert_loads(f);
+	assert_int_equal(si->orig_video_isVGA, 1);
+	assert_int_equal(si->orig_video_mode, 3);
+	assert_int_equal(si->orig_video_cols, 80);
+	assert_int_equal(si->orig_video_lines, 25);
+	assert_int_equal(si->orig_video_points, 16);
+	f->boot.screen.width = 1024;
+	f->boot.screen.height = 768;
+	boot_fixture_assert_loads(f);
+	assert_int_equal(si->orig_video_isVGA, VIDEO_TYPE_VLFB);
+	assert_int_equal(si->lfb_width, 1024);
+	assert_int_equal(si->lfb_height, 768);
+	assert_int_equal(si->lfb_depth, 32);
+	assert_int_equal(si->lfb_linelength, 4096);
+	assert_int_equal(si->lfb_base, 0xc0000000);
+	assert_int_equal(si->lfb_size, 4 * MiB >> 16);
+	assert_int_equal(si->red_pos, 16);
+}
+
 static void relocatable_kernel_is_aligned_up(void **state)
 {
 	struct boot_fixture *f = *state;
@@ -518,6 +548,7 @@ int main(void)
 		BOOT_TEST(memory_map_of_a_small_guest),
 		BOOT_TEST(memory_map_of_a_guest_with_ram_above_the_hole),
 		BOOT_TEST(memory_map_of_a_guest_with_a_hole_for_vga),
+		BOOT_TEST(zero_page_says_what_the_screen_shows),
 		BOOT_TEST(relocatable_kernel_is_aligned_up),
 		BOOT_TEST(relocatable_kernel_that_prefers_low_memory_goes_above_1_mib),
 		BOOT_TEST(kernel_that_cannot_be_relocated_stays_where_it_wants_to_be),
