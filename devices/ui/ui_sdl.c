@@ -17,6 +17,8 @@
 /* How often a desktop is asked that has no descriptor to wait for: neither X11 nor Wayland. */
 #define ASK_MS 20
 #define BATCH 32
+/* How long SDL keeps a change of the focus to itself (200 ms), and somewhat more. */
+#define SETTLE_NS 250000000ull
 
 /* --- events ----------------------------------------------------------------------------- */
 
@@ -59,6 +61,8 @@ static bool pump(struct ui_sdl *ui)
 		any = true;
 	}
 	ui_input_flush(ui);
+	if (any)
+		ui->settled_ns = loop_now_ns() + SETTLE_NS;
 	return any;
 }
 
@@ -73,9 +77,14 @@ static void ui_wait(void *ctx, int epfd, int timeout_ms)
 		{ .fd = epfd, .events = POLLIN },
 		{ .fd = ui->fd, .events = POLLIN },
 	};
+	uint64_t now;
 
 	if (pump(ui))
 		return;
+	/* It tells when it is asked once more, and before a key that comes later. */
+	now = loop_now_ns();
+	if (now < ui->settled_ns && (timeout_ms < 0 || timeout_ms > (int)(SETTLE_NS / 1000000)))
+		timeout_ms = (ui->settled_ns - now) / 1000000 + 1;
 	if (ui->fd < 0 && (timeout_ms < 0 || timeout_ms > ASK_MS))
 		timeout_ms = ASK_MS;
 	if (poll(fds, ARRAY_SIZE(fds), timeout_ms) > 0 && fds[1].revents)

@@ -109,6 +109,7 @@ struct ui_sdl {
 	struct display_sink sink;
 	struct loop_timer closing;	/* armed while closing again means more */
 	int fd;				/* of the connection to the desktop; -1: not known */
+	uint64_t settled_ns;		/* from when on SDL has said all that it knows */
 	SDL_Cursor *arrow;
 	struct ui_input input;
 	unsigned n;
