@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The source's end of ui/display_proto.h for one output and one viewer, which is trusted. */
+/* The source's end of ui/display_proto.h, for one output and one viewer: what comes is checked. */
 #include "devices/backend/display_link.h"
 
 #include <assert.h>
