@@ -5,7 +5,7 @@
  * at another place, and gone when it is unmapped, freed or the card is reset. Over
  * PCI the region moves with its BAR.
  *
- * ALSO ON: arm64
+ * ALSO ON: arm64 armv7
  * RUN: --gpu virgl,venus,hostmem=32M,display=none,vga=off,bus=pci
  * RUN: --gpu virgl,venus,hostmem=32M,display=none,bus=mmio
  */
