@@ -356,6 +356,29 @@ static void second_card_is_refused(void **state)
 	close(pair[1]);
 }
 
+static void a_framebuffer_is_one_and_by_descriptor(void **state)
+{
+	struct t *t = *state;
+	int first[2], second[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, first), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, second), 0);
+	assert_int_equal(seat_add_framebuffer(t->seat, "--framebuffer",
+					      &(struct seat_socket){ .path = "/tmp/no" }),
+			 -EINVAL);
+	assert_int_equal(seat_add_framebuffer(t->seat, "--framebuffer",
+					      &(struct seat_socket){ .fd = first[1] }), 0);
+	assert_int_equal(seat_add_framebuffer(t->seat, "--framebuffer",
+					      &(struct seat_socket){ .fd = second[1] }),
+			 -EINVAL);
+	/* Without a card, it says when a window is closed. */
+	assert_int_equal(seat_closed(t->seat), 0);
+	assert_int_equal(handover_hear(first[0]), GPU_PROCESS_CLOSED);
+	close(first[0]);
+	close(second[0]);
+	close(second[1]);
+}
+
 /* --- the command line ---------------------------------------------------------------------- */
 
 static enum gpu_options_result parse(struct gpu_options *o, const char *const words[])
@@ -538,6 +561,7 @@ int main(void)
 		TEST(closed_window_is_told_to_who_started_us),
 		TEST(closed_window_is_told_to_no_front_end),
 		TEST(second_card_is_refused),
+		TEST(a_framebuffer_is_one_and_by_descriptor),
 		cmocka_unit_test(options_say_which_devices_there_are),
 		cmocka_unit_test(a_recording_is_played_by_a_card_without_a_socket),
 		cmocka_unit_test_setup_teardown(

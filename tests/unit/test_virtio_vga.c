@@ -232,6 +232,23 @@ static void ports_and_window_answer_whatever_the_command_register_says(void **st
 	assert_int_equal(in(t, 0x3cc), 0xff);
 }
 
+static void a_second_card_finds_no_screen(void **state)
+{
+	struct virtio_vga_params p = text;
+	struct virtio_vga second;
+	struct echo_dev echo;
+	struct t *t = *state;
+
+	plug(t, &text);
+	p.loop = t->fake.loop;
+	p.process = t->process;
+	echo_init(&echo, t->fake.loop, &t->fake.mem);
+	assert_int_equal(virtio_vga_init(&second, &echo.v, &t->bus, &p), -ENOENT);
+	echo_finish(&echo);
+	/* The first is still there. */
+	assert_int_equal(peek(t, 0xb8000, 2), 0x0720);
+}
+
 static void reset_brings_back_the_first_picture(void **state)
 {
 	const struct virtio_vga_params p = { .vram = VRAM, .boot_width = 320, .boot_height = 200 };
@@ -477,6 +494,7 @@ int main(void)
 		T(function_is_a_vga_card_and_on_from_the_start),
 		T(registers_are_in_the_second_bar_before_virtio),
 		T(ports_and_window_answer_whatever_the_command_register_says),
+		T(a_second_card_finds_no_screen),
 		T(reset_brings_back_the_first_picture),
 		T(vram_is_mapped_where_its_bar_is),
 		T(accesses_that_reach_us_all_the_same_are_vrams),
