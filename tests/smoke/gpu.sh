@@ -8,10 +8,11 @@ gpu() { # ARG...: a guest with a shell and the drivers
 }
 gpu_process() { pgrep -P "$vm" -x microvm-gpu; }
 
-# The drivers find what was asked for, and have nothing to complain of.
+# The drivers find what was asked for, and have nothing to complain of. What they did is played again without them: with
+# the same answers, and the same picture in the end, but for a cursor.
 test_gpu() {
-	local process
-	gpu --gpu 2d,size=800x600,outputs=2
+	local process frames
+	gpu --gpu 2d,size=800x600,outputs=2,record=rec --control socket
 	does '[ -c /dev/dri/card0 ] && [ "$(cat /sys/class/graphics/fb0/virtual_size)" = 800,600 ]' card
 	does 'cat /proc/bus/input/devices; ls /dev/input' inputs
 	grep -q 'Name="microvm keyboard"' console && grep -q 'Name="microvm tablet"' console || fail 'an input device is missing'
@@ -21,9 +22,14 @@ test_gpu() {
 	does '[ $(cat /sys/class/drm/card0-Virtual-?/status | grep -cx connected) = 2 ]' outputs
 	does 'for i in $(seq 200); do echo line $i; done >/dev/tty1; sleep 1; ! dmesg | grep "ERROR"' drawn
 	process=$(gpu_process) || fail 'no microvm-gpu'
+	[ ! -x "$MICROVM-ctl" ] || "$MICROVM-ctl" socket screenshot now.png || fail 'no screenshot'
 	send $'poweroff -f\n'
 	ended 0
 	! kill -0 "$process" 2>/dev/null || fail 'microvm-gpu is still there'
+	"$MICROVM-gpu" --replay rec >played 2>>errors || fail 'it is not played as it was recorded'
+	frames=$(sed 's/^rec: \([0-9]*\) frames.*/\1/' played)
+	"$MICROVM-gpu" --replay rec --png . --frames $((frames - 1))-"$frames" >played 2>>errors || fail 'no frames'
+	[ ! -f now.png ] || "$PNGDIFF" -t 0 -m 2000 now.png 0*[0-9][0-9].png >difference || fail 'the last frame is another one'
 }
 
 # On the other bus, with the inputs that are named and no others.
