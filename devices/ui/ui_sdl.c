@@ -367,7 +367,9 @@ void ui_sdl_set_sink(struct ui_sdl *ui, struct display_sink sink)
 
 struct gl_provider ui_sdl_gl(struct ui_sdl *ui)
 {
-	return ui->gl.context ? gl_egl_provider(&ui->gl.egl) : (struct gl_provider){ 0 };
+	if (!ui->gl.context || ui->gl.apart)
+		return (struct gl_provider){ 0 };
+	return gl_egl_provider(&ui->gl.egl);
 }
 
 bool ui_sdl_takes_dmabufs(const struct ui_sdl *ui)

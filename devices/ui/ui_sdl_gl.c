@@ -12,6 +12,7 @@
 #include <libdrm/drm_fourcc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "devices/ui/gl_dmabuf.h"
@@ -437,9 +438,13 @@ static int make_objects(struct ui_sdl *ui, char *why, size_t len)
 	struct ui_gl *g = &ui->gl;
 	int ret = gl_lib_load_gl(&g->lib, why, len);
 
-	if (ret == 0 && is_slower_than_the_gpu(&g->lib)) {
+	g->apart = ret == 0 && is_slower_than_the_gpu(&g->lib);
+	if (g->apart) {
 		snprintf(why, len, "the desktop's is drawn by the processor, and there is a GPU");
-		return -ENOTSUP;
+		/* Which has no pixels for SDL but by way of GL. */
+		if (strcmp(ui->sdl.GetCurrentVideoDriver(), "wayland"))
+			return -ENOTSUP;
+		log_warn("--display sdl: pictures are copied: %s", why);
 	}
 	if (ret == 0)
 		ret = gl_egl_share(&g->egl, &g->lib, why, len);

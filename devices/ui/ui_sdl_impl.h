@@ -91,6 +91,7 @@ struct ui_gl {
 	unsigned framebuffer, vertices, program;
 	int at;				/* the program's uniform */
 	bool importable;		/* dma-bufs */
+	bool apart;			/* the card is better off with its own */
 };
 
 struct ui_sdl {
