@@ -124,4 +124,41 @@ test_gl_marks() {
 	ended 0
 }
 
-all_gl="soft-cube gl-cube gl-marks"
+# A desktop whose windows are drawn by the GPU, too
+gl_desktop() {
+	type Xorg >/dev/null 2>&1 && [ -x "${XSHOT-}" ] || skip 'no Xorg or xshot here'
+	mkfifo nap 2>/dev/null || :
+	"$tests/../lab/desktop" "$PWD/xorg.log" >display &
+	until [ -s display ]; do kill -0 $! || fail "no X server: $(grep -m1 '(EE)' xorg.log)"; nap 0.1; done
+	DISPLAY=:$(cat display)
+	export DISPLAY
+	unset WAYLAND_DISPLAY
+	type openbox >/dev/null 2>&1 || return 0
+	setpriv --pdeathsig KILL openbox >/dev/null 2>&1 & # frames for windows
+	until xdotool get_num_desktops >/dev/null 2>&1; do kill -0 $! || fail 'no window manager'; nap 0.1; done
+}
+
+# Shown by another program, which is given the card's own buffers
+test_gl_view() {
+	local window stop=30 view
+	[ -x "$MICROVM-view" ] || skip 'no microvm-view here'
+	gl_desktop
+	gl "size=640x480,display=egl,socket=$PWD/view"
+	"$MICROVM-view" -vv view 2>"$SMOKE_OUT/gl-view.said" &
+	view=$!
+	until_true 'there is a window' find_window
+	cube
+	shown "$window" view
+	does 'ln -s input/event$(cd /sys/class/input; grep -l "microvm keyboard" event*/device/name | tr -dc 0-9) /dev/keyboard' keyboard
+	send $'dd bs=24 count=1 if=/dev/keyboard 2>/dev/null | wc -c | sed "s/^/came: /" &\n'
+	xdotool windowfocus --sync "$window"
+	xdotool key a
+	expect 'came: 24'
+	kill $view
+	wait $view || :
+	grep -q 'pictures: [1-9][0-9]* by dma-buf, 0 by memory; drawn from dma-bufs: [1-9][0-9]*, copied: 0' "$SMOKE_OUT/gl-view.said" ||
+		fail "microvm-view said: $(tail -n 1 "$SMOKE_OUT/gl-view.said")"
+	send $'poweroff -f\n'
+	ended 0
+}
+all_gl="soft-cube gl-cube gl-marks gl-view"
