@@ -69,7 +69,7 @@ static void config_irq(void *ctx)
 	((struct queue_fuzz *)ctx)->config_irqs++;
 }
 
-static const struct virtio_transport_ops transport = { queue_irq, config_irq };
+static const struct virtio_transport_ops transport = { .queue_irq = queue_irq, .config_irq = config_irq };
 
 static void add_region(struct gmem *mem, uint64_t gpa, uint64_t len)
 {
