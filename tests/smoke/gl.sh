@@ -138,6 +138,19 @@ gl_desktop() {
 	until xdotool get_num_desktops >/dev/null 2>&1; do kill -0 $! || fail 'no window manager'; nap 0.1; done
 }
 
+# In a window: what it shows is the guest's picture, dot for dot. docs/kmscube.png is what is kept of it here.
+test_gl_window() {
+	local window stop=30
+	gl_desktop
+	gl size=800x600,display=sdl
+	cube
+	until_true 'there is a window' find_window
+	shown "$window" cube
+	"$XSHOT" -f "$window" "$SMOKE_OUT/gl-window.png"
+	send $'poweroff -f\n'
+	ended 0
+}
+
 # Shown by another program, which is given the card's own buffers
 test_gl_view() {
 	local window stop=30 view
@@ -161,4 +174,4 @@ test_gl_view() {
 	send $'poweroff -f\n'
 	ended 0
 }
-all_gl="soft-cube gl-cube gl-marks gl-view"
+all_gl="soft-cube gl-cube gl-marks gl-window gl-view"
