@@ -36,7 +36,7 @@ struct screen_params {
 	const char *name;	/* of the guest; NULL: microvm */
 	struct screen_look look;
 	bool virgl;		/* the card draws by OpenGL */
-	const struct gpu_params *gpu;	/* what the seat's card is made with, or would be; not kept */
+	const struct gpu_params *gpu;	/* what a card is made with, or would be; not kept */
 };
 
 /* For a seat with a card or a framebuffer. 0, or negative errno after one line in the log. */

@@ -230,7 +230,8 @@ static int open_any_windows(struct ui_sdl *ui, const struct ui_sdl_params *param
 	if (params->gl) {
 		ret = open_gl_windows(ui, params, why, len);
 		if (ret < 0)
-			log_warn("--display sdl: no OpenGL for windows, pictures are copied: %s", why);
+			log_warn("--display sdl: no OpenGL for windows, pictures are copied: %s",
+				 why);
 	}
 	if (ret < 0) {
 		ui->paint = &ui_soft_ops;

@@ -425,7 +425,8 @@ static bool is_slower_than_the_gpu(const struct gl_lib *gl)
 	bool any = false;
 
 	/* Of Mesa: whoever sets it wants the processor to draw. */
-	if (getenv("LIBGL_ALWAYS_SOFTWARE") || !gl_lib_is_software(gl) || glob("/dev/dri/renderD*", 0, NULL, &nodes) != 0)
+	if (getenv("LIBGL_ALWAYS_SOFTWARE") || !gl_lib_is_software(gl) ||
+	    glob("/dev/dri/renderD*", 0, NULL, &nodes) != 0)
 		return false;
 	for (size_t i = 0; i < nodes.gl_pathc; i++)
 		any |= access(nodes.gl_pathv[i], R_OK | W_OK) == 0;
