@@ -14,7 +14,7 @@
 #   sdcard-armmp           image of an SD card for a Raspberry Pi 2: config.txt, kernel and U-Boot, and a little Debian
 #   uboot-armmp            U-Boot for a Raspberry Pi 2
 #   lab-amd64              the lab's own initramfs
-#   sysroot-arm64          what programs for arm64 are linked with, the root of its lab; sysroot-arm64-peer has QEMU, too
+#   sysroot-arm64          what programs for arm64 are linked with, the root of its lab; sysroot-arm64-peer has QEMU, too, -gl OpenGL
 #   installer-amd64-kernel, installer-amd64-initrd    Debian 12's installer, as it boots from a network: graphical, of armhf in text
 #   installer-amd64-version                           which one
 # Nothing is installed: packages are fetched and unpacked into ${MICROVM_CACHE:-~/.cache/microvm}, where everything
