@@ -285,7 +285,7 @@ static void pictures_and_keys_go_through_the_viewer(void **state)
 static void viewers_come_and_go_and_the_guest_goes_on(void **state)
 {
 	struct t *t = *state;
-	unsigned long w;
+	unsigned long w, other;
 	int fds;
 
 	begin(t, "size=320x200", 0);
@@ -295,7 +295,9 @@ static void viewers_come_and_go_and_the_guest_goes_on(void **state)
 	w = window(t, TITLE " (watching)");
 	UNTIL(t, xdesk_pixel(&desk, w, 10, 10) == GREEN);
 	view(t, &t->b, "--verbose");
-	UNTIL(t, xdesk_find(&desk, TITLE " - "));
+	UNTIL(t, (other = xdesk_find(&desk, TITLE " - ")));
+	/* Nothing brings back what it hides while it is stopped. */
+	xdesk_tool("windowmove --sync %lu 640 480", other);
 	/* One that is stopped, and one that is killed. */
 	kill(t->b.pid, SIGSTOP);
 	draw(t, RED);
