@@ -173,10 +173,10 @@ static void boot_screen_info(struct screen_info *si, const struct x86_screen *sc
 	/* As a BIOS's function 0x12 answers: colour, 256 KiB. */
 	*si = (struct screen_info){ .orig_video_ega_bx = 3 };
 	if (!screen->width) {
-		si->orig_video_mode = 3;
-		si->orig_video_isVGA = 1;
+		si->orig_video_mode = screen->planar ? 0x12 : 3;
+		si->orig_video_isVGA = screen->planar ? VIDEO_TYPE_VGAC : 1;
 		si->orig_video_cols = 80;
-		si->orig_video_lines = 25;
+		si->orig_video_lines = screen->planar ? 30 : 25;
 		si->orig_video_points = 16;
 		return;
 	}

@@ -24,7 +24,8 @@
 /* What a VGA card shows when the kernel starts; PVH has no way to say so. */
 struct x86_screen {
 	bool there;		/* else there is no card */
-	uint16_t width, height;	/* of a linear framebuffer of 32 bits a pixel; 0: text, 80x25 */
+	uint16_t width, height;	/* of a linear framebuffer of 32 bits a pixel; 0: none */
+	bool planar;		/* else mode 12h; else text, 80x25 */
 	uint64_t base, size;	/* of vram; base 0: nobody knows */
 };
 

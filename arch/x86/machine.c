@@ -219,6 +219,7 @@ static void x86_screen(const struct vm *vm, struct x86_screen *screen)
 	screen->there = true;
 	screen->width = p->boot_width;
 	screen->height = p->boot_height;
+	screen->planar = p->boot_planar;
 	screen->base = vm->vga->pci.pci.bars[VIRTIO_VGA_BAR_VRAM].assigned;
 	screen->size = p->vram;
 }

@@ -49,6 +49,18 @@ void vga_reset(struct vga *vga)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void vga_set_planar(struct vga *vga)
+{
+	struct vga_card *c = vga->card;
+
+	pthread_mutex_lock(&c->lock);
+	vga_regs_planar(&c->regs);
+	memset(c->vram, 0, VGA_LEGACY);
+	memset(c->dirty, 0xff, 8);
+	vga_changed(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
 void vga_set_monitor(struct vga *vga, const struct edid_monitor *monitor)
 {
 	struct vga_card *c = vga->card;

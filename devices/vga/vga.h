@@ -95,6 +95,11 @@ void vga_finish(struct vga *vga);	/* again, or zeroed: no-op */
  * their owner gives the pages back. No vCPU runs; the loop thread.
  */
 void vga_reset(struct vga *vga);
+/*
+ * After either: mode 12h as a BIOS sets it, 640x480, 16 colours, planes; black, and no
+ * font. No vCPU runs.
+ */
+void vga_set_planar(struct vga *vga);
 
 /* What the EDID says from now on. Loop thread. */
 void vga_set_monitor(struct vga *vga, const struct edid_monitor *monitor);

@@ -162,7 +162,8 @@ void vga_touch(struct vga_card *c, uint32_t off);
 
 /* --- vga_regs.c: the lock is held ------------------------------------------- */
 
-void vga_regs_reset(struct vga_regs *r);
+void vga_regs_reset(struct vga_regs *r);	/* to mode 3, text */
+void vga_regs_planar(struct vga_regs *r);	/* to mode 12h */
 /* A byte of 0x3b0 + @off. */
 uint8_t vga_port_read(void *dev, unsigned off);
 void vga_port_write(void *dev, unsigned off, uint8_t value);

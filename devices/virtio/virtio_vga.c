@@ -120,6 +120,8 @@ static void set_boot_mode(struct virtio_vga *g)
 {
 	const uint16_t values[] = { g->params.boot_width, g->params.boot_height, 32, 0x41 };
 
+	if (g->params.boot_planar)
+		vga_set_planar(&g->vga);
 	for (unsigned i = 0; g->params.boot_width && i < ARRAY_SIZE(values); i++)
 		dispi_set(g, 1 + i, values[i]);
 }

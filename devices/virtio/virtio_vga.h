@@ -34,15 +34,16 @@ struct virtio_vga_params {
 	uint64_t vram;			/* bytes, a power of two, VGA_MIN_VRAM ... VGA_MAX_VRAM */
 	/* What the monitor would like to show. */
 	uint32_t width, height;
-	/* The mode that is set when the guest starts, of 32 bits a pixel; 0: text. It fits vram. */
+	/* The mode that is set when the guest starts, of 32 bits a pixel; 0: none. It fits vram. */
 	uint16_t boot_width, boot_height;
+	bool boot_planar;		/* else mode 12h; else text */
 	const char *rom;		/* file of an option ROM; NULL: none */
 	bool asked;			/* for VGA, by the user */
 };
 
 /* Keys of --gpu. */
 #define VIRTIO_VGA_KEYS                                                                            \
-	{ "vga", "MODE", "VGA too, until there is a driver: on, off, text, WxH (on in a window)" },    \
+	{ "vga", "MODE", "VGA too, until there is a driver: on, off, text, planar, WxH (on in a window)" }, \
 	{ "vram", "SIZE", "of the VGA card (16M)" },                                               \
 	{ "vga-bios", "FILE", "option ROM of the VGA card" }
 /*

@@ -49,11 +49,14 @@ static int parse_mode(struct virtio_vga_params *p, const char *label, const char
 
 	if (!strcmp(text, "on") || !strcmp(text, "text"))
 		return 0;
+	p->boot_planar = !strcmp(text, "planar");
+	if (p->boot_planar)
+		return 0;
 	snprintf(size, sizeof(size), "%s", text);
 	if (strlen(text) >= sizeof(size) || strspn(size, "0123456789x") != strlen(size) ||
 	    sscanf(size, "%5ux%5u%n", &width, &height, &end) != 2 || size[end] || !width ||
 	    !height || width > DISPLAY_MAX_SIZE || height > DISPLAY_MAX_SIZE) {
-		log_error("%s: vga=%.40s: on, off, text or a mode such as 1024x768", label, text);
+		log_error("%s: vga=%.40s: on, off, text, planar or a size such as 1024x768", label, text);
 		return -EINVAL;
 	}
 	if ((uint64_t)width * height * BYTES_A_PIXEL > p->vram) {

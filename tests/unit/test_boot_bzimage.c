@@ -196,6 +196,15 @@ static void zero_page_says_what_the_screen_shows(void **state)
 	assert_int_equal(si->orig_video_cols, 80);
 	assert_int_equal(si->orig_video_lines, 25);
 	assert_int_equal(si->orig_video_points, 16);
+	f->boot.screen.planar = true;
+	boot_fixture_assert_loads(f);
+	assert_int_equal(si->orig_video_isVGA, VIDEO_TYPE_VGAC);
+	assert_int_equal(si->orig_video_mode, 0x12);
+	assert_int_equal(si->orig_video_cols, 80);
+	assert_int_equal(si->orig_video_lines, 30);
+	assert_int_equal(si->orig_video_points, 16);
+	assert_int_equal(si->lfb_base, 0);
+	f->boot.screen.planar = false;
 	f->boot.screen.width = 1024;
 	f->boot.screen.height = 768;
 	boot_fixture_assert_loads(f);

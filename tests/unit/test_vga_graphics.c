@@ -117,6 +117,46 @@ static void mode_12h_by_write_modes(void **state)
 	}
 }
 
+static void check_registers(struct vga_rig *r, const struct vga_rig_mode *mode)
+{
+	assert_int_equal(rig_in(r, 0x3cc), mode->misc);
+	for (unsigned i = 0; i < sizeof(mode->seq); i++)
+		assert_int_equal(rig_reg_get(r, 0x3c4, i), mode->seq[i]);
+	for (unsigned i = 0; i < sizeof(mode->crtc); i++)
+		assert_int_equal(rig_reg_get(r, 0x3d4, i), mode->crtc[i]);
+	for (unsigned i = 0; i < sizeof(mode->gc); i++)
+		assert_int_equal(rig_reg_get(r, 0x3ce, i), mode->gc[i]);
+	for (unsigned i = 0; i < sizeof(mode->attr); i++) {
+		rig_in(r, 0x3da);
+		rig_out(r, 0x3c0, i | 0x20);
+		assert_int_equal(rig_in(r, 0x3c1), mode->attr[i]);
+	}
+}
+
+/* What was there before, text and font among it, is not to be seen. */
+static void planar_is_mode_12h_and_black(void **state)
+{
+	struct drawing *d = *state;
+	struct vga_rig *r = &d->rig;
+
+	rig_vbe(r, 320, 200, 32);
+	memset(r->vram, 0xa5, 256 << 10);
+	rig_dac(r, 0, 63, 0, 0);
+	vga_rig_paint(r);
+	vga_set_planar(&r->vga);
+	check_registers(r, &vga_mode_12h);
+	size(d, 640, 480);
+	check(d, 1, 1);
+	rig_poke(r, WINDOW + 479 * 80 + 79, 1, 0x81);
+	d->pixels[479 * 640 + 632] = d->pixels[479 * 640 + 639] = 0xffffff;
+	check(d, 1, 1);
+	vga_reset(&r->vga);
+	assert_int_equal(rig_peek(r, 0xb8000, 2), 0x0720);
+	size(d, 720, 400);
+	rig_reg(r, 0x3d4, 0x0a, 0x20);
+	check(d, 1, 1);
+}
+
 static void mode_13h_and_its_palette(void **state)
 {
 	struct drawing *d = *state;
@@ -685,6 +725,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(mode_12h_by_write_modes),
+		TEST(planar_is_mode_12h_and_black),
 		TEST(mode_13h_and_its_palette),
 		TEST(mode_x_flips_pages),
 		TEST(mode_04h_in_two_banks),

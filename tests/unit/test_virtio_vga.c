@@ -269,6 +269,25 @@ static void reset_brings_back_the_first_picture(void **state)
 	assert_int_equal(peek(t, pixel, 4), 0);
 }
 
+static void reset_brings_back_mode_12h(void **state)
+{
+	const struct virtio_vga_params p = { .vram = 256 * 1024, .boot_planar = true };
+	struct t *t = *state;
+
+	plug(t, &p);
+	assert_int_equal(in(t, 0x3cc), 0xe3);
+	assert_int_equal(vbe(t, 4), 0);
+	assert_int_equal(peek(t, 0xa0000, 2), 0);
+	bus_write(&t->fake.mmio, 0xa0000, 2, 0x55aa);
+	assert_int_equal(peek(t, 0xa0000, 2), 0x55aa);
+	bus_write(&t->fake.pio, 0x3c2, 1, 0x67);
+	bus_write(&t->fake.mmio, bar(t, 2) + MMIO_VBE + 2 * 4, 2, 0x41);
+	pci_bus_reset(&t->bus);
+	assert_int_equal(in(t, 0x3cc), 0xe3);
+	assert_int_equal(vbe(t, 4), 0);
+	assert_int_equal(peek(t, 0xa0000, 2), 0);
+}
+
 /* --- vram ----------------------------------------------------------------- */
 
 static void vram_is_mapped_where_its_bar_is(void **state)
@@ -461,7 +480,13 @@ static void options_say_what_is_wanted(void **state)
 	assert_int_equal(p.boot_width, 1024);
 	assert_int_equal(p.boot_height, 768);
 	assert_int_equal(p.width, 800);
+	assert_false(p.boot_planar);
 	assert_int_equal(option(&p, "2d,display=none,vram=32M"), 1);
+	assert_int_equal(option(&p, "2d,display=none,vga=text"), 1);
+	assert_false(p.boot_planar);
+	assert_int_equal(option(&p, "2d,display=none,vga=planar,vram=256K"), 1);
+	assert_true(p.boot_planar && p.asked);
+	assert_int_equal(p.boot_width, 0);
 }
 
 static void options_that_make_no_sense_are_refused(void **state)
@@ -469,7 +494,7 @@ static void options_that_make_no_sense_are_refused(void **state)
 	static const char *const bad[] = {
 		"vga=maybe", "vga=0x768", "vga=1024x", "vga=1024x768x", "vga=1024x-768", "vga=99999x1",
 		"vga=1024x768,vram=2M", "vram=3M", "vram=128K", "vram=512M", "vram=-1", "vga=off,vram=16M",
-		"vga= 1024x768", "vga=16384x16384",
+		"vga= 1024x768", "vga=16384x16384", "vga=planar4", "vga=Planar",
 	};
 	struct t *t = *state;
 	struct virtio_vga_params p;
@@ -496,6 +521,7 @@ int main(void)
 		T(ports_and_window_answer_whatever_the_command_register_says),
 		T(a_second_card_finds_no_screen),
 		T(reset_brings_back_the_first_picture),
+		T(reset_brings_back_mode_12h),
 		T(vram_is_mapped_where_its_bar_is),
 		T(accesses_that_reach_us_all_the_same_are_vrams),
 		T(a_still_picture_waits_for_the_guests_next_write),
