@@ -125,7 +125,7 @@ test_evtest() {
 	heard_by tablet "$text"'2 8 1,2 11 120,0 0 0,2 8 -2,2 11 -240,2 6 3,2 12 360,0 0 0,'
 	heard_by mouse ''
 	heard_by touch ''
-	does 'until [ $(grep -c SCROLL /raw-libinput) = 3 ]; do sleep 0.1; done; sed "s/^[- ]*//" /raw-libinput | grep -v DEVICE_ADDED | while read d t w x; do echo $t $x; done | tr "\t\n" " ," >/libinput' libinput
+	does 'until [ $(grep -c SCROLL /raw-libinput) = 3 ]; do sleep 0.1; done; sed "s/^[- ]*//" /raw-libinput | grep -v -e DEVICE_ADDED -e "your system is too slow" | while read d t w x; do echo $t $x; done | tr "\t\n" " ," >/libinput' libinput
 	text='KEYBOARD_KEY KEY_A (30) pressed,KEYBOARD_KEY KEY_A (30) released,KEYBOARD_KEY KEY_LEFTSHIFT (42) pressed,'
 	text+='KEYBOARD_KEY KEY_B (48) pressed,KEYBOARD_KEY KEY_B (48) released,KEYBOARD_KEY KEY_LEFTSHIFT (42) released,'
 	text+='POINTER_MOTION_ABSOLUTE 12.52/ 8.35,POINTER_MOTION_ABSOLUTE 100.00/100.00,' # per cent of the screen
