@@ -275,11 +275,13 @@ static void ask_shm(struct talk *t)
 	t->u->shm_len = msg.shm_config.len[t->u->p.shm_id];
 }
 
+/* More patient than later: the back end may have to start. */
 bool vhost_user_negotiate(struct vhost_user *u)
 {
 	struct talk t = talk_begin(u);
 	uint64_t n_queues = UINT64_MAX;
 
+	t.deadline += (VHOST_USER_START_FACTOR - 1) * u->p.timeout_ns;
 	u->protocol = 0;
 	u->features = ask_u64(&t, VHOST_USER_GET_FEATURES);
 	if (u->features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)) {

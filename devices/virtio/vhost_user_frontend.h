@@ -17,7 +17,8 @@
  *
  * Threads: a connection is made and closed on the loop; messages are sent on
  * whatever thread the guest's access is served, with v->lock held, so that at
- * worst a vCPU waits VHOST_USER_TIMEOUT_NS for a back end, once a connection.
+ * worst a vCPU waits VHOST_USER_TIMEOUT_NS for a back end, once a connection, and
+ * VHOST_USER_START_FACTOR times as long for one that does not start.
  *
  * A back end that has memory for the guest asks for pieces of it to be mapped into
  * the shared-memory region, on its channel, while its rings are started. When they
@@ -31,7 +32,7 @@
 #include "devices/virtio/virtio.h"
 
 #define VHOST_USER_TIMEOUT_NS (5 * 1000000000ull)	/* for an answer... */
-#define VHOST_USER_START_FACTOR 6			/* ...and so much longer for the first */
+#define VHOST_USER_START_FACTOR 6			/* ...and so much longer for a connection's first */
 /* Between two attempts to connect in the long run, and how many may go ahead of that. */
 #define VHOST_USER_REDIAL_NS 1000000000ull
 #define VHOST_USER_REDIAL_BURST 8

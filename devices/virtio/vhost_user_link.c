@@ -243,19 +243,15 @@ static int make_window(struct vhost_user *u)
 	return 0;
 }
 
-/* More patient than later: the back end may have to start, and no guest waits yet. */
 static int connect_first(struct vhost_user *u)
 {
-	uint64_t usual = u->p.timeout_ns;
 	bool ready;
 	int ret = dial(u);
 
 	if (ret < 0)
 		return ret;
 	pthread_mutex_lock(&u->v.lock);
-	u->p.timeout_ns *= VHOST_USER_START_FACTOR;
 	ready = vhost_user_negotiate(u);
-	u->p.timeout_ns = usual;
 	u->v.offered = vhost_user_offered(u);
 	pthread_mutex_unlock(&u->v.lock);
 	return ready ? make_window(u) : -EPROTO;
