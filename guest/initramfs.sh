@@ -29,7 +29,7 @@ smoke | shell) modules="virtio_pci virtio_mmio virtio-rng virtio_console virtio_
 share) modules="virtio_pci virtio_mmio virtiofs virtio_balloon vmw_vsock_virtio_transport virtio_blk $platform" ;;
 gl) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev virtio_blk ext4 $platform" ;;
 gpu | tools) modules="virtio_pci virtio_mmio virtio_gpu virtio_input evdev $platform" ;;
-vga) modules="virtio_pci evdev $platform" later="virtio_gpu bochs" ;;
+vga) modules="virtio_pci evdev $platform" later="virtio_gpu bochs vga16fb" ;;
 disk) modules="virtio_pci virtio_mmio virtio_blk ext4 virtiofs virtio_net $sd $platform" ;;
 *) echo "initramfs.sh: unknown variant '$variant'" >&2; exit 2 ;;
 esac

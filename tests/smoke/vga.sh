@@ -70,4 +70,17 @@ test_vga_linear() {
 	send $'poweroff -f\n'
 	ended 0
 }
-all_vga="vga vga-linear"
+
+# Sixteen colours in planes, and Linux's driver for that, which first saves 100000 bytes of the window, each by an exit.
+test_vga_planar() {
+	vga planar,vram=256K
+	until_true 'mode 12h is shown' vga_is 640x480
+	expect 'guest# '
+	send $'modprobe vga16fb && grep "VGA16 VGA" /proc/fb; echo loaded-$?\n'
+	expect 'loaded-0' 600
+	vga_page one
+	until_true 'the page is shown' vga_golden planar
+	"$MICROVM-ctl" socket quit
+	ended 0
+}
+all_vga="vga vga-linear vga-planar"
