@@ -116,12 +116,20 @@ static void finish_viewer(struct viewer *v)
 	fclose(v->log);
 }
 
-/* The viewer's window, where the desktop's corner is, with the keyboard. */
-static unsigned long window(struct t *t, const char *title)
+/* One that shows something: SDL makes another when it has found out how to draw. */
+static unsigned long drawn_window(struct t *t, const char *title)
 {
 	unsigned long w;
 
-	UNTIL(t, (w = xdesk_find(&desk, title)));
+	UNTIL(t, (w = xdesk_find(&desk, title)) && xdesk_pixel(&desk, w, 10, 10) > 0);
+	return w;
+}
+
+/* The viewer's window, where the desktop's corner is, with the keyboard. */
+static unsigned long window(struct t *t, const char *title)
+{
+	unsigned long w = drawn_window(t, title);
+
 	xdesk_tool("windowmove --sync %lu 0 0", w);
 	xdesk_focus(&desk, w);
 	return w;
@@ -295,7 +303,7 @@ static void viewers_come_and_go_and_the_guest_goes_on(void **state)
 	w = window(t, TITLE " (watching)");
 	UNTIL(t, xdesk_pixel(&desk, w, 10, 10) == GREEN);
 	view(t, &t->b, "--verbose");
-	UNTIL(t, (other = xdesk_find(&desk, TITLE " - ")));
+	other = drawn_window(t, TITLE " - ");
 	/* Nothing brings back what it hides while it is stopped. */
 	xdesk_tool("windowmove --sync %lu 640 480", other);
 	/* One that is stopped, and one that is killed. */
