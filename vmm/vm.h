@@ -138,7 +138,9 @@ static inline bool vm_is_card(const struct config_device *dev)
 	return dev->model->open_disk && !opt_value_get(&dev->opts, "bus");
 }
 
-/* vm_devices.c: whether a device is to be a VGA card, where the machine has a place for one. */
+/* vm_devices.c: fills the disk_slot, once. 0, or negative errno and @disk is closed. */
+int vm_insert_disk(struct vm *vm, struct disk *disk);
+/* Whether a device is to be a VGA card, where the machine has a place for one. */
 bool vm_wants_vga(const struct vm *vm);
 /* The virtio devices of the configuration, on PCI or MMIO. */
 int vm_add_devices(struct vm *vm);

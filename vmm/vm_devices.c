@@ -154,19 +154,23 @@ static bool vm_takes_disk(const struct vm *vm, const struct config_device *cfg)
 	return vm->disk_slot.insert && vm_is_card(cfg);
 }
 
-static int vm_insert_disk(struct vm *vm, const struct config_device *cfg)
+int vm_insert_disk(struct vm *vm, struct disk *disk)
+{
+	int ret = vm->disk_slot.insert(vm->disk_slot.ctx, disk);
+
+	if (ret < 0)
+		disk_close(disk);
+	vm->disk_slot.insert = NULL;
+	return ret;
+}
+
+static int vm_insert_configured(struct vm *vm, const struct config_device *cfg)
 {
 	struct virtio_env env = vm_device_env(vm, cfg);
 	struct disk *disk;
 	int ret = cfg->model->open_disk(&disk, &env, &cfg->opts);
 
-	if (ret < 0)
-		return ret;
-	ret = vm->disk_slot.insert(vm->disk_slot.ctx, disk);
-	if (ret < 0)
-		disk_close(disk);
-	vm->disk_slot.insert = NULL;
-	return ret;
+	return ret < 0 ? ret : vm_insert_disk(vm, disk);
 }
 
 /* A board that somebody else has described may have no place for what nobody asked for. */
@@ -189,7 +193,7 @@ static int vm_add_device(struct vm *vm, const struct config_device *cfg)
 	int ret;
 
 	if (vm_takes_disk(vm, cfg))
-		return vm_insert_disk(vm, cfg);
+		return vm_insert_configured(vm, cfg);
 	if (vm_does_without(vm, cfg)) {
 		log_info("no --%s: this machine has no place for it", cfg->model->name);
 		return 0;

@@ -137,11 +137,5 @@ int arm_files_insert_card(struct vm *vm)
 	if (params.readonly)
 		log_warn("--boot %s: cannot be written: the card is write-protected", params.path);
 	ret = disk_open(&disk, vm->loop, &params);
-	if (ret < 0)
-		return ret;
-	ret = vm->disk_slot.insert(vm->disk_slot.ctx, disk);
-	if (ret < 0)
-		disk_close(disk);
-	vm->disk_slot.insert = NULL;
-	return ret;
+	return ret < 0 ? ret : vm_insert_disk(vm, disk);
 }
