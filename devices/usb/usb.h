@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #define USB_BUS_MAX_DEVICES 16
-/* The most that a control transfer carries; longer ones are refused. */
+/* The most that a control transfer carries: who asks for more gets less, who sends it a STALL. */
 #define USB_CONTROL_MAX 4096
 
 struct usb_device;
@@ -35,17 +35,19 @@ struct usb_device;
  * come over a wire.
  */
 struct usb_device_ops {
-	/* Forgets everything: the port was reset, or the machine. May be NULL. */
+	/* Forgets everything: the port was reset or disabled, or the machine reset. May be NULL. */
 	void (*reset)(struct usb_device *dev);
 	/*
 	 * A request of a class or a vendor, or GET_DESCRIPTOR of something that struct
-	 * usb_descriptors has not. @data: wLength bytes, which came (OUT), or are to be
-	 * given (IN): the number of bytes; -EPIPE. NULL: -EPIPE.
+	 * usb_descriptors has not, or one that is wrong. @data: wLength bytes, at most
+	 * USB_CONTROL_MAX, which came (OUT), or are to be given (IN, zeros until then).
+	 * OUT: 0; IN: the number of bytes, at most wLength; or -EPIPE. NULL: -EPIPE.
+	 * An OUT request comes when all its data is here, in its status stage.
 	 */
 	int (*control)(struct usb_device *dev, const struct usb_ctrlrequest *req, void *data);
 	/*
 	 * An endpoint from 1 to 15 that the configuration has: one packet, of at most
-	 * @len bytes, which is no more than its wMaxPacketSize.
+	 * @len bytes, which is no more than its wMaxPacketSize. NULL: -EAGAIN.
 	 */
 	int (*in)(struct usb_device *dev, unsigned ep, void *data, unsigned len);
 	int (*out)(struct usb_device *dev, unsigned ep, const void *data, unsigned len);
@@ -70,7 +72,7 @@ struct usb_device {
 	/* usb_device.c's */
 	struct usb_bus *bus;
 	bool enabled;		/* its port lets packets through */
-	uint8_t address, new_address;
+	uint8_t address;
 	uint8_t configuration;	/* 0: none yet */
 	bool remote_wakeup;
 	uint16_t halted[2];	/* a bit each endpoint: OUT, IN */
@@ -94,15 +96,18 @@ void usb_bus_init(struct usb_bus *bus, void (*ready)(void *ctx), void *ctx);
 int usb_bus_attach(struct usb_bus *bus, struct usb_device *dev);
 /* Who answers to it; NULL: nobody. */
 struct usb_device *usb_bus_find(const struct usb_bus *bus, unsigned address);
-/* All devices are as new, and behind disabled ports. */
+/* The machine was reset: all devices are as new, and behind disabled ports. */
 void usb_bus_reset(struct usb_bus *bus);
 
-/* Its port was reset and is enabled (true), or has been disabled. */
+/* Its port was reset and is enabled (true), or has been disabled: either way it is as new. */
 void usb_device_enable(struct usb_device *dev, bool enabled);
 
-/* A SETUP packet, which no device refuses. */
+/* A SETUP packet, which no device refuses: 0, or -EIO behind a disabled port. */
 int usb_setup(struct usb_device *dev, const uint8_t packet[8]);
-/* A packet from or to any endpoint, 0 included; @len: of the buffer, of the packet. */
+/*
+ * A packet from or to any endpoint, 0 included; @len: of the buffer, of the packet. With
+ * the IN packet that ends SET_ADDRESS the device has its new one (9.4.6).
+ */
 int usb_in(struct usb_device *dev, unsigned ep, void *data, unsigned len);
 int usb_out(struct usb_device *dev, unsigned ep, const void *data, unsigned len);
 
