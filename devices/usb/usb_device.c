@@ -268,10 +268,13 @@ static int standard_request(struct usb_device *dev, void *data)
 /* What the request comes to: bytes in dev->data for an IN request, or -EPIPE. */
 static int carry_out(struct usb_device *dev)
 {
+	struct usb_ctrlrequest req = dev->request;
 	int ret = standard_request(dev, dev->data);
 
+	/* A device may give less than it is asked for. */
+	req.wLength = MIN(req.wLength, USB_CONTROL_MAX);
 	if (ret == -EPIPE && dev->ops->control)
-		ret = dev->ops->control(dev, &dev->request, dev->data);
+		ret = dev->ops->control(dev, &req, dev->data);
 	return ret;
 }
 
@@ -293,17 +296,15 @@ static void setup_out(struct usb_device *dev)
 		dev->stage = dev->len ? STAGE_DATA_OUT : STAGE_STATUS_IN;
 }
 
-/* A device may give less than it is asked for. */
 static void setup_in(struct usb_device *dev)
 {
 	int ret;
 
-	dev->request.wLength = MIN(dev->request.wLength, USB_CONTROL_MAX);
-	memset(dev->data, 0, dev->request.wLength);
+	memset(dev->data, 0, sizeof(dev->data));
 	ret = carry_out(dev);
 	dev->stage = ret < 0 ? STAGE_STALLED : STAGE_DATA_IN;
 	dev->len = MAX(ret, 0);
-	assert(dev->len <= dev->request.wLength);
+	assert(dev->len <= MIN(dev->request.wLength, USB_CONTROL_MAX));
 }
 
 int usb_setup(struct usb_device *dev, const uint8_t packet[8])
