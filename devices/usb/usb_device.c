@@ -304,7 +304,7 @@ static void setup_in(struct usb_device *dev)
 	ret = carry_out(dev);
 	dev->stage = ret < 0 ? STAGE_STALLED : STAGE_DATA_IN;
 	dev->len = MAX(ret, 0);
-	assert(dev->len <= MIN(dev->request.wLength, USB_CONTROL_MAX));
+	assert(dev->len <= dev->request.wLength && dev->len <= USB_CONTROL_MAX);
 }
 
 int usb_setup(struct usb_device *dev, const uint8_t packet[8])
