@@ -64,7 +64,7 @@ static bool image_place(const struct boot *boot, const struct image *img, uint64
 	const struct gmem_range *ram = &boot->cfg->ram;
 	uint64_t base = align_up(ram->gpa, IMAGE_ALIGN), used;
 
-	/* Each turn goes past a claim. */
+	/* Each turn goes past a claim; one that reaches the end of addresses is the last. */
 	while (!__builtin_add_overflow(img->text_offset, img->size, &used) &&
 	       base >= ram->gpa && range_fits(base - ram->gpa, used, ram->len)) {
 		const struct boot_claim *c = boot_claims_at(&boot->claims, base + img->text_offset,
@@ -74,6 +74,8 @@ static bool image_place(const struct boot *boot, const struct image *img, uint64
 		if (!c)
 			return true;
 		base = align_up(c->gpa + c->len, IMAGE_ALIGN);
+		if (!base)
+			return false;
 	}
 	return false;
 }

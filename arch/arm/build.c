@@ -162,8 +162,15 @@ int arm_machine_build(struct vm *vm)
 		log_error("--gic none: the device tree has a GIC");
 		return -EINVAL;
 	}
-	if (m->gic.known || m->bcm.local)
+	if (m->gic.known)
 		return 0;
+	if (m->bcm.local && vm->n_vcpus <= BCM283X_CPUS)
+		return 0;
+	if (m->bcm.local) {
+		log_error("--cpus %u: a BCM2836's interrupt controller serves %d at most",
+			  vm->n_vcpus, BCM283X_CPUS);
+		return -EINVAL;
+	}
 	log_error("the device tree has no interrupt controller that is known here: GICv2, GICv3 "
 		  "or a BCM2836's");
 	return -EINVAL;

@@ -73,6 +73,18 @@ static void a_bcm2836_needs_no_gic(void **state)
 	assert_int_equal(arm_rig_build(r, SOC()), 0);
 }
 
+/* A tree may name any number of CPUs. */
+static void case_95_more_cpus_than_the_controller_has(void **state)
+{
+	struct arm_rig *r = *state;
+
+	r->vm.n_vcpus = BCM283X_CPUS;
+	assert_int_equal(arm_rig_build(r, SOC()), 0);
+	arm_rig_again(r);
+	r->vm.n_vcpus = BCM283X_CPUS + 1;
+	assert_int_equal(arm_rig_build(r, SOC()), -EINVAL);
+}
+
 static void a_device_interrupts_through_both_controllers(void **state)
 {
 	struct arm_rig *r = *state;
@@ -341,6 +353,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_bcm2836_needs_no_gic),
+		T(case_95_more_cpus_than_the_controller_has),
 		T(a_device_interrupts_through_both_controllers),
 		T(the_fiq_of_the_peripherals_is_connected_as_well),
 		T(the_mini_uart_shows_in_aux),

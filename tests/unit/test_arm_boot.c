@@ -230,6 +230,21 @@ static void kernel_stays_off_reserved_memory(void **state)
 	refused(f, "33 reserved ranges of memory, at most 32");
 }
 
+/* Behind which it would begin at 0 again, where RAM is. */
+static void case_95_memory_reserved_to_the_end_of_addresses(void **state)
+{
+	struct gmem_range ranges[] = { { 0, RAM_LEN } }, reserved[] = { { 0x1000, UINT64_MAX } };
+	struct fixture *f = *state;
+
+	gmem_finish(&f->mem);
+	assert_int_equal(gmem_init(&f->mem, ranges, 1), 0);
+	f->boot.ram = ranges[0];
+	f->boot.reserved = reserved;
+	f->boot.n_reserved = 1;
+	make_image(f, 0, 0x200000);
+	kernel_refused(f, "which the guest's 256 MiB of RAM do not have free");
+}
+
 static void case_94_image_that_does_not_fit(void **state)
 {
 	struct fixture *f = *state;
@@ -847,6 +862,7 @@ int main(void)
 		TEST(tree_is_8_byte_aligned_and_crosses_no_2_mib),
 		TEST(nothing_overlaps),
 		TEST(kernel_stays_off_reserved_memory),
+		TEST(case_95_memory_reserved_to_the_end_of_addresses),
 		TEST(case_94_image_that_does_not_fit),
 		TEST(case_94_image_with_an_absurd_text_offset),
 		TEST(case_94_image_smaller_than_its_file),
