@@ -39,6 +39,11 @@ static uint16_t fold(uint32_t s)
 	return ~s;
 }
 
+uint16_t netframe_sum(const uint8_t *p, size_t len)
+{
+	return ~fold(sum(p, len));
+}
+
 uint16_t netframe_checksum6(const uint8_t *frame, size_t l4, size_t end, uint8_t proto)
 {
 	return fold(sum(frame + IP + 8, 32) + (end - l4) + proto + sum(frame + l4, end - l4));

@@ -45,6 +45,8 @@ size_t netframe_make_udp(uint8_t *frame, size_t len, const uint8_t src_mac[NETAD
  */
 size_t netframe_add_rdnss(uint8_t *frame, size_t len, const struct in6_addr *dns);
 
+/* The sum that the Internet checksum is the complement of (RFC 1071), up to 64 KiB. */
+uint16_t netframe_sum(const uint8_t *p, size_t len);
 /* The Internet checksum of an IPv6 packet's payload, which begins at @l4. */
 uint16_t netframe_checksum6(const uint8_t *frame, size_t l4, size_t end, uint8_t proto);
 
