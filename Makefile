@@ -72,7 +72,7 @@ CTL := devices/control/ctl.c
 VIEW := devices/view/main.c
 DEVICES := $(filter-out $(GPU) $(CTL) $(VIEW),$(wildcard devices/*.c devices/*/*.c))
 # Memory in, memory out, without KVM: what is of arch/arm is tested on every host.
-PURE_x86 := arch/x86/boot.c arch/x86/boot_bzimage.c arch/x86/boot_elf.c arch/x86/acpi.c
+PURE_x86 := arch/x86/place.c arch/x86/boot.c arch/x86/boot_bzimage.c arch/x86/boot_elf.c arch/x86/acpi.c
 PURE_arm64 := $(wildcard arch/arm/boot*.c arch/arm/fdt*.c) \
 	$(wildcard arch/arm/models*.c) arch/arm/build.c arch/arm/tree.c arch/arm/virt.c
 PURE := $(PURE_$(ARCH))

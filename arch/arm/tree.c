@@ -24,9 +24,14 @@ static int tree_place_ram(struct vm *vm)
 		return -EINVAL;
 	}
 	m->ram = (struct gmem_range){ first.gpa, vm->cfg->memory };
-	if (m->ram.gpa + m->ram.len > m->ram.gpa && !(m->ram.gpa % (64 * KiB)))
+	if (m->ram.gpa + m->ram.len <= m->ram.gpa || m->ram.gpa % (64 * KiB)) {
+		log_error("%s: no memory can be at %#" PRIx64, m->tree.name, m->ram.gpa);
+		return -EINVAL;
+	}
+	if (range_fits(m->ram.gpa, m->ram.len, BIT(m->ipa_bits)))
 		return 0;
-	log_error("%s: no memory can be at %#" PRIx64, m->tree.name, m->ram.gpa);
+	log_error("--memory: %s has it at %#" PRIx64 ", and this host's CPU has %u bits for guests' "
+		  "addresses", m->tree.name, m->ram.gpa, m->ipa_bits);
 	return -EINVAL;
 }
 

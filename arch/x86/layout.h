@@ -49,6 +49,7 @@
 #define X86_I8042_PORT 0x60
 #define X86_COM1_PORT 0x3f8
 #define X86_PVPANIC_PORT 0x505
+#define X86_RESET_PORT 0xcf9	/* in PCI's 0xcf8 to 0xcff */
 #define X86_TESTDEV_PORT 0x5e0
 #define X86_GED_PORT 0x600
 #define X86_PCI_IO_BASE 0x1000

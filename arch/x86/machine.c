@@ -6,6 +6,7 @@
 
 #include "arch/x86/acpi.h"
 #include "arch/x86/layout.h"
+#include "arch/x86/place.h"
 #include "devices/virtio/virtio_vga.h"
 #include "vmm/arch.h"
 #include "vmm/util.h"
@@ -31,25 +32,32 @@ int arch_layout(struct vm *vm, struct gmem_range *ranges)
 
 /*
  * The window for 64-bit BARs lies above RAM where the CPU can reach it; between the two
- * is room for what devices on MMIO share.
+ * is room for what devices on MMIO share. A guest with more RAM than its CPU can reach
+ * would not get far.
  */
-static void x86_place_mem64(struct vm *vm, struct pci_windows *windows)
+static int x86_place_mem64(struct vm *vm, struct pci_windows *windows)
 {
 	const struct gmem_region *last = &vm->mem.regions[vm->mem.n_regions - 1];
 	uint64_t end = MAX(last->gpa + last->len, X86_HIGH_RAM_BASE);
-	uint64_t base = align_up(end, X86_PCI_MEM64_SIZE);
-	uint64_t limit = BIT(x86_cpu_phys_bits(vm->machine->cpuid));
+	unsigned bits = x86_cpu_phys_bits(vm->machine->cpuid);
+	struct x86_above above;
 
-	if (end < limit)
-		vm->shm_room = (struct gmem_range){ end, MIN(base, limit) - end };
-	if (base + X86_PCI_MEM64_SIZE > limit)
-		return;
-	windows->mem64_base = base;
-	windows->mem64_size = X86_PCI_MEM64_SIZE;
+	if (!x86_place_above(&above, end, bits)) {
+		log_error("--memory: this host's CPU has %u bits for guests' addresses, which is "
+			  "%lluG at most", bits,
+			  (unsigned long long)x86_max_memory(bits) / GiB);
+		vm->end = VM_END_BAD_INPUT;
+		return -EINVAL;
+	}
+	vm->shm_room = above.shm_room;
+	windows->mem64_base = above.mem64.gpa;
+	windows->mem64_size = above.mem64.len;
+	return 0;
 }
 
 static int x86_add_pci(struct vm *vm)
 {
+	struct arch_machine *m = vm->machine;
 	struct irq_line intx[PCI_BUS_INTX_LINES];
 	struct pci_windows windows = {
 		.mem32_base = X86_PCI_MEM32_BASE,
@@ -57,12 +65,18 @@ static int x86_add_pci(struct vm *vm)
 		.io_base = X86_PCI_IO_BASE,
 		.io_size = X86_PCI_IO_SIZE,
 	};
+	int ret;
 
-	x86_place_mem64(vm, &windows);
+	ret = x86_place_mem64(vm, &windows);
+	if (ret < 0)
+		return ret;
 	for (unsigned i = 0; i < PCI_BUS_INTX_LINES; i++)
 		intx[i] = kvm_irq_line(&vm->kvm, X86_INTX_GSI + i);
 	pci_bus_init(&vm->pci, &vm->mmio, &vm->pio, kvm_msi_sink(&vm->kvm), intx, &windows);
-	return pci_bus_map_config(&vm->pci, X86_ECAM_GPA);
+	/* Among PCI's ports: it wins by being there first. */
+	cf9_init(&m->cf9, vm_power_sink(vm));
+	ret = bus_add(&vm->pio, &m->cf9.region, X86_RESET_PORT);
+	return ret < 0 ? ret : pci_bus_map_config(&vm->pci, X86_ECAM_GPA);
 }
 
 static void x86_add_mmio_slots(struct vm *vm)
@@ -173,6 +187,7 @@ void arch_machine_reset(struct vm *vm)
 		serial16550_reset(&m->com1);
 	if (m->has_testdev)
 		testdev_reset(&m->testdev);
+	cf9_reset(&m->cf9);
 	rtc_cmos_reset(&m->rtc);
 	acpi_ged_reset(&m->ged);
 }

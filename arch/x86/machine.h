@@ -8,6 +8,7 @@
 
 #include "arch/x86/boot.h"
 #include "devices/acpi_ged.h"
+#include "devices/cf9.h"
 #include "devices/i8042.h"
 #include "devices/pvpanic.h"
 #include "devices/rtc_cmos.h"
@@ -21,6 +22,7 @@ struct arch_machine {
 	struct rtc_cmos rtc;
 	struct i8042 i8042;
 	struct pvpanic pvpanic;
+	struct cf9 cf9;
 	struct acpi_ged ged;
 	struct testdev testdev;
 	bool has_serial, has_testdev;

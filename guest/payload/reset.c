@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The guest resets itself by the register that the FADT names, by the keyboard
- * controller: each time it starts anew with clear RAM, its data as loaded and
+ * controller and by the chipset's port: each time it starts anew with clear RAM, its data as loaded and
  * its devices as they were, but for the clock's battery-backed bytes, which
  * count the starts. A second processor is busy meanwhile.
  *
@@ -84,6 +84,10 @@ int payload(void)
 		outb(I8042_COMMAND, I8042_PULSE_RESET);
 		break;
 	case 2:
+		outb(X86_RESET_PORT, 0x02);
+		outb(X86_RESET_PORT, 0x06);
+		break;
+	case 3:
 		return PAYLOAD_GOOD;
 	}
 	for (unsigned turns = 0; turns < WAIT_MAX; turns++)

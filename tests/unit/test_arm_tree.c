@@ -121,6 +121,18 @@ static void case_95_memory_that_wraps_or_is_unaligned_is_refused(void **state)
 		-EINVAL);
 }
 
+static void memory_beyond_the_bits_of_the_hosts_cpu_is_refused(void **state)
+{
+	struct arm_rig *r = *state;
+
+	r->ipa_bits = 36;
+	r->cfg.memory = 62 * GiB;
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(80000000))), 0);
+	arm_rig_again(r);
+	r->cfg.memory += 64 * KiB;
+	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(80000000))), -EINVAL);
+}
+
 static void options_that_the_tree_decides_are_refused(void **state)
 {
 	struct arm_rig *r = *state;
@@ -252,6 +264,7 @@ int main(void)
 		T(reserved_memory_is_no_device_in_the_way),
 		T(case_95_trees_without_memory_or_cpus_are_refused),
 		T(case_95_memory_that_wraps_or_is_unaligned_is_refused),
+		T(memory_beyond_the_bits_of_the_hosts_cpu_is_refused),
 		T(options_that_the_tree_decides_are_refused),
 		T(to_do_without_a_gic_needs_a_board_without_one),
 		T(the_guest_sees_its_memory_cpus_and_slots_in_use),
