@@ -29,7 +29,7 @@
 struct config_device {
 	const struct virtio_model *model;
 	struct opt_value opts;
-	bool mmio;		/* bus=mmio */
+	bool mmio, usb;		/* bus=... */
 	bool packed;		/* offers packed rings */
 	bool by_default;	/* nobody asked for it */
 };

@@ -12,6 +12,9 @@
 #define MAX_KEYS 32		/* that a device knows, those of all included */
 
 static const struct opt_key bus_key = { "bus", "pci|mmio", "where the guest finds it (pci)" };
+static const struct opt_key usb_bus_key = {
+	"bus", "pci|mmio|usb", "where the guest finds it (pci); usb: on a Raspberry Pi's",
+};
 static const struct opt_key packed_key = { "packed", NULL, "offers packed virtqueues too" };
 
 /* The model's keys and those that all have, ended by a NULL name. */
@@ -23,7 +26,7 @@ static void model_keys(const struct virtio_model *model, struct opt_key keys[MAX
 		assert(n + 2 < MAX_KEYS);
 		keys[n++] = *k;
 	}
-	keys[n++] = bus_key;
+	keys[n++] = model->create_usb ? usb_bus_key : bus_key;
 	keys[n++] = packed_key;
 	keys[n] = (struct opt_key){ 0 };
 }
@@ -174,6 +177,10 @@ static int check_first(const struct config_device *dev, const char *label)
 
 static int check_packed(const struct config_device *dev, const char *label)
 {
+	if (dev->packed && dev->usb) {
+		log_error("%s: no packed: a USB device has no virtqueues", label);
+		return -EINVAL;
+	}
 	if (!dev->packed || !dev->model->external)
 		return 0;
 	log_error("%s: no packed: its queues are served outside of microvm, as split ones", label);
@@ -209,6 +216,7 @@ static int parse_value(struct config_device *dev, const char *label, const char 
 		return ret;
 	bus = opt_value_get(&dev->opts, "bus");
 	dev->mmio = bus && !strcmp(bus, "mmio");
+	dev->usb = bus && !strcmp(bus, "usb");
 	dev->packed = opt_value_flag(&dev->opts, "packed", false);
 	ret = check_first(dev, label);
 	if (ret == 0)

@@ -68,6 +68,18 @@ struct vm_disk_slot {
 	void *ctx;
 };
 
+struct usb_device;
+
+/* A place for USB devices (bus=usb), where a machine has one. */
+struct vm_usb_place {
+	/*
+	 * Into a free socket, or first of all where the board itself has such a device
+	 * (@inside). 0, or -ENOSPC: all are taken. NULL: this machine has no USB.
+	 */
+	int (*plug)(void *ctx, struct usb_device *dev, bool inside);
+	void *ctx;
+};
+
 struct vm_virtio;		/* vm_devices.c */
 struct virtio_vga;
 
@@ -94,6 +106,7 @@ struct vm {
 	unsigned n_mmio_slots, mmio_slots_used;
 	struct gmem_range shm_room;	/* left for shared memory of devices there */
 	struct vm_disk_slot disk_slot;
+	struct vm_usb_place usb_place;
 	bool vga_place;			/* ports and a window for a VGA card are free */
 	struct virtio_vga *vga;		/* that is there; NULL: none */
 	struct vm_virtio *devices;

@@ -15,6 +15,7 @@
 
 struct vm_virtio {
 	const struct virtio_model *model;
+	struct usb_device *usb;	/* NULL: it is a virtio device */
 	struct virtio_device *v;
 	bool on_mmio, is_vga;
 	union {
@@ -173,6 +174,27 @@ static int vm_insert_configured(struct vm *vm, const struct config_device *cfg)
 	return ret < 0 ? ret : vm_insert_disk(vm, disk);
 }
 
+static int vm_plug_usb(struct vm *vm, struct vm_virtio *dev, const struct config_device *cfg)
+{
+	const struct vm_usb_place *place = &vm->usb_place;
+	struct virtio_env env = vm_device_env(vm, cfg);
+	int ret;
+
+	if (!place->plug) {
+		log_error("--%s: this machine has no USB: leave bus=usb out", cfg->model->name);
+		return -ENODEV;
+	}
+	ret = cfg->model->create_usb(&dev->usb, &env, &cfg->opts);
+	if (ret < 0)
+		return ret;
+	ret = place->plug(place->ctx, dev->usb, cfg->model->usb_inside);
+	if (ret < 0) {
+		log_error("--%s: no USB socket is left", cfg->model->name);
+		cfg->model->destroy_usb(dev->usb);
+	}
+	return ret;
+}
+
 /* A board that somebody else has described may have no place for what nobody asked for. */
 static bool vm_does_without(const struct vm *vm, const struct config_device *cfg)
 {
@@ -186,9 +208,26 @@ static bool vm_does_without(const struct vm *vm, const struct config_device *cfg
 	return vm->n_mmio_slots - vm->mmio_slots_used <= asked;
 }
 
-static int vm_add_device(struct vm *vm, const struct config_device *cfg)
+static int vm_add_virtio(struct vm *vm, struct vm_virtio *dev, const struct config_device *cfg)
 {
 	struct virtio_env env = vm_device_env(vm, cfg);
+	int ret;
+
+	/* A machine that somebody else has described may have no PCI. */
+	dev->on_mmio = cfg->mmio || !vm->pci.mmio;
+	ret = cfg->model->create(&dev->v, &env, &cfg->opts);
+	if (ret < 0)
+		return ret;
+	if (cfg->packed)
+		virtio_offer_packed(dev->v);
+	ret = dev->on_mmio ? vm_place_on_mmio(vm, dev) : vm_place_on_pci(vm, dev, cfg);
+	if (ret < 0)
+		cfg->model->destroy(dev->v);
+	return ret;
+}
+
+static int vm_add_device(struct vm *vm, const struct config_device *cfg)
+{
 	struct vm_virtio *dev;
 	int ret;
 
@@ -202,18 +241,8 @@ static int vm_add_device(struct vm *vm, const struct config_device *cfg)
 	if (!dev)
 		return -ENOMEM;
 	dev->model = cfg->model;
-	/* A machine that somebody else has described may have no PCI. */
-	dev->on_mmio = cfg->mmio || !vm->pci.mmio;
-	ret = cfg->model->create(&dev->v, &env, &cfg->opts);
+	ret = cfg->usb ? vm_plug_usb(vm, dev, cfg) : vm_add_virtio(vm, dev, cfg);
 	if (ret < 0) {
-		free(dev);
-		return ret;
-	}
-	if (cfg->packed)
-		virtio_offer_packed(dev->v);
-	ret = dev->on_mmio ? vm_place_on_mmio(vm, dev) : vm_place_on_pci(vm, dev, cfg);
-	if (ret < 0) {
-		cfg->model->destroy(dev->v);
 		free(dev);
 		return ret;
 	}
@@ -253,19 +282,28 @@ void vm_reset_devices(struct vm *vm)
 			virtio_mmio_reset(&dev->mmio);
 }
 
+static void vm_remove_device(struct vm *vm, struct vm_virtio *dev)
+{
+	if (dev->usb) {
+		dev->model->destroy_usb(dev->usb);
+		return;
+	}
+	if (dev->on_mmio)
+		virtio_mmio_finish(&dev->mmio, &vm->mmio);
+	else if (dev->is_vga)
+		virtio_vga_finish(&dev->vga);
+	else
+		virtio_pci_finish(&dev->pci);
+	dev->model->destroy(dev->v);
+}
+
 void vm_remove_devices(struct vm *vm)
 {
 	while (vm->devices) {
 		struct vm_virtio *dev = vm->devices;
 
 		vm->devices = dev->next;
-		if (dev->on_mmio)
-			virtio_mmio_finish(&dev->mmio, &vm->mmio);
-		else if (dev->is_vga)
-			virtio_vga_finish(&dev->vga);
-		else
-			virtio_pci_finish(&dev->pci);
-		dev->model->destroy(dev->v);
+		vm_remove_device(vm, dev);
 		free(dev);
 	}
 }

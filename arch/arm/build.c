@@ -121,7 +121,8 @@ static int add_absent(struct vm *vm, const struct arm_fdt_node *node)
 
 static const struct arm_model *find_model(const struct arm_fdt_node *node)
 {
-	static const struct arm_model *const tables[] = { arm_models, arm_bcm_models };
+	static const struct arm_model *const tables[] = { arm_models, arm_bcm_models,
+							    arm_usb_models };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++)
 		for (const struct arm_model *model = tables[i]; model->compatible; model++)

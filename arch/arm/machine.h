@@ -62,8 +62,11 @@ struct arm_model {
 	int (*add)(struct vm *vm, const struct arm_fdt_node *node);
 };
 
-/* models.c, then models_bcm.c; ended by a NULL compatible: the first that fits a node counts. */
-extern const struct arm_model arm_models[], arm_bcm_models[];
+/*
+ * models.c, models_bcm.c, models_usb.c in that order; each ended by a NULL compatible: the
+ * first that fits a node counts.
+ */
+extern const struct arm_model arm_models[], arm_bcm_models[], arm_usb_models[];
 
 /* models_kvm.c: what of the tree KVM itself is, for arm_models. */
 int arm_add_gic_v2(struct vm *vm, const struct arm_fdt_node *node);
