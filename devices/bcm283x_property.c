@@ -18,6 +18,7 @@
 #define CORE_MICROVOLTS 1200000
 #define DMA_CHANNELS 0x7f35	/* that are the ARM's, as in the tree */
 #define OTP_ROWS 8
+#define SDHOST_DIVIDER_MAX 2049u
 #define POWER_ON 1u
 #define POWER_NO_DEVICE 2u
 
@@ -62,6 +63,11 @@ static int property_board(struct bcm283x_property *p, uint32_t tag, uint8_t *val
 	switch (tag) {
 	case 0x00000001:	/* firmware revision */
 		return answer1(value, FIRMWARE_REVISION);
+	case 0x00000002:	/* variant: "start" */
+		return answer1(value, 1);
+	case 0x00000003:	/* hash of its source: none */
+		memset(value, 0, 20);
+		return 20;
 	case 0x00010001:	/* board model */
 		return answer1(value, 0);
 	case 0x00010002:
@@ -137,6 +143,21 @@ static void clock_set(struct bcm283x_property *p, uint32_t id, uint32_t hz)
 		p->rates[id] = MIN(MAX(hz, property_rates[id] / 2), property_rates[id]);
 }
 
+/*
+ * The divider of the SD host that is its own, which counts from 2 on; nothing runs at that
+ * rate. Twice: without and with turbo. A driver divides by it.
+ */
+static int property_sdhost(uint8_t *value)
+{
+	uint32_t core = property_rates[CLOCK_CORE], hz = word(value, 0);
+	uint32_t divider = hz ? (core - 1) / hz + 1 : SDHOST_DIVIDER_MAX;
+
+	divider = MIN(MAX(divider, 2u), SDHOST_DIVIDER_MAX);
+	put(value, 1, core / divider);
+	put(value, 2, core / divider);
+	return 12;
+}
+
 static int property_clock(struct bcm283x_property *p, uint32_t tag, uint8_t *value)
 {
 	uint32_t id = word(value, 0), max = id < BCM283X_CLOCKS ? property_rates[id] : 0;
@@ -161,6 +182,8 @@ static int property_clock(struct bcm283x_property *p, uint32_t tag, uint8_t *val
 		return answer2(value, id, max);
 	case 0x00030007:
 		return answer2(value, id, max / 2);
+	case 0x00038042:
+		return property_sdhost(value);
 	default:
 		return -1;
 	}
@@ -232,8 +255,8 @@ static int property_value(struct bcm283x_property *p, uint32_t tag, uint8_t *val
 
 /* --- buffers ------------------------------------------------------------------------ */
 
-/* @len bytes of room at @off of the copy, which has them. */
-static void property_tag(struct bcm283x_property *p, uint32_t off, uint32_t len)
+/* @len bytes of room at @off of the copy, which has them. False: nobody knows this tag. */
+static bool property_tag(struct bcm283x_property *p, uint32_t off, uint32_t len)
 {
 	uint8_t value[VALUE_MAX] = { 0 };
 	uint32_t asked = MIN(len, (uint32_t)VALUE_MAX), tag = load_le(p->buf + off, 4);
@@ -243,10 +266,11 @@ static void property_tag(struct bcm283x_property *p, uint32_t off, uint32_t len)
 	ret = property_value(p, tag, value, asked);
 	if (ret < 0) {
 		log_guest(&p->rate, "bcm283x-property: no tag %#x", tag);
-		return;
+		return false;
 	}
 	memcpy(p->buf + off + TAG_HEADER, value, MIN(asked, (uint32_t)ret));
 	store_le(p->buf + off + 8, 4, TAG_ANSWERED | ret);
+	return true;
 }
 
 static bool property_tags(struct bcm283x_property *p, uint32_t size)
@@ -261,9 +285,8 @@ static bool property_tags(struct bcm283x_property *p, uint32_t size)
 		if (!range_fits(off, TAG_HEADER, size))
 			return false;
 		len = load_le(p->buf + off + 4, 4);
-		if (!range_fits(off + TAG_HEADER, len, size))
+		if (!range_fits(off + TAG_HEADER, len, size) || !property_tag(p, off, len))
 			return false;
-		property_tag(p, off, len);
 		off += TAG_HEADER + align_up(len, 4);
 	}
 	/* The firmware does not insist on an end either. */

@@ -3,8 +3,8 @@
  * What the firmware of a Raspberry Pi answers on the mailbox's property channel: buffers
  * of tags in the guest's memory, read once, answered, written back. The tags are those of
  * github.com/raspberrypi/firmware/wiki/Mailbox-property-interface and of Linux's
- * soc/bcm2835/raspberrypi-firmware.h; one that is not known keeps its value and its
- * request word, as with the firmware.
+ * soc/bcm2835/raspberrypi-firmware.h; at one that is not known the buffer ends with an error,
+ * as with the firmware.
  *
  * A guest that wants a frame buffer gets it from memory that the machine set aside, and
  * whoever shows it is told by struct bcm283x_fb_sink.
@@ -49,6 +49,7 @@ struct bcm283x_board {
 	uint32_t ram;		/* bytes that are the ARM's, from 0 on */
 	uint32_t gpu_base, gpu_len;
 	struct gmem_range fb;	/* len 0: no frame buffer */
+	struct bcm283x_fb fb_first;	/* what it is like before anybody asked; width 0: 640x480 */
 	struct bcm283x_fb_sink fb_sink;
 	char cmdline[1024];	/* as handed to the kernel */
 };

@@ -19,6 +19,8 @@
 #define FB_OVERSCAN 0x0004000a
 #define FB_PALETTE 0x0004000b
 #define FB_VSYNC 0x0004000e
+#define FB_DISPLAYS 0x00040013	/* how many; set: which one is meant */
+#define FB_SETTINGS 0x00040014
 
 #define FB_BUS_ALIAS 0xc0000000u	/* of memory, as the GPU has it: uncached */
 #define FB_MAX 4096		/* pixels each way, the virtual picture's too */
@@ -156,6 +158,20 @@ static int fb_format(struct bcm283x_property *p, uint32_t tag, uint8_t *value)
 	return answer(value, 1, TAG_KIND(tag) == FB_DEPTH ? fb.depth : fb.rgb, 0);
 }
 
+/* struct vc4_display_settings_t of the Raspberry Pi kernel's bcm2708_fb.c. */
+static int fb_settings(const struct bcm283x_property *p, uint8_t *value)
+{
+	const struct bcm283x_fb *fb = &p->fb;
+	const uint32_t words[] = {
+		0, fb->width, fb->height, fb->depth, fb->pitch, fb->virtual_width,
+		fb->virtual_height, fb->x, fb->y, (uint32_t)fb->gpa | FB_BUS_ALIAS,
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		store_le(value + i * 4, 4, words[i]);
+	return sizeof(words);
+}
+
 int bcm283x_property_fb(struct bcm283x_property *p, uint32_t tag, uint8_t *value, uint32_t len)
 {
 	switch (TAG_KIND(tag)) {
@@ -183,6 +199,10 @@ int bcm283x_property_fb(struct bcm283x_property *p, uint32_t tag, uint8_t *value
 		return fb_palette(p, tag, value, len);
 	case FB_VSYNC:
 		return answer(value, 1, 0, 0);
+	case FB_DISPLAYS:
+		return answer(value, 1, !(tag & TAG_SET) && p->board.fb.len, 0);
+	case FB_SETTINGS:
+		return fb_settings(p, value);
 	default:
 		return -1;
 	}
@@ -192,12 +212,16 @@ void bcm283x_property_fb_reset(struct bcm283x_property *p)
 {
 	bool shown = p->fb_allocated;
 
-	p->fb = (struct bcm283x_fb){ .gpa = p->board.fb.gpa, .depth = 32, .rgb = true };
+	p->fb = p->board.fb_first;
 	p->fb_allocated = false;
-	/* What the firmware shows when nobody is there to show it to. */
-	p->fb.width = p->fb.virtual_width = 640;
-	p->fb.height = p->fb.virtual_height = 480;
-	p->fb.pitch = p->fb.width * 4;
+	if (!p->fb.width) {
+		/* What the firmware shows when nobody is there to show it to. */
+		p->fb.width = p->fb.virtual_width = 640;
+		p->fb.height = p->fb.virtual_height = 480;
+		p->fb.depth = 32;
+		p->fb.pitch = p->fb.width * 4;
+	}
+	p->fb.gpa = p->board.fb.gpa;
 	if (shown)
 		fb_tell(p);
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* raspberrypi/documentation: "Device Trees, overlays, and parameters", part 4. */
+#include <errno.h>
 #include <inttypes.h>
 #include <libfdt.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "arch/arm/fdt_int.h"
 #include "arch/arm/rpi.h"
 #include "devices/bcm283x_property.h"
 #include "vmm/util.h"
 
-#define RPI_ROOM 512		/* bytes, for all that is added */
+#define RPI_ROOM 1024		/* bytes, for all that is added */
 #define RPI_SERIAL 0x564d0002
 
 /* Addresses of the firmware's end in the lower half of the serial number. */
@@ -85,6 +87,36 @@ static int rpi_set_framebuffer(struct arm_fdt *fdt, int node, const struct bcm28
 	return ret < 0 ? ret : tree_set_string(fdt, node, "compatible", "simple-framebuffer");
 }
 
+static bool rpi_asks_mailbox(const struct arm_fdt *fdt)
+{
+	int node = fdt_node_offset_by_compatible(fdt->blob, -1, "brcm,bcm2708-fb");
+	const char *status = node < 0 ? "disabled" : arm_fdt_string(fdt, node, "status");
+
+	return !status || !strcmp(status, "okay");
+}
+
+/*
+ * The driver that the Raspberry Pi's own kernels have for the mailbox takes size and order
+ * of the colours from its parameters. With them its picture is the simple-framebuffer's.
+ */
+static int rpi_tell_driver(struct arm_fdt *fdt, int chosen, const struct bcm283x_fb *fb)
+{
+	const char *own = arm_fdt_string(fdt, chosen, "bootargs");
+	char *text;
+	int ret;
+
+	if (!rpi_asks_mailbox(fdt))
+		return 0;
+	/* In front: what others say later counts. */
+	if (asprintf(&text, "bcm2708_fb.fbwidth=%u bcm2708_fb.fbheight=%u bcm2708_fb.fbdepth=%u "
+		     "bcm2708_fb.fbswap=1%s%s", fb->width, fb->height, fb->depth,
+		     own && *own ? " " : "", own ? own : "") < 0)
+		return -ENOMEM;
+	ret = tree_set_string(fdt, chosen, "bootargs", text);
+	free(text);
+	return ret;
+}
+
 int arm_rpi_add_framebuffer(struct arm_fdt *fdt, const struct bcm283x_fb *fb)
 {
 	int ret = tree_grow(fdt, RPI_ROOM), chosen, node, end;
@@ -99,6 +131,8 @@ int arm_rpi_add_framebuffer(struct arm_fdt *fdt, const struct bcm283x_fb *fb)
 		node = fdt_add_subnode(fdt->blob, chosen, name);
 		ret = node < 0 ? tree_failed(fdt, name, node) : rpi_set_framebuffer(fdt, node, fb);
 	}
+	if (ret == 0)
+		ret = rpi_tell_driver(fdt, chosen, fb);
 	end = tree_shrink(fdt);
 	return ret < 0 ? ret : end;
 }

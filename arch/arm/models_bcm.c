@@ -203,6 +203,7 @@ static int add_mbox(struct vm *vm, const struct arm_fdt_node *node)
 	if (screen) {
 		board.gpu_base = board.fb.gpa = screen->params.first.gpa;
 		board.gpu_len = board.fb.len = BCM283X_SCREEN_LEN;
+		board.fb_first = screen->params.first;
 		board.fb_sink = bcm283x_screen_sink(screen);
 	}
 	bcm283x_mbox_init(&b->model, &vm->mem, arm_node_irq(vm, node, 0), &board);

@@ -14,6 +14,7 @@
 #include "arch/arm/rpi.h"
 #include "devices/bcm283x_property.h"
 #include "tests/dts.h"
+#include "vmm/util.h"
 
 static void open_dts(struct arm_fdt *fdt, const char *source)
 {
@@ -127,6 +128,35 @@ static void the_firmwares_picture_is_in_the_tree(void **state)
 	}
 }
 
+/* Its parameters, in front of what others say. */
+static void the_driver_of_the_mailbox_is_told_size_and_order(void **state)
+{
+	static const struct {
+		const char *node, *bootargs;
+	} trees[] = {
+		{ "fb { compatible = \"brcm,bcm2708-fb\"; status = \"okay\"; };",
+		  "bcm2708_fb.fbwidth=800 bcm2708_fb.fbheight=600 bcm2708_fb.fbdepth=32 "
+		  "bcm2708_fb.fbswap=1 quiet" },
+		{ "fb { compatible = \"brcm,bcm2708-fb\"; status = \"disabled\"; };", "quiet" },
+		{ "fb { compatible = \"brcm,bcm2835-vc4\"; };", "quiet" },
+	};
+	const struct bcm283x_fb fb = { .gpa = 0x3c000000, .width = 800, .height = 600,
+				       .depth = 32, .pitch = 3200 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(trees); i++) {
+		struct arm_fdt fdt;
+		char dts[300];
+
+		snprintf(dts, sizeof(dts), "/ { #address-cells = <1>; #size-cells = <1>; %s"
+			 " chosen { bootargs = \"quiet\"; }; };", trees[i].node);
+		open_dts(&fdt, dts);
+		assert_int_equal(arm_rpi_add_framebuffer(&fdt, &fb), 0);
+		assert_string_equal(arm_fdt_string(&fdt, arm_fdt_find(&fdt, "/chosen"),
+						   "bootargs"), trees[i].bootargs);
+		arm_fdt_close(&fdt);
+	}
+}
+
 /* --- virtio ------------------------------------------------------------------------------- */
 
 #define BOARD(cells, nodes) \
@@ -232,6 +262,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_firmwares_picture_is_in_the_tree),
+		cmocka_unit_test(the_driver_of_the_mailbox_is_told_size_and_order),
 		cmocka_unit_test(virtio_slots_are_apart_and_in_order),
 		cmocka_unit_test(virtio_takes_no_interrupt_that_the_board_uses),
 		cmocka_unit_test(more_virtio_devices_than_there_are_interrupts_are_refused),

@@ -200,7 +200,8 @@ static void the_board_says_who_it_is(void **state)
 static void what_linux_asks_at_boot_is_answered(void **state)
 {
 	static const uint32_t tags[] = {
-		0x1, 0x30046, 0x10007, 0x30030, 0x38030, 0x28001, 0x30066, 0x30048, 0x30002,
+		0x1, 0x2, 0x3, 0x30046, 0x10007, 0x30030, 0x38030, 0x28001, 0x30066, 0x30048,
+		0x30002,
 	};
 	struct fixture *t = *state;
 
@@ -210,14 +211,46 @@ static void what_linux_asks_at_boot_is_answered(void **state)
 	}
 }
 
-static void an_unknown_tag_stays_as_it_was(void **state)
+static void an_unknown_tag_is_an_error_and_stays_as_it_was(void **state)
 {
 	struct fixture *t = *state;
 
-	assert_int_equal(ask(t, 0x48010, 2, 0x1234, 0x5678), 0x80000000);
+	assert_int_equal(ask(t, 0x48010, 2, 0x1234, 0x5678), 0x80000001);
 	assert_int_equal(mem(t, BUF + 16), 0);
 	assert_int_equal(got(t, 0), 0x1234);
 	assert_int_equal(got(t, 1), 0x5678);
+}
+
+static void behind_an_unknown_tag_nothing_is_answered(void **state)
+{
+	struct fixture *t = *state;
+	uint32_t words[] = { 60, 0, 0x10002, 4, 0, 0, 0x48010, 4, 0, 7, 0x30006, 8, 0, 0, 0 };
+
+	gmem_write(&t->f.mem, BUF, words, sizeof(words));
+	out(t, 0x20, BUF | 8);
+	assert_int_equal(mem(t, BUF + 4), 0x80000001);
+	assert_int_equal(mem(t, BUF + 20), 0xa01041);
+	assert_int_equal(mem(t, BUF + 36), 7);
+	assert_int_equal(mem(t, BUF + 48), 0);
+}
+
+/* bcm2835-sdhost.c divides by it, also when it asks for no clock at all. */
+static void a_card_has_a_clock_that_is_no_faster_than_wanted(void **state)
+{
+	struct fixture *t = *state;
+	static const struct {
+		uint32_t wanted, got;
+	} rates[] = {
+		{ 0, 122010 }, { 1, 122010 }, { 400000, 400000 }, { 25000000, 25000000 },
+		{ 50000000, 50000000 }, { 49999999, 41666666 }, { 0xffffffff, 125000000 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rates); i++) {
+		assert_int_equal(ask(t, 0x38042, 3, rates[i].wanted, ~0u), 0x80000000);
+		assert_int_equal(got(t, 0), rates[i].wanted);
+		assert_int_equal(got(t, 1), rates[i].got);
+		assert_int_equal(got(t, 2), rates[i].got);
+	}
 }
 
 static void domains_and_devices_keep_their_power(void **state)
@@ -298,6 +331,63 @@ static void a_frame_buffer_is_set_up_and_shown(void **state)
 	assert_false(t->fb.rgb);
 	ask(t, 0x48001, 1, 0, 0);
 	assert_false(t->shown);
+}
+
+/* bcm2708_fb.c, whose one display is number 0. */
+static void a_display_is_counted_and_described(void **state)
+{
+	struct fixture *t = *state;
+
+	assert_int_equal(ask(t, 0x40013, 1, 77, 0), 0x80000000);
+	assert_int_equal(got(t, 0), 1);
+	assert_int_equal(ask(t, 0x48013, 1, 0, 0), 0x80000000);
+	assert_int_equal(ask(t, 0x40014, 16, 0, 0), 0x80000000);
+	assert_int_equal(mem(t, BUF + 16), 0x80000000 | 40);
+	assert_int_equal(got(t, 1), 640);
+	assert_int_equal(got(t, 2), 480);
+	assert_int_equal(got(t, 3), 32);
+	assert_int_equal(got(t, 4), 2560);
+	assert_int_equal(got(t, 9), 0xfc000000);
+	t->mbox.property.board.fb.len = 0;
+	ask(t, 0x40013, 1, 77, 0);
+	assert_int_equal(got(t, 0), 0);
+}
+
+static void what_is_shown_from_the_beginning_is_described(void **state)
+{
+	struct fixture *t = *state;
+
+	t->mbox.property.board.fb_first = (struct bcm283x_fb){
+		.width = 800, .height = 600, .virtual_width = 800, .virtual_height = 600,
+		.depth = 16, .pitch = 1600,
+	};
+	bcm283x_mbox_reset(&t->mbox);
+	wants(t, 0x40003, 0, 800, 600);
+	wants(t, 0x40005, 0, 16, 0);
+	wants(t, 0x40008, 0, 1600, 0);
+	wants(t, 0x40001, 0, 0xfc000000, 800 * 600 * 2);
+}
+
+/* Its own memory is refused by another address; then it asks for ours. */
+static void a_kernel_gets_a_frame_buffer_of_ours_for_its_own(void **state)
+{
+	struct fixture *t = *state;
+	uint32_t words[] = {
+		120, 0,
+		0x48003, 8, 0, 800, 480, 0x48004, 8, 0, 800, 480, 0x48005, 4, 0, 32,
+		0x48009, 8, 0, 0, 0, 0x40001, 8, 0, 0xc1000000, 800 * 480 * 4,
+		0x48008, 4, 0, 3200, 0,
+	};
+
+	words[0] = sizeof(words);
+	gmem_write(&t->f.mem, BUF, words, sizeof(words));
+	out(t, 0x20, BUF | 8);
+	assert_int_equal(mem(t, BUF + 4), 0x80000000);
+	assert_int_equal(mem(t, BUF + 24 * 4), 0xfc000000);
+	assert_int_equal(mem(t, BUF + 25 * 4), 800 * 480 * 4);
+	assert_int_equal(mem(t, BUF + 29 * 4), 3200);
+	assert_int_equal(t->fb.width, 800);
+	assert_false(t->fb.rgb);
 }
 
 static void what_does_not_fit_is_answered_with_what_is(void **state)
@@ -401,12 +491,17 @@ int main(void)
 		T(a_reset_forgets_answers),
 		T(the_board_says_who_it_is),
 		T(what_linux_asks_at_boot_is_answered),
-		T(an_unknown_tag_stays_as_it_was),
+		T(an_unknown_tag_is_an_error_and_stays_as_it_was),
+		T(behind_an_unknown_tag_nothing_is_answered),
+		T(a_card_has_a_clock_that_is_no_faster_than_wanted),
 		T(domains_and_devices_keep_their_power),
 		T(clocks_have_rates_within_their_limits),
 		T(several_tags_are_answered_in_one_buffer),
 		T(an_answer_that_does_not_fit_is_cut_and_says_its_length),
 		T(a_frame_buffer_is_set_up_and_shown),
+		T(a_display_is_counted_and_described),
+		T(what_is_shown_from_the_beginning_is_described),
+		T(a_kernel_gets_a_frame_buffer_of_ours_for_its_own),
 		T(what_does_not_fit_is_answered_with_what_is),
 		T(a_palette_is_set_within_its_entries),
 		T(case_54_sizes_that_are_none_are_an_error_and_no_more),
