@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "devices/bcm283x_regs.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <sys/random.h>
 
 #include "devices/reg32.h"
+#include "devices/uncached.h"
 #include "vmm/util.h"
 
 static struct io_region regs_region(const char *name, const struct io_ops *ops, void *dev,
@@ -61,45 +64,58 @@ static bool cprman_is_ctl(unsigned reg)
 static uint32_t cprman_read32(void *dev, unsigned reg)
 {
 	struct bcm283x_cprman *cprman = dev;
-	uint32_t value;
 
-	if (reg >= BCM283X_CPRMAN_LEN || reg == CM_OSCCOUNT)
-		return 0;
-	if (reg == CM_LOCK)
-		return CM_LOCKED;
-	value = cprman->regs[reg / 4];
+	return reg < BCM283X_CPRMAN_LEN ? cprman->regs[reg / 4] : 0;
+}
+
+static void cprman_set(struct bcm283x_cprman *cprman, unsigned reg, uint32_t value)
+{
 	/* A generator starts and stops at once. */
-	return cprman_is_ctl(reg) && (value & CM_ENABLE) ? value | CM_BUSY : value;
+	if (cprman_is_ctl(reg))
+		value = (value & ~(uint32_t)CM_BUSY) | (value & CM_ENABLE ? CM_BUSY : 0);
+	/* Once, as the guest may be reading. */
+	__atomic_store_n(&cprman->regs[reg / 4], value, __ATOMIC_RELAXED);
 }
 
 static void cprman_write32(void *dev, unsigned reg, uint32_t value)
 {
 	struct bcm283x_cprman *cprman = dev;
 
-	if (value >> 24 != CM_PASSWORD || reg >= BCM283X_CPRMAN_LEN)
+	if (value >> 24 != CM_PASSWORD || reg >= BCM283X_CPRMAN_LEN || reg == CM_OSCCOUNT ||
+	    reg == CM_LOCK)
 		return;
-	value &= CM_VALUE;
-	cprman->regs[reg / 4] = cprman_is_ctl(reg) ? value & ~(uint32_t)CM_BUSY : value;
+	cprman_set(cprman, reg, value & CM_VALUE);
+	uncached_sync(&cprman->regs[reg / 4], sizeof(value));
 }
 
 REGS_OPS(cprman);
 
 static void cprman_power_on(struct bcm283x_cprman *cprman)
 {
-	memset(cprman->regs, 0, sizeof(cprman->regs));
+	for (unsigned reg = 0; reg < BCM283X_CPRMAN_LEN; reg += 4)
+		cprman_set(cprman, reg, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(cprman_firmware); i++)
-		cprman->regs[cprman_firmware[i].reg / 4] = cprman_firmware[i].value;
+		cprman_set(cprman, cprman_firmware[i].reg, cprman_firmware[i].value);
+	cprman_set(cprman, CM_LOCK, CM_LOCKED);
+	uncached_sync(cprman->regs, BCM283X_CPRMAN_LEN);
 }
 
-void bcm283x_cprman_init(struct bcm283x_cprman *cprman)
+int bcm283x_cprman_init(struct bcm283x_cprman *cprman)
 {
+	cprman->regs = aligned_alloc(BUS_PAGE, BCM283X_CPRMAN_LEN);
+	if (!cprman->regs)
+		return -ENOMEM;
 	cprman->region = regs_region("bcm283x-cprman", &cprman_ops, cprman, BCM283X_CPRMAN_LEN,
 				     &cprman->lock);
+	cprman->region.memory = cprman->regs;
+	cprman->region.read_only = true;
 	cprman_power_on(cprman);
+	return 0;
 }
 
 void bcm283x_cprman_finish(struct bcm283x_cprman *cprman)
 {
+	free(cprman->regs);
 	pthread_mutex_destroy(&cprman->lock);
 }
 

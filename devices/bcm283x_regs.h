@@ -24,10 +24,11 @@
 struct bcm283x_cprman {
 	pthread_mutex_t lock;
 	struct io_region region;
-	uint32_t regs[BCM283X_CPRMAN_LEN / 4];
+	uint32_t *regs;		/* as the guest reads them; the region's memory */
 };
 
-void bcm283x_cprman_init(struct bcm283x_cprman *cprman);
+/* 0 or -ENOMEM. */
+int bcm283x_cprman_init(struct bcm283x_cprman *cprman);
 void bcm283x_cprman_finish(struct bcm283x_cprman *cprman);
 void bcm283x_cprman_reset(struct bcm283x_cprman *cprman);
 

@@ -5,6 +5,7 @@
 #include <libdrm/drm_fourcc.h>
 #include <string.h>
 
+#include "devices/uncached.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
 
@@ -13,21 +14,6 @@
 #define MAX_SIDE 4096u
 
 /* --- pixels --------------------------------------------------------------------------- */
-
-/*
- * A guest's mapping of this memory is not cached, ours is: without that, what it wrote
- * behind our cache is not seen (Arm ARM, B2.8).
- */
-static void screen_fetch(const uint8_t *p, size_t len)
-{
-#ifdef __aarch64__
-	const size_t line = 16;	/* the smallest there is */
-
-	for (uintptr_t at = align_down((uintptr_t)p, line); at < (uintptr_t)p + len; at += line)
-		__asm__ volatile("dc civac, %0" : : "r"(at) : "memory");
-	__asm__ volatile("dsb sy" : : : "memory");
-#endif
-}
 
 static uint32_t swap_red_blue(uint32_t v)
 {
@@ -72,7 +58,7 @@ static void screen_line(struct bcm283x_screen *s, uint32_t y)
 		memset(to, 0, fb->width * 4);
 		return;
 	}
-	screen_fetch(from, fb->width * (fb->depth / 8));
+	uncached_sync(from, fb->width * (fb->depth / 8));
 	if (fb->depth == 8)
 		line_8(fb, from, to);
 	else if (fb->depth == 16)

@@ -67,6 +67,11 @@ struct io_region {
 	 */
 	void *memory;
 	/*
+	 * Of @memory the kernel serves reads alone: it holds what ops->read would give, and
+	 * writes come to ops. Where pages of the kernel are larger, so do reads.
+	 */
+	bool read_only;
+	/*
 	 * Some of @memory may be gone, without which a vCPU cannot go on: puts something
 	 * else there. A vCPU thread, no lock held. NULL: it is there to stay.
 	 */

@@ -457,7 +457,8 @@ static int kvm_set_window(struct kvm *kvm, unsigned n, const struct io_region *r
 		slot.guest_phys_addr = r->base;
 		slot.memory_size = r->len;
 		slot.userspace_addr = (uintptr_t)r->memory;
-		slot.flags = r->logged ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+		slot.flags = (r->logged ? KVM_MEM_LOG_DIRTY_PAGES : 0) |
+			     (r->read_only ? KVM_MEM_READONLY : 0);
 	}
 	return ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0 ? -errno : 0;
 }
@@ -476,7 +477,7 @@ static int kvm_window_map(void *ctx, const struct io_region *r)
 	ret = n < KVM_MAX_WINDOWS ? kvm_set_window(kvm, n, r) : -ENOSPC;
 	if (ret == 0)
 		kvm->windows[n] = r;
-	else
+	else if (!r->read_only)
 		log_guest(&kvm->rate, "%s: no memory at %#llx: %s", r->name,
 			  (unsigned long long)r->base, strerror(-ret));
 	return ret;

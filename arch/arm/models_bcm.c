@@ -146,9 +146,16 @@ static int add_system_timer(struct vm *vm, const struct arm_fdt_node *node)
 	return timer_add(vm, node, b);
 }
 
+static void pm_asb_finish(struct vm *vm, struct arm_device *dev)
+{
+	bus_remove(&vm->mmio, &container_of(dev, struct pm_block, dev)->model.asb);
+	pm_block_finish(vm, dev);
+}
+
 /* soc/bcm/brcm,bcm2835-pm.yaml: "pm", "asb". */
 static int add_pm(struct vm *vm, const struct arm_fdt_node *node)
 {
+	static const struct arm_device_ops ops = { pm_block_reset, pm_asb_finish };
 	struct pm_block *b = calloc(1, sizeof(*b));
 	int ret;
 
@@ -156,6 +163,7 @@ static int add_pm(struct vm *vm, const struct arm_fdt_node *node)
 		return -ENOMEM;
 	bcm283x_pm_init(&b->model, vm->loop, vm_power_sink(vm));
 	ret = pm_add(vm, node, b);
+	b->dev.ops = &ops;
 	/* Trees for the watchdog alone have no second one. */
 	return ret < 0 || node->n_regs < 2 ? ret : arm_node_map(vm, node, 1, &b->model.asb);
 }
@@ -164,9 +172,10 @@ static int add_cprman(struct vm *vm, const struct arm_fdt_node *node)
 {
 	struct cprman_block *b = calloc(1, sizeof(*b));
 
-	if (!b)
+	if (!b || bcm283x_cprman_init(&b->model) < 0) {
+		free(b);
 		return -ENOMEM;
-	bcm283x_cprman_init(&b->model);
+	}
 	return cprman_add(vm, node, b);
 }
 
