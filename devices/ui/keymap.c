@@ -50,3 +50,11 @@ uint16_t keymap_key(unsigned scancode)
 {
 	return scancode < ARRAY_SIZE(keys) ? keys[scancode] : KEY_RESERVED;
 }
+
+unsigned keymap_usage(uint16_t key)
+{
+	for (unsigned usage = 1; key && usage <= KEYMAP_USAGE_MAX; usage++)
+		if (keys[usage] == key)
+			return usage;
+	return 0;
+}

@@ -13,8 +13,11 @@
  * SDL_scancode.h adds for keys of other pages, such as those that play music.
  */
 #define KEYMAP_SCANCODES 287
+#define KEYMAP_USAGE_MAX 0xff
 
 /* KEY_... of <linux/input-event-codes.h>; 0, KEY_RESERVED: none. */
 uint16_t keymap_key(unsigned scancode);
+/* The first usage of page 7 that is @key; 0: none. */
+unsigned keymap_usage(uint16_t key);
 
 #endif
