@@ -211,6 +211,7 @@ int arch_load(struct vm *vm)
 		.raw_dtb_gpa = m->firmware.len ? m->ram.gpa : UINT64_MAX,
 		.reserved = reserved,
 	};
+	const struct arm_rpi board = arm_board(vm);
 	struct arm_fdt fdt = { 0 };
 	int ret = arm_files_reload(vm);
 
@@ -224,7 +225,7 @@ int arch_load(struct vm *vm)
 	if (ret == 0)
 		ret = arm_tree_for_guest(vm, &m->entry, &fdt);
 	if (ret == 0 && m->bcm.local)
-		ret = arm_rpi_patch(&fdt, &arm_rpi_2b);
+		ret = arm_rpi_patch(&fdt, &board);
 	if (ret == 0)
 		ret = arm_screen_patch(vm, &fdt);
 	if (ret == 0)

@@ -187,6 +187,8 @@ int arm_files_reload(struct vm *vm);
 void arm_files_close(struct vm *vm);
 /* Kernel and initrd, --boot's or the user's own, into @boot. */
 void arm_files_fill(const struct vm *vm, struct arm_boot *boot);
+/* models_usb.c: the board, whose Ethernet has the address that --net says. */
+struct arm_rpi arm_board(const struct vm *vm);
 /* Whether the tree is that of a Raspberry Pi 2. */
 bool arm_files_are_rpi_2(const struct vm *vm);
 /* The card that it was booted from into its slot. */

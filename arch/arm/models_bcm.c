@@ -197,9 +197,10 @@ static void put_cmdline(struct vm *vm, char *text, size_t size)
 static int add_mbox(struct vm *vm, const struct arm_fdt_node *node)
 {
 	struct bcm283x_screen *screen = vm->machine->bcm.screen;
+	const struct arm_rpi rpi = arm_board(vm);
 	struct bcm283x_board board = {
-		.revision = arm_rpi_2b.revision,
-		.serial = arm_rpi_2b.serial,
+		.revision = rpi.revision,
+		.serial = rpi.serial,
 		.ram = MIN(vm->machine->ram.len, (uint64_t)UINT32_MAX),
 	};
 	struct mbox_block *b = calloc(1, sizeof(*b));
@@ -207,7 +208,7 @@ static int add_mbox(struct vm *vm, const struct arm_fdt_node *node)
 	if (!b)
 		return -ENOMEM;
 	put_cmdline(vm, board.cmdline, sizeof(board.cmdline));
-	memcpy(board.mac, arm_rpi_2b.mac, sizeof(board.mac));
+	memcpy(board.mac, rpi.mac, sizeof(board.mac));
 	board.gpu_base = board.ram;
 	if (screen) {
 		board.gpu_base = board.fb.gpa = screen->params.first.gpa;

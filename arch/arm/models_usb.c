@@ -4,8 +4,10 @@
 #include <stdlib.h>
 
 #include "arch/arm/machine.h"
+#include "arch/arm/rpi.h"
 #include "devices/usb/dwc2.h"
 #include "devices/usb/hub.h"
+#include "devices/virtio/net.h"
 #include "vmm/util.h"
 
 #define PORT_INSIDE 1		/* of the hub: Ethernet's; the others are sockets */
@@ -15,6 +17,24 @@ struct usb_block {
 	struct dwc2 host;
 	struct usb_hub hub;
 };
+
+struct arm_rpi arm_board(const struct vm *vm)
+{
+	const struct config_device *devices = vm->cfg->devices;
+	struct arm_rpi board = arm_rpi_2b;
+	unsigned index = 0;
+
+	for (unsigned i = 0; i < vm->cfg->n_devices; i++) {
+		if (!devices[i].model->usb_inside)
+			continue;
+		if (devices[i].usb) {
+			net_option_mac(board.mac, &devices[i].opts, vm->cfg->name, index);
+			break;
+		}
+		index++;
+	}
+	return board;
+}
 
 static void usb_block_reset(struct vm *vm, struct arm_device *dev)
 {

@@ -82,8 +82,9 @@ static int tree_see_virtio(void *ctx, const struct arm_fdt_node *node)
 }
 
 /*
- * A Raspberry Pi has no place for virtio devices: one for each that was asked for, but
- * for the disk that becomes the card in its slot. A tree that has thought of them stays.
+ * A Raspberry Pi has no place for virtio devices: one for each that was asked for, but for
+ * the disk that becomes the card in its slot and what is on USB. A tree that has thought of
+ * them stays.
  */
 static int tree_add_virtio(struct vm *vm)
 {
@@ -100,7 +101,7 @@ static int tree_add_virtio(struct vm *vm)
 		bool card = slot && vm_is_card(dev);
 
 		slot &= !card;
-		n += !card && !dev->by_default;
+		n += !card && !dev->usb && !dev->by_default;
 	}
 	return arm_rpi_add_virtio(tree, n);
 }

@@ -90,6 +90,37 @@ static int interrupt_in(struct smsc95xx *s, void *data, unsigned len)
 
 /* --- registers ------------------------------------------------------------------------- */
 
+/* LAN9500, EEPROM format: a mark and the address, nothing else. */
+static uint8_t eeprom_byte(const struct smsc95xx *s, unsigned at)
+{
+	if (at >= 1 && at <= NETADDR_MAC_LEN)
+		return s->mac[at - 1];
+	return at ? 0xff : 0xa5;
+}
+
+static void eeprom_load(struct smsc95xx *s)
+{
+	*smsc_reg(s, SMSC_ADDRL) = load_le(s->mac, 4);
+	*smsc_reg(s, SMSC_ADDRH) = load_le(s->mac + 4, 2);
+	*smsc_reg(s, SMSC_E2P_CMD) |= SMSC_E2P_CMD_LOADED;
+}
+
+/* Done at once. What would change it gets no answer. */
+static void eeprom_command(struct smsc95xx *s, uint32_t value)
+{
+	uint32_t *cmd = smsc_reg(s, SMSC_E2P_CMD);
+
+	*cmd = (value & ~(SMSC_E2P_CMD_BUSY | SMSC_E2P_CMD_TIMEOUT)) | SMSC_E2P_CMD_LOADED;
+	if (!(value & SMSC_E2P_CMD_BUSY))
+		return;
+	if (SMSC_E2P_CMD_OP(value) == SMSC_E2P_READ)
+		*smsc_reg(s, SMSC_E2P_DATA) = eeprom_byte(s, value & SMSC_E2P_CMD_ADDR);
+	else if (SMSC_E2P_CMD_OP(value) == SMSC_E2P_RELOAD)
+		eeprom_load(s);
+	else
+		*cmd |= SMSC_E2P_CMD_TIMEOUT;
+}
+
 /* Soft lite reset: all but the PHY. */
 static void chip_reset(struct smsc95xx *s)
 {
@@ -97,8 +128,7 @@ static void chip_reset(struct smsc95xx *s)
 	*smsc_reg(s, SMSC_ID_REV) = ID_REV;
 	*smsc_reg(s, SMSC_PM_CTRL) = SMSC_PM_CTRL_DEV_RDY;
 	*smsc_reg(s, SMSC_MAC_CR) = MAC_CR_INITIAL;
-	*smsc_reg(s, SMSC_ADDRH) = 0xffff;
-	*smsc_reg(s, SMSC_ADDRL) = 0xffffffff;
+	eeprom_load(s);
 	*smsc_reg(s, SMSC_VLAN1) = *smsc_reg(s, SMSC_VLAN2) = VLAN_INITIAL;
 	smsc_tx_reset(s);
 	smsc_rx_reset(s);
@@ -156,13 +186,6 @@ static uint32_t mii_addr_write(struct smsc95xx *s, uint32_t value)
 	return value & ~SMSC_MII_BUSY;
 }
 
-/* There is no EEPROM that would answer. */
-static uint32_t e2p_cmd_write(uint32_t value)
-{
-	return value & SMSC_E2P_CMD_BUSY ? (value & ~SMSC_E2P_CMD_BUSY) | SMSC_E2P_CMD_TIMEOUT
-					 : value;
-}
-
 static void hw_cfg_write(struct smsc95xx *s, uint32_t value)
 {
 	*smsc_reg(s, SMSC_HW_CFG) = value;
@@ -198,8 +221,8 @@ static void reg_write(struct smsc95xx *s, unsigned off, uint32_t value)
 		value = pm_ctrl_write(s, value);
 		break;
 	case SMSC_E2P_CMD:
-		value = e2p_cmd_write(value);
-		break;
+		eeprom_command(s, value);
+		return;
 	case SMSC_MII_ADDR:
 		value = mii_addr_write(s, value);
 		break;
@@ -281,7 +304,8 @@ static const struct netdev_front_ops smsc_front_ops = {
 	.writable = smsc_writable,
 };
 
-int smsc95xx_create(struct usb_device **out, struct netdev *dev)
+int smsc95xx_create(struct usb_device **out, struct netdev *dev,
+		    const uint8_t mac[NETADDR_MAC_LEN])
 {
 	struct smsc95xx *s = calloc(1, sizeof(*s));
 
@@ -294,6 +318,7 @@ int smsc95xx_create(struct usb_device **out, struct netdev *dev)
 		.priv = s,
 	};
 	s->dev = dev;
+	memcpy(s->mac, mac, sizeof(s->mac));
 	smsc_reset(&s->usb);
 	netdev_attach(dev, &smsc_front_ops, s);
 	*out = &s->usb;

@@ -50,7 +50,13 @@
 #define SMSC_PM_CTRL_WUPS 3	/* a 1 clears */
 #define SMSC_E2P_CMD 0x30
 #define SMSC_E2P_CMD_BUSY 0x80000000u
+#define SMSC_E2P_CMD_OP(v) ((v) >> 28 & 7)
+#define SMSC_E2P_READ 0
+#define SMSC_E2P_RELOAD 7
 #define SMSC_E2P_CMD_TIMEOUT 0x400
+#define SMSC_E2P_CMD_LOADED 0x200
+#define SMSC_E2P_CMD_ADDR 0x1ff
+#define SMSC_E2P_DATA 0x34
 #define SMSC_BURST_CAP 0x38
 #define SMSC_STRAP_STATUS 0x3c
 #define SMSC_INT_EP_CTL 0x68
@@ -145,6 +151,7 @@ struct smsc_rx {
 struct smsc95xx {
 	struct usb_device usb;
 	struct netdev *dev;
+	uint8_t mac[NETADDR_MAC_LEN];	/* that the EEPROM has */
 	uint32_t regs[SMSC_REGS_END / 4];
 	struct smsc_phy phy;
 	struct smsc_tx tx;

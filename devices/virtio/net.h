@@ -62,6 +62,12 @@ int virtio_net_create(struct virtio_device **out, struct loop *loop, const struc
 		      struct netdev *dev, const uint8_t mac[NETADDR_MAC_LEN]);
 void virtio_net_destroy(struct virtio_device *v);
 
+struct opt_value;
+
+/* net_model.c: the address of the card that --net makes, with or without virtio. */
+void net_option_mac(uint8_t mac[NETADDR_MAC_LEN], const struct opt_value *opts,
+		    const char *guest, unsigned index);
+
 /* net_queues.c; loop thread, v->lock held, device running, @pair in use. */
 void net_transmit(struct net *n, unsigned pair);
 void net_receive(struct net *n, unsigned pair);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What the option --net says, and the card that it makes. */
+/* What the option --net says, and the card that it makes: of virtio, or a Raspberry Pi's. */
 #include <errno.h>
 
 #include "devices/backend/netdev_tap.h"
 #include "devices/backend/netdev_user.h"
 #include "devices/registry.h"
+#include "devices/usb/smsc95xx.h"
 #include "devices/virtio/net.h"
 
 struct net_options {
 	const char *tap;	/* the interface; NULL: user networking */
 	unsigned queues, mtu;
-	bool has_mac, restricted;
-	uint8_t mac[NETADDR_MAC_LEN];
+	bool restricted, usb;
 	struct net_fwd fwds[NETDEV_USER_MAX_FWDS];
 	unsigned n_fwds;
 };
@@ -34,6 +34,8 @@ static int parse_tap(struct net_options *o, const char *label, const struct opt_
 	if (o->n_fwds || o->restricted || opt_value_get(opts, "mtu"))
 		return refuse(label, o->n_fwds ? "fwd" : o->restricted ? "restrict" : "mtu", "",
 			      "only with user");
+	if (queues && o->usb)
+		return refuse(label, "queues", queues, "a USB device has one pair");
 	if (queues && opt_parse_number(queues, 1, NETDEV_TAP_MAX_QUEUES, &n) < 0)
 		return refuse(label, "queues", queues, "not a number from 1 to 8");
 	o->queues = queues ? n : 1;
@@ -49,7 +51,9 @@ static int parse_user(struct net_options *o, const char *label, const struct opt
 		return refuse(label, "queues", "", "only with tap=");
 	if (mtu && opt_parse_number(mtu, USERNET_MTU_MIN, USERNET_MTU_MAX, &n) < 0)
 		return refuse(label, "mtu", mtu, "not a number from 1280 to 65520");
-	o->mtu = n;
+	if (o->usb && n > SMSC95XX_MTU)
+		return refuse(label, "mtu", mtu, "more than 1500, which is all that USB has here");
+	o->mtu = o->usb && !mtu ? SMSC95XX_MTU : n;
 	return 0;
 }
 
@@ -71,24 +75,26 @@ static int parse_fwds(struct net_options *o, const char *label, const struct opt
 _Static_assert(NETDEV_USER_MAX_FWDS >= OPT_MAX_PAIRS, "all that an option can name");
 _Static_assert(USERNET_MTU == 16384 && USERNET_MTU_MIN == 1280 && USERNET_MTU_MAX == 65520,
 	       "what the messages say");
+_Static_assert(SMSC95XX_MTU == 1500, "what parse_user() says");
 _Static_assert(NETDEV_TAP_MAX_QUEUES == 8 && NETDEV_TAP_MAX_QUEUES <= NET_MAX_PAIRS,
 	       "what parse_tap() says");
 
 /* The strings stay @opts's. 0, or -EINVAL after one line in the log. */
 static int net_parse(struct net_options *o, const char *label, const struct opt_value *opts)
 {
-	const char *mac = opt_value_get(opts, "mac"), *why;
+	const char *mac = opt_value_get(opts, "mac"), *bus = opt_value_get(opts, "bus"), *why;
+	uint8_t bytes[NETADDR_MAC_LEN];
 	int ret;
 
 	*o = (struct net_options){
 		.tap = opt_value_get(opts, "tap"),
 		.queues = 1,
-		.has_mac = mac,
 		.restricted = opt_value_flag(opts, "restrict", false),
+		.usb = bus && !strcmp(bus, "usb"),
 	};
 	if (opts->first && !strcmp(opts->first, "none"))
 		return refuse(label, "none", "", "takes no keys");
-	why = mac ? netaddr_parse_mac(o->mac, mac) : NULL;
+	why = mac ? netaddr_parse_mac(bytes, mac) : NULL;
 	if (why)
 		return refuse(label, "mac", mac, why);
 	ret = parse_fwds(o, label, opts);
@@ -104,34 +110,60 @@ static int net_check(const char *label, const struct opt_value *opts)
 	return net_parse(&o, label, opts);
 }
 
-static int net_open(struct netdev **out, const struct net_options *o, struct loop *loop)
+void net_option_mac(uint8_t mac[NETADDR_MAC_LEN], const struct opt_value *opts,
+		    const char *guest, unsigned index)
 {
+	const char *text = opt_value_get(opts, "mac"), *tap = opt_value_get(opts, "tap");
+
+	if (!text || netaddr_parse_mac(mac, text))
+		netaddr_default_mac(mac, guest, index, tap ? tap : "user");
+}
+
+/* What the card is connected to, and its address. */
+static int net_open(struct netdev **out, uint8_t mac[NETADDR_MAC_LEN],
+		    const struct virtio_env *env, const struct opt_value *opts)
+{
+	struct net_options o;
+	int ret = net_parse(&o, "--net", opts);
 	struct netdev_user_params params = {
-		.restricted = o->restricted,
-		.fwds = o->fwds,
-		.n_fwds = o->n_fwds,
-		.mtu = o->mtu,
+		.restricted = o.restricted,
+		.fwds = o.fwds,
+		.n_fwds = o.n_fwds,
+		.mtu = o.mtu,
 	};
 
-	return o->tap ? netdev_tap_open(out, loop, o->tap, o->queues)
-		      : netdev_user_open(out, loop, &params);
+	if (ret < 0)
+		return ret;
+	net_option_mac(mac, opts, env->guest, env->index);
+	return o.tap ? netdev_tap_open(out, env->loop, o.tap, o.queues)
+		     : netdev_user_open(out, env->loop, &params);
 }
 
 static int net_create(struct virtio_device **out, const struct virtio_env *env,
 		      const struct opt_value *opts)
 {
-	struct net_options o;
+	uint8_t mac[NETADDR_MAC_LEN];
 	struct netdev *dev;
-	int ret = net_parse(&o, "--net", opts);
+	int ret = net_open(&dev, mac, env, opts);
 
 	if (ret < 0)
 		return ret;
-	if (!o.has_mac)
-		netaddr_default_mac(o.mac, env->guest, env->index, o.tap ? o.tap : "user");
-	ret = net_open(&dev, &o, env->loop);
+	ret = virtio_net_create(out, env->loop, env->mem, dev, mac);
+	if (ret < 0)
+		netdev_close(dev);
+	return ret;
+}
+
+static int net_create_usb(struct usb_device **out, const struct virtio_env *env,
+			  const struct opt_value *opts)
+{
+	uint8_t mac[NETADDR_MAC_LEN];
+	struct netdev *dev;
+	int ret = net_open(&dev, mac, env, opts);
+
 	if (ret < 0)
 		return ret;
-	ret = virtio_net_create(out, env->loop, env->mem, dev, o.mac);
+	ret = smsc95xx_create(out, dev, mac);
 	if (ret < 0)
 		netdev_close(dev);
 	return ret;
@@ -147,7 +179,7 @@ const struct virtio_model virtio_net_model = {
 		  "lead a port of the host into the guest, as in tcp:127.0.0.1:2222:22" },
 		{ "restrict", NULL, "leave the guest nothing but forwarded ports" },
 		{ "mac", "ADDRESS", "of the card (made from the guest's name)" },
-		{ "mtu", "N", "bytes of a packet; user only (16384)" },
+		{ "mtu", "N", "bytes of a packet; user only (16384; by USB 1500)" },
 		{ "queues", "N", "pairs of queues, for several CPUs; tap only (1)" },
 		{ NULL, NULL, NULL }
 	},
@@ -156,4 +188,7 @@ const struct virtio_model virtio_net_model = {
 	.check = net_check,
 	.create = net_create,
 	.destroy = virtio_net_destroy,
+	.create_usb = net_create_usb,
+	.destroy_usb = smsc95xx_destroy,
+	.usb_inside = true,
 };

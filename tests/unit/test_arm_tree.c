@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "arch/arm/rpi.h"
+#include "devices/backend/netaddr.h"
 #include "tests/arm_rig.h"
 #include "vmm/util.h"
 
@@ -219,6 +221,7 @@ static unsigned slots_of(struct arm_rig *r, const char *tree, const char *const 
 		else if (*options[1])
 			dev->opts = (struct opt_value){ .pairs = { { "bus", options[1] } },
 							.n_pairs = 1 };
+		dev->usb = !strcmp(options[1], "usb");
 	}
 	assert_int_equal(arm_rig_create(r, tree), 0);
 	assert_int_equal(arm_machine_build(&r->vm), 0);
@@ -239,6 +242,7 @@ static void a_raspberry_pi_has_a_slot_for_each_virtio_device_asked_for(void **st
 	assert_int_equal(SLOTS(r, PI(SD), "disk", "", "disk", "", "net", ""), 2);
 	assert_int_equal(SLOTS(r, PI(SD), "disk", "mmio", "disk", "", "net", "by default"), 1);
 	assert_int_equal(SLOTS(r, PI(), "disk", ""), 1);
+	assert_int_equal(SLOTS(r, PI(), "net", "usb", "rng", ""), 1);
 }
 
 static void a_tree_that_has_slots_gets_no_more(void **state)
@@ -251,12 +255,39 @@ static void a_tree_that_has_slots_gets_no_more(void **state)
 	assert_int_equal(SLOTS(r, TREE(CPUS MEMORY(80000000)), "rng", ""), 0);
 }
 
+/* The first card on USB is the board's own. */
+static void the_boards_mac_is_that_of_its_ethernet(void **state)
+{
+	static const uint8_t asked_for[] = { 2, 0, 0, 0, 0, 7 };
+	struct arm_rig *r = *state;
+	uint8_t made[6];
+	struct config_device net = {
+		.model = model_named("net"),
+		.opts = { .pairs = { { "mac", "02:00:00:00:00:07" } }, .n_pairs = 1 },
+	};
+
+	r->vm.cfg = &r->cfg;
+	r->cfg.name = (char *)"pi";
+	r->cfg.devices[0] = r->cfg.devices[1] = r->cfg.devices[2] = net;
+	assert_memory_equal(arm_board(&r->vm).mac, arm_rpi_2b.mac, 6);
+	r->cfg.n_devices = 3;
+	assert_memory_equal(arm_board(&r->vm).mac, arm_rpi_2b.mac, 6);
+	r->cfg.devices[1].usb = r->cfg.devices[2].usb = true;
+	assert_memory_equal(arm_board(&r->vm).mac, asked_for, 6);
+	/* Else from the guest's name, as that of any card. */
+	r->cfg.devices[1].opts.n_pairs = 0;
+	netaddr_default_mac(made, r->cfg.name, 1, "user");
+	assert_memory_equal(arm_board(&r->vm).mac, made, 6);
+	r->cfg.n_devices = 0;
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_raspberry_pi_has_a_slot_for_each_virtio_device_asked_for),
 		T(a_tree_that_has_slots_gets_no_more),
+		T(the_boards_mac_is_that_of_its_ethernet),
 		T(memory_is_where_the_tree_says_and_as_large_as_asked_for),
 		T(cpus_have_the_numbers_of_the_tree),
 		T(firmware_is_at_0_unless_that_is_memory),

@@ -51,7 +51,7 @@ static int setup(void **state)
 
 	fake_netdev_init(&t->host, 1, NETDEV_ALL_OFFLOADS);
 	usb_bus_init(&t->bus, on_ready, t);
-	assert_int_equal(smsc95xx_create(&t->dev, &t->host.dev), 0);
+	assert_int_equal(smsc95xx_create(&t->dev, &t->host.dev, own_mac), 0);
 	usb_host_start(&t->bus, t->dev);
 	*state = t;
 	return 0;
@@ -68,7 +68,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- as the driver does it --------------------------------------------------------------- */
+/* --- as the driver does it -------------------------------------------------------------- */
 
 static uint32_t reg_get(struct fixture *t, unsigned reg)
 {
@@ -228,7 +228,7 @@ static unsigned take_frame(struct fixture *t, unsigned at, unsigned len, unsigne
 	return at + 4 + 2 + size;
 }
 
-/* --- the driver's probe -------------------------------------------------------------------- */
+/* --- the driver's probe ------------------------------------------------------------------- */
 
 static void test_descriptors_name_the_chip(void **state)
 {
@@ -257,7 +257,7 @@ static void test_registers_after_a_reset(void **state)
 	assert_int_equal(reg_get(t, SMSC_ID_REV) >> 16, 0xec00);
 	assert_int_equal(reg_get(t, SMSC_HW_CFG), 0);
 	assert_int_equal(reg_get(t, 0x24), 0);
-	assert_int_equal(reg_get(t, SMSC_ADDRL), 0xffffffff);
+	assert_int_equal(reg_get(t, SMSC_ADDRL), load_le(own_mac, 4));
 	assert_int_equal(reg_get(t, SMSC_TX_FIFO_INF), 0x2000);
 	assert_int_equal(reg_get(t, SMSC_RX_FIFO_INF), 0);
 	assert_int_equal(reg_get(t, SMSC_INT_STS), 0);
@@ -299,12 +299,46 @@ static void test_registers_that_cannot_be_written(void **state)
 	}
 }
 
-static void test_eeprom_does_not_answer(void **state)
+/* The byte at @at, or what E2P_CMD said instead. */
+static int eeprom(struct fixture *t, unsigned op, unsigned at)
+{
+	uint32_t cmd;
+
+	reg_set(t, SMSC_E2P_CMD, SMSC_E2P_CMD_BUSY | op << 28 | at);
+	cmd = reg_get(t, SMSC_E2P_CMD);
+	assert_int_equal(cmd & SMSC_E2P_CMD_BUSY, 0);
+	return cmd & SMSC_E2P_CMD_TIMEOUT ? -EIO : (int)reg_get(t, SMSC_E2P_DATA);
+}
+
+static void test_eeprom_has_the_address(void **state)
 {
 	struct fixture *t = *state;
 
-	reg_set(t, SMSC_E2P_CMD, SMSC_E2P_CMD_BUSY | 1);
-	assert_int_equal(reg_get(t, SMSC_E2P_CMD), SMSC_E2P_CMD_TIMEOUT | 1);
+	assert_int_equal(reg_get(t, SMSC_ADDRL), load_le(own_mac, 4));
+	assert_int_equal(reg_get(t, SMSC_ADDRH), load_le(own_mac + 4, 2));
+	assert_int_equal(eeprom(t, SMSC_E2P_READ, 0), 0xa5);
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(eeprom(t, SMSC_E2P_READ, 1 + i), own_mac[i]);
+	assert_int_equal(eeprom(t, SMSC_E2P_READ, 7), 0xff);
+	assert_int_equal(eeprom(t, SMSC_E2P_READ, 0x1ff), 0xff);
+	reg_set(t, SMSC_ADDRL, 1);
+	eeprom(t, SMSC_E2P_RELOAD, 0);
+	assert_int_equal(reg_get(t, SMSC_ADDRL), load_le(own_mac, 4));
+}
+
+static void test_eeprom_cannot_be_written(void **state)
+{
+	struct fixture *t = *state;
+
+	for (unsigned op = SMSC_E2P_READ + 1; op < SMSC_E2P_RELOAD; op++) {
+		reg_set(t, SMSC_E2P_DATA, 0);
+		assert_int_equal(eeprom(t, op, 1), -EIO);
+	}
+	assert_int_equal(eeprom(t, SMSC_E2P_READ, 1), own_mac[0]);
+	/* Without BUSY it is no command. */
+	reg_set(t, SMSC_E2P_CMD, 2);
+	assert_int_equal(reg_get(t, SMSC_E2P_CMD), SMSC_E2P_CMD_LOADED | 2);
+	assert_int_equal(reg_get(t, SMSC_E2P_DATA), own_mac[0]);
 }
 
 static void test_other_requests_stall(void **state)
@@ -333,7 +367,7 @@ static void case_36_registers_that_are_not_there_read_as_zeros(void **state)
 	assert_int_equal(reg_get(t, SMSC_ID_REV) >> 16, 0xec00);
 }
 
-/* --- the PHY ------------------------------------------------------------------------------- */
+/* --- the PHY ------------------------------------------------------------------------------ */
 
 static void test_phy_has_a_link_of_100_full(void **state)
 {
@@ -457,7 +491,7 @@ static void test_masks_of_interrupts(void **state)
 	assert_int_equal(usb_in(t->dev, INTERRUPT, &status, 2), 2);
 }
 
-/* --- transmit -------------------------------------------------------------------------------- */
+/* --- transmit ------------------------------------------------------------------------------- */
 
 static void test_frames_of_all_lengths_are_sent(void **state)
 {
@@ -695,7 +729,7 @@ static void test_flush_and_resets_end_the_wait_for_the_host(void **state)
 	}
 }
 
-/* --- transmit: what no driver sends ------------------------------------------------------------ */
+/* --- transmit: what no driver sends ----------------------------------------------------------- */
 
 static void assert_stalled_until_cleared(struct fixture *t)
 {
@@ -832,7 +866,7 @@ static void case_54_resets_within_a_frame(void **state)
 	}
 }
 
-/* --- receive ----------------------------------------------------------------------------------- */
+/* --- receive ---------------------------------------------------------------------------------- */
 
 static void test_frames_are_received_as_linux_wants_them(void **state)
 {
@@ -1207,7 +1241,8 @@ int main(void)
 		TEST(test_registers_after_a_reset),
 		TEST(test_bits_that_clear_themselves),
 		TEST(test_registers_that_cannot_be_written),
-		TEST(test_eeprom_does_not_answer),
+		TEST(test_eeprom_has_the_address),
+		TEST(test_eeprom_cannot_be_written),
 		TEST(test_other_requests_stall),
 		TEST(case_36_registers_that_are_not_there_read_as_zeros),
 		TEST(test_phy_has_a_link_of_100_full),
