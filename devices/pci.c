@@ -181,8 +181,11 @@ uint16_t pci_intx_status(struct pci_dev *dev)
 void pci_command_changed(struct pci_dev *dev)
 {
 	uint16_t command = load_le(dev->config + PCI_COMMAND, 2);
+	uint16_t changed = atomic_exchange(&dev->command, command) ^ command;
 
-	atomic_store(&dev->command, command);
+	/* Messages are writes to memory (6.8). */
+	if (dev->msix && (changed & PCI_COMMAND_MASTER))
+		pci_msix_config_written(dev->msix);
 	pci_bar_update_all(dev);
 	/* A function with MSI-X on may not use its pin (6.8.2.3, 6.8.3.3). */
 	pthread_mutex_lock(&dev->bus->intx_lock);

@@ -108,7 +108,7 @@ static void vector_deliver(struct pci_msix *msix, struct pci_msix_vector *v)
 static bool vector_open(struct pci_msix *msix, const struct pci_msix_vector *v)
 {
 	return atomic_load(&msix->enabled) && !atomic_load(&msix->function_mask) &&
-	       !(v->control & PCI_MSIX_ENTRY_CTRL_MASKBIT);
+	       !(v->control & PCI_MSIX_ENTRY_CTRL_MASKBIT) && pci_bus_master(msix->dev);
 }
 
 static void vector_attach(struct pci_msix *msix, struct pci_msix_vector *v, bool on)

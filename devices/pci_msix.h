@@ -14,6 +14,8 @@
  * have changed, so mask/unmask storms cost no routes (case 34). A message that
  * the sink cannot bind is sent each time instead.
  *
+ * Without bus mastering a function cannot send: its vectors are as if masked.
+ *
  * A feed is an eventfd that somebody else writes to raise a vector. While the
  * vector is open (MSI-X on, nothing masked, its message bound) the kernel
  * delivers it; at any other time nobody does, and whoever watches the eventfd
@@ -80,7 +82,7 @@ uint64_t pci_msix_table_read(struct pci_msix *msix, uint64_t off, unsigned size)
 void pci_msix_table_write(struct pci_msix *msix, uint64_t off, unsigned size, uint64_t value);
 uint64_t pci_msix_pba_read(struct pci_msix *msix, uint64_t off, unsigned size);
 
-/* pci_config.c calls this after a write touched the capability. */
+/* pci*.c calls this after a write to the capability, or that of bus mastering. */
 void pci_msix_config_written(struct pci_msix *msix);
 
 /*

@@ -37,7 +37,7 @@ static void virtio_unlock(struct virtio_device *v)
 void virtio_kicked_queue(struct virtio_device *v, unsigned q)
 {
 	virtio_lock(v);
-	if ((virtio_running(v) || v->adopted) && virtio_queue(v, q)->enabled)
+	if ((virtio_running(v) || (v->adopted && !v->held)) && virtio_queue(v, q)->enabled)
 		v->ops->notify(v, q);
 	virtio_unlock(v);
 }
@@ -217,7 +217,8 @@ bool virtio_running(const struct virtio_device *v)
 {
 	const uint8_t ends = VIRTIO_CONFIG_S_NEEDS_RESET | VIRTIO_CONFIG_S_FAILED;
 
-	return (v->status & (VIRTIO_CONFIG_S_DRIVER_OK | ends)) == VIRTIO_CONFIG_S_DRIVER_OK;
+	return !v->held &&
+	       (v->status & (VIRTIO_CONFIG_S_DRIVER_OK | ends)) == VIRTIO_CONFIG_S_DRIVER_OK;
 }
 
 void virtio_fail(struct virtio_device *v, const char *fmt, ...)
@@ -291,7 +292,7 @@ static void virtio_reset(struct virtio_device *v)
 	v->status = 0;
 	v->features = 0;
 	v->config_irq_due = false;
-	v->adopted = false;
+	v->active = v->adopted = false;
 	virtio_set_calls(v, false);
 	for (unsigned i = 0; i < v->n_queues; i++)
 		virtq_reset(&v->queues[i].vq);
@@ -311,21 +312,62 @@ static bool virtio_features_acceptable(struct virtio_device *v)
 	return !(v->features & ~v->offered) && virtio_has_feature(v, VIRTIO_F_VERSION_1);
 }
 
-static void virtio_activate(struct virtio_device *v)
+/*
+ * Chains made available, even kicked for, before DRIVER_OK are seen now. An
+ * external server gets the eventfd with the kicks that are in it.
+ */
+static void virtio_kick_all(struct virtio_device *v)
 {
-	virtio_set_calls(v, true);
-	if (v->ops->activate)
-		v->ops->activate(v);
+	for (unsigned i = 0; i < v->n_queues; i++)
+		if (v->queues[i].vq.enabled && (!v->ops->external || v->adopted))
+			virtio_kick(v, i);
+}
+
+/* DRIVER_OK is set, and the device may go on or begin. */
+static void virtio_go(struct virtio_device *v)
+{
+	if (!v->active) {
+		v->active = true;
+		virtio_set_calls(v, true);
+		if (v->ops->activate)
+			v->ops->activate(v);
+	}
 	if (v->config_irq_due)
 		v->transport->config_irq(v->transport_ctx);
 	v->config_irq_due = false;
-	/*
-	 * Chains made available, even kicked for, before DRIVER_OK are seen now. An
-	 * external server gets the eventfd with the kicks that are in it.
-	 */
-	for (unsigned i = 0; i < v->n_queues; i++)
-		if (v->queues[i].vq.enabled && !v->ops->external)
-			virtio_kick(v, i);
+	virtio_kick_all(v);
+}
+
+/* What is on its way ends; external servers cannot be sent on from where they were. */
+static void virtio_hold(struct virtio_device *v)
+{
+	bool active;
+
+	virtio_lock(v);
+	active = v->active && !v->held;
+	if (active && v->ops->external) {
+		virtio_fail(v, "kept from guest memory");
+		virtio_set_calls(v, false);
+	}
+	v->held = true;
+	virtio_unlock(v);
+	if (active && v->ops->quiesce)
+		v->ops->quiesce(v);
+}
+
+void virtio_set_dma(struct virtio_device *v, bool on)
+{
+	if (!on) {
+		virtio_hold(v);
+		return;
+	}
+	virtio_lock(v);
+	if (v->held) {
+		v->held = false;
+		if (v->status & VIRTIO_CONFIG_S_DRIVER_OK)
+			virtio_go(v);
+	}
+	virtio_unlock(v);
 }
 
 /* Takes the steps in @status that are new, in their order, as far as each may be taken. */
@@ -352,8 +394,8 @@ static void virtio_step(struct virtio_device *v, uint8_t status)
 			return;
 		}
 		v->status |= steps[i];
-		if (steps[i] == VIRTIO_CONFIG_S_DRIVER_OK)
-			virtio_activate(v);
+		if (steps[i] == VIRTIO_CONFIG_S_DRIVER_OK && !v->held)
+			virtio_go(v);
 	}
 }
 

@@ -35,6 +35,9 @@
  * it. A server may be hostile: on either descriptor nothing is read, and no
  * write waits for room with a lock held.
  *
+ * A transport may keep the device from guest memory for a while (a PCI function without bus
+ * mastering): then it is not running, and DRIVER_OK's activate() waits until it may.
+ *
  * Life: virtio_init() ... virtio_attach() by the transport ... driver
  * negotiates ... DRIVER_OK: activate(), kicks arrive ... status 0: queues off,
  * quiesce(), reset() ... virtio_finish(). Which queues are enabled does not
@@ -132,6 +135,8 @@ struct virtio_device {
 
 	/* virtio.c's own */
 	uint8_t status;
+	bool active;		/* activate() was called, and no reset since */
+	bool held;		/* by virtio_set_dma() */
 	bool config_changed;	/* since the driver last read it */
 	bool config_irq_due;	/* a change that DRIVER_OK has yet to tell of */
 	uint32_t config_generation;
@@ -160,7 +165,10 @@ void virtio_offer_packed(struct virtio_device *v);
 /* Loop thread, with no vCPU running. */
 void virtio_finish(struct virtio_device *v);
 
-/* DRIVER_OK is set, no reset under way and the device not broken. v->lock held. */
+/*
+ * DRIVER_OK is set, no reset under way, the device not broken and not kept from guest
+ * memory. v->lock held.
+ */
 bool virtio_running(const struct virtio_device *v);
 static inline bool virtio_has_feature(const struct virtio_device *v, unsigned bit)
 {
@@ -222,6 +230,13 @@ int virtio_kick_fd(const struct virtio_device *v, unsigned q);
  * otherwise. A transport may have the kernel take it off the loop's hands.
  */
 int virtio_call_fd(const struct virtio_device *v, unsigned q);
+
+/*
+ * Whether the device may touch guest memory, which it may from virtio_init() on. When it
+ * may not any more, this returns when it is done with that; external queues are stopped
+ * then and the device needs a reset. Under the transport's lock, as registers.
+ */
+void virtio_set_dma(struct virtio_device *v, bool on);
 
 uint8_t virtio_get_status(struct virtio_device *v);
 /*

@@ -355,9 +355,9 @@ static void window_reading(struct pci_dev *dev, unsigned off, unsigned size)
 	store_le(dev->config + p->cfg_cap + sizeof(struct virtio_pci_cap), 4, value);
 }
 
-static void window_written(struct pci_dev *dev, unsigned off, unsigned size)
+static void window_written(struct virtio_pci *p, unsigned off, unsigned size)
 {
-	struct virtio_pci *p = container_of(dev, struct virtio_pci, pci);
+	const struct pci_dev *dev = &p->pci;
 	uint32_t target, len, value;
 
 	if (!is_window_data(p, off, size) || !window_target(p, &target, &len))
@@ -365,6 +365,26 @@ static void window_written(struct pci_dev *dev, unsigned off, unsigned size)
 	value = load_le(dev->config + p->cfg_cap + sizeof(struct virtio_pci_cap), len);
 	pthread_mutex_lock(&p->lock);
 	bar_write(p, target, len, value);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* --- bus mastering ---------------------------------------------------------- */
+
+/* A function reaches memory with it alone (PCI local bus 3.0, 6.2.2). With the lock. */
+static void follow_bus_master(struct virtio_pci *p)
+{
+	virtio_set_dma(p->v, pci_bus_master(&p->pci));
+}
+
+static void config_written(struct pci_dev *dev, unsigned off, unsigned size)
+{
+	struct virtio_pci *p = container_of(dev, struct virtio_pci, pci);
+
+	window_written(p, off, size);
+	if (!ranges_overlap(off, size, PCI_COMMAND, 2))
+		return;
+	pthread_mutex_lock(&p->lock);
+	follow_bus_master(p);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -378,13 +398,14 @@ static void pci_dev_reset(struct pci_dev *dev)
 	p->device_feature_select = p->driver_feature_select = 0;
 	p->queue_select = 0;
 	status_write(p, 0);
+	follow_bus_master(p);
 	pthread_mutex_unlock(&p->lock);
 	if (p->layout.reset)
 		p->layout.reset(p->layout.ctx);
 }
 
 static const struct pci_ops pci_ops = {
-	.config_written = window_written,
+	.config_written = config_written,
 	.config_reading = window_reading,
 	.reset = pci_dev_reset,
 };
@@ -524,6 +545,7 @@ int virtio_pci_init(struct virtio_pci *p, struct virtio_device *v, struct pci_bu
 		};
 	vectors_reset(p);
 	virtio_attach(v, &pci_transport, p);
+	follow_bus_master(p);
 	return pci_bus_add(bus, &p->pci);
 }
 

@@ -21,6 +21,7 @@ static int setup(void **state)
 {
 	*state = malloc(sizeof(struct pci_guest));
 	pg_init(*state);
+	pg_command(*state, PCI_COMMAND_MASTER);
 	return 0;
 }
 
@@ -187,6 +188,26 @@ static void an_8_byte_write_sets_data_before_it_unmasks(void **state)
 	assert_int_equal(g->fake.msi.sent, 1);
 	assert_true(g->fake.msi.last_addr == 0x1fee02000ull);
 	assert_int_equal(g->fake.msi.last_data, 0x99);
+}
+
+static void messages_wait_for_bus_mastering(void **state)
+{
+	struct pci_guest *g = *state;
+	struct pci_msix_feed feed = { .fd = 77, .vector = PCI_MSIX_NO_VECTOR };
+
+	start(g);
+	pci_msix_set_feed(&g->dev.msix, &feed, 1);
+	assert_true(feed.attached);
+	pg_command(g, 0);
+	assert_false(feed.attached);
+	notify(g, 0);
+	assert_int_equal(fired(g, 0), 0);
+	assert_int_equal(pba(g), 1);
+	pg_command(g, PCI_COMMAND_MASTER);
+	assert_true(feed.attached);
+	assert_int_equal(fired(g, 0), 1);
+	assert_int_equal(pba(g), 0);
+	pci_msix_set_feed(&g->dev.msix, &feed, PCI_MSIX_NO_VECTOR);
 }
 
 static void a_changed_message_takes_over_the_old_route(void **state)
@@ -529,6 +550,7 @@ int main(void)
 		T(nothing_is_sent_or_pending_while_msix_is_off),
 		T(a_message_names_the_function_that_sends_it),
 		T(an_8_byte_write_sets_data_before_it_unmasks),
+		T(messages_wait_for_bus_mastering),
 		T(a_changed_message_takes_over_the_old_route),
 		T(a_sink_without_route_sends),
 		T(routes_that_run_out_later_leave_the_bound_ones_working),

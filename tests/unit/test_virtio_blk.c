@@ -987,6 +987,32 @@ static void case_22_reset_on_the_loops_thread_drains_the_disk(void **state)
 	assert_works(t);
 }
 
+/* As a PCI function without bus mastering: what it had begun is done, and nothing else begun. */
+static void what_is_kept_from_guest_memory_is_done_with_it(void **state)
+{
+	struct t *t = *state;
+	pthread_t thread;
+
+	start(t);
+	mem_disk_hold(&t->m);
+	add(t, 0, VIRTIO_BLK_T_FLUSH, 0, 0, 0, false);
+	vdrv_kick(&t->r.d, 0);
+	fake_settle(&t->r.fake);
+	pthread_create(&thread, NULL, releaser, &t->m);
+	virtio_set_dma(t->v, false);
+	pthread_join(thread, NULL);
+	assert_int_equal(t->m.n_held, 0);
+	assert_true(vdrv_used(ring(t), NULL) >= 0);
+	add(t, 0, VIRTIO_BLK_T_FLUSH, 0, 0, 0, false);
+	vdrv_kick(&t->r.d, 0);
+	fake_settle(&t->r.fake);
+	assert_int_equal(vdrv_used(ring(t), NULL), -1);
+	virtio_set_dma(t->v, true);
+	fake_settle(&t->r.fake);
+	assert_true(vdrv_used(ring(t), NULL) >= 0);
+	assert_works(t);
+}
+
 /* --- on files ----------------------------------------------------------------------------------------- */
 
 static struct disk *open_file(struct t *t, enum disk_engine engine)
@@ -1274,6 +1300,7 @@ int main(void)
 		ALL(case_24_configuration_takes_nothing_but_the_cache),
 		ALL(case_22_reset_waits_for_the_disk_and_the_loop_does_not),
 		T(case_22_reset_on_the_loops_thread_drains_the_disk),
+		T(what_is_kept_from_guest_memory_is_done_with_it),
 		ALL(file_is_read_and_written_by_io_uring),
 		ALL(file_is_read_and_written_by_threads),
 		T(case_22_resets_with_io_uring_at_work),

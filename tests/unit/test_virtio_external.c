@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Queues that are served elsewhere: how kicks and interrupts find their way, on each transport. */
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <linux/virtio_pci.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@
 struct t {
 	struct vrig r;
 	struct virtio_device v;
-	unsigned activations, resets, refused;
+	unsigned activations, resets, refused, quiesced;
 };
 
 static void t_activate(struct virtio_device *v)
@@ -44,12 +45,18 @@ static void t_notify(struct virtio_device *v, unsigned q)
 	virtio_signal(v, q);
 }
 
+static void t_quiesce(struct virtio_device *v)
+{
+	container_of(v, struct t, v)->quiesced++;
+}
+
 static const struct virtio_ops t_ops = {
 	.name = "virtio-elsewhere",
 	.id = 0x3e,
 	.pci_class = 0xff0000,
 	.external = true,
 	.activate = t_activate,
+	.quiesce = t_quiesce,
 	.notify = t_notify,
 	.reset = t_reset,
 };
@@ -100,6 +107,27 @@ static void start(struct t *t)
 	vdrv_start(&t->r.d, 0);
 	vrig_take_queue_irq(&t->r, 0);
 	vrig_take_queue_irq(&t->r, 1);
+}
+
+/* It is stopped where it is, and nobody can send it on from there. */
+static void a_server_that_may_not_reach_memory_is_stopped(void **state)
+{
+	struct t *t = *state;
+	unsigned before;
+
+	start(t);
+	before = t->quiesced;
+	vdrv_pci_write(&t->r.d, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(t->quiesced, before + 1);
+	assert_int_equal(vdrv_get(&t->r.d, VDRV_STATUS), LIVE | VIRTIO_CONFIG_S_NEEDS_RESET);
+	call(t, 0);
+	vdrv_pci_write(&t->r.d, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_true(vrig_take_config_irq(&t->r));
+	assert_false(vrig_take_queue_irq(&t->r, 0));
+	assert_int_equal(t->activations, 1);
+	start(t);
+	assert_int_equal(t->activations, 2);
+	assert_int_equal(vdrv_get(&t->r.d, VDRV_STATUS), LIVE);
 }
 
 static void features_are_those_of_the_server_alone(void **state)
@@ -475,6 +503,8 @@ int main(void)
 		ON_ALL(kicks_are_the_next_servers_after_a_reset),
 		ON(MMIO, device_without_a_driver_is_not_adopted),
 		ON(MMIO, case_72_adopted_rings_are_checked),
+		ON(PCI_INTX, a_server_that_may_not_reach_memory_is_stopped),
+		ON(PCI_MSIX, a_server_that_may_not_reach_memory_is_stopped),
 		ON(PCI_MSIX, msix_open_vectors_are_served_by_the_kernel),
 		ON(PCI_MSIX, msix_masked_vector_keeps_calls_pending),
 		ON(PCI_MSIX, msix_function_mask_holds_all_back),

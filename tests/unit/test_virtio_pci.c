@@ -105,6 +105,64 @@ static void doorbells_follow_the_bar(void **state)
 	assert_true(vdrv_used(&d->rings[0], NULL) >= 0);
 }
 
+/* --- bus mastering ------------------------------------------------------------------ */
+
+static void set_master(struct echo_rig *t, bool on)
+{
+	vdrv_pci_write(&t->r.d, PCI_COMMAND, 2,
+		       PCI_COMMAND_MEMORY | (on ? PCI_COMMAND_MASTER : 0));
+	fake_settle(&t->r.fake);
+}
+
+static void no_memory_is_touched_without_bus_mastering(void **state)
+{
+	struct echo_rig *t = *state;
+	struct vdrv *d = &t->r.d;
+
+	vdrv_start(d, 0);
+	set_master(t, false);
+	serve_one(t, 0);
+	assert_int_equal(vdrv_used(&d->rings[0], NULL), -1);
+	assert_false(vrig_take_queue_irq(&t->r, 0));
+	assert_int_equal(vdrv_get(d, VDRV_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET, 0);
+	set_master(t, true);
+	assert_true(vdrv_used(&d->rings[0], NULL) >= 0);
+	assert_true(vrig_take_queue_irq(&t->r, 0));
+	assert_int_equal(t->e.activations, 1);
+	assert_true(echo_rig_works(t));
+}
+
+static void driver_ok_waits_for_bus_mastering(void **state)
+{
+	struct echo_rig *t = *state;
+
+	set_master(t, false);
+	vdrv_start(&t->r.d, 0);
+	config_changed(t);
+	assert_int_equal(t->e.activations, 0);
+	set_master(t, true);
+	assert_int_equal(t->e.activations, 1);
+	assert_true(vrig_take_config_irq(&t->r));
+	assert_true(echo_rig_works(t));
+	set_master(t, false);
+	set_master(t, false);
+	assert_int_equal(t->e.activations, 1);
+	vdrv_set(&t->r.d, VDRV_STATUS, 0);
+	set_master(t, true);
+	assert_int_equal(t->e.activations, 1);
+	assert_true(echo_rig_restarts(t, 0));
+}
+
+static void a_bus_reset_takes_mastering_away(void **state)
+{
+	struct echo_rig *t = *state;
+
+	vdrv_start(&t->r.d, 0);
+	pci_bus_reset(&t->r.pci_bus);
+	assert_true(t->e.v.held);
+	assert_int_equal(t->e.v.status, 0);
+}
+
 /* --- common configuration ---------------------------------------------------------- */
 
 static void registers_read_back_what_was_written(void **state)
@@ -350,7 +408,7 @@ static void window_reaches_every_structure(void **state)
 
 	/* It is for those who cannot reach the BAR. */
 	vdrv_start(d, 0);
-	vdrv_pci_write(d, PCI_COMMAND, 2, 0);
+	vdrv_pci_write(d, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
 	assert_int_equal(vdrv_window_read(d, common + VIRTIO_PCI_COMMON_STATUS, 1),
 			 t->e.v.status);
 	assert_int_equal(vdrv_window_read(d, common + VIRTIO_PCI_COMMON_NUMQ, 2), ECHO_QUEUES);
@@ -421,7 +479,7 @@ static void machine_reset_is_power_on(void **state)
 	pci_bus_reset(&t->r.pci_bus);
 	for (unsigned i = 0; i < PCI_BUS_INTX_LINES; i++)
 		assert_int_equal(t->r.irq[i].level, 0);
-	vdrv_pci_write(d, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	vdrv_pci_write(d, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	assert_int_equal(get(t, VIRTIO_PCI_COMMON_STATUS, 1), 0);
 	assert_int_equal(get(t, VIRTIO_PCI_COMMON_DFSELECT, 4), 0);
 	assert_int_equal(get(t, VIRTIO_PCI_COMMON_Q_SELECT, 2), 0);
@@ -467,6 +525,11 @@ int main(void)
 		T(function_presents_itself, intx),
 		T(each_queue_has_a_doorbell_of_its_own, intx),
 		T(doorbells_follow_the_bar, intx),
+		T(no_memory_is_touched_without_bus_mastering, intx),
+		T(no_memory_is_touched_without_bus_mastering, msix),
+		T(driver_ok_waits_for_bus_mastering, intx),
+		T(driver_ok_waits_for_bus_mastering, msix),
+		T(a_bus_reset_takes_mastering_away, msix),
 		T(registers_read_back_what_was_written, intx),
 		T(addresses_take_eight_bytes_at_once, intx),
 		T(case_24_other_widths_read_zero_and_write_nothing, intx),
