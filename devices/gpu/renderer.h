@@ -79,6 +79,7 @@ struct gpu_resource {
 	bool mapped;			/* or about to be, by request map_seq, 0: it is */
 	uint64_t map_seq, map_off;
 	unsigned scanouts;		/* bit n: shown on output n */
+	uint64_t contexts[4];		/* by bit: to which it is attached, by their slots */
 	bool has_uuid;
 	uint8_t uuid[16];
 };
@@ -174,6 +175,7 @@ struct gpu_renderer_ops {
 			  const char *name);
 	/* Its fences are answered already: what comes of them is of no interest. */
 	void (*ctx_destroy)(struct gpu_renderer *r, uint32_t ctx_id);
+	/* What is not attached to it yet; what is. */
 	int (*ctx_attach)(struct gpu_renderer *r, uint32_t ctx_id, struct gpu_resource *res);
 	int (*ctx_detach)(struct gpu_renderer *r, uint32_t ctx_id, struct gpu_resource *res);
 	/* @commands: host memory, 4-byte aligned, @len a multiple of 4; may be changed in place. */

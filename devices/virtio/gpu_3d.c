@@ -46,6 +46,16 @@ static bool gpu_context_capset(struct gpu *g, uint32_t init, uint32_t *capset)
 	return init == *capset && (!*capset || gpu_has_capset(g, *capset));
 }
 
+/* There are not GPU_MAX_CONTEXTS yet. */
+static unsigned gpu_context_slot(const struct gpu *g)
+{
+	unsigned i = 0;
+
+	while (!~g->context_slots[i])
+		i++;
+	return 64 * i + __builtin_ctzll(~g->context_slots[i]);
+}
+
 static int gpu_context_make(struct gpu *g, uint32_t id, uint32_t capset, const char *name)
 {
 	struct gpu_context **p = gpu_context_find(g, id), *ctx = calloc(1, sizeof(*ctx));
@@ -58,6 +68,8 @@ static int gpu_context_make(struct gpu *g, uint32_t id, uint32_t capset, const c
 		return ret;
 	}
 	ctx->id = id;
+	ctx->slot = gpu_context_slot(g);
+	g->context_slots[ctx->slot / 64] |= BIT(ctx->slot % 64);
 	*p = ctx;
 	g->usage.contexts++;
 	return 0;
@@ -88,6 +100,8 @@ static void gpu_context_destroy(struct gpu *g, struct gpu_context **p)
 	struct gpu_context *ctx = *p;
 
 	*p = ctx->next;
+	g->context_slots[ctx->slot / 64] &= ~BIT(ctx->slot % 64);
+	gpu_resource_forget_context(g, ctx->slot);
 	g->usage.contexts--;
 	gpu_park_context(g, ctx->id);
 	g->renderer->ops->ctx_destroy(g->renderer, ctx->id);
@@ -122,26 +136,34 @@ static uint32_t gpu_context_resource(struct gpu *g, uint32_t ctx_id, uint32_t re
 	return *res ? VIRTIO_GPU_RESP_OK_NODATA : VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 }
 
-static uint32_t gpu_ctx_resource(struct gpu *g, const struct virtio_gpu_ctx_resource *c,
-				 int (*change)(struct gpu_renderer *r, uint32_t ctx_id,
-					       struct gpu_resource *res))
+/* Once, however often the guest says it: virglrenderer 0.10 keeps a list. */
+static uint32_t gpu_ctx_resource(struct gpu *g, const struct virtio_gpu_ctx_resource *c, bool on)
 {
+	const struct gpu_renderer_ops *ops = g->renderer->ops;
 	struct gpu_resource *res;
 	uint32_t type = gpu_context_resource(g, c->hdr.ctx_id, c->resource_id, &res);
+	unsigned slot;
+	int ret;
 
 	if (type != VIRTIO_GPU_RESP_OK_NODATA)
 		return type;
-	return gpu_answer_type(change(g->renderer, c->hdr.ctx_id, res));
+	slot = (*gpu_context_find(g, c->hdr.ctx_id))->slot;
+	if (on == (res->contexts[slot / 64] >> slot % 64 & 1))
+		return VIRTIO_GPU_RESP_OK_NODATA;
+	ret = (on ? ops->ctx_attach : ops->ctx_detach)(g->renderer, c->hdr.ctx_id, res);
+	if (ret == 0)
+		res->contexts[slot / 64] ^= BIT(slot % 64);
+	return gpu_answer_type(ret);
 }
 
 GPU_HANDLER(gpu_ctx_attach)
 {
-	return gpu_ctx_resource(g, &req->cmd.ctx_resource, g->renderer->ops->ctx_attach);
+	return gpu_ctx_resource(g, &req->cmd.ctx_resource, true);
 }
 
 GPU_HANDLER(gpu_ctx_detach)
 {
-	return gpu_ctx_resource(g, &req->cmd.ctx_resource, g->renderer->ops->ctx_detach);
+	return gpu_ctx_resource(g, &req->cmd.ctx_resource, false);
 }
 
 /* --- resources ------------------------------------------------------------ */

@@ -71,6 +71,7 @@ struct gpu_parked {
 
 struct gpu_context {
 	uint32_t id;			/* the guest's, not 0 */
+	unsigned slot;			/* its bit in gpu_resource.contexts */
 	struct gpu_context *next;	/* in its bucket */
 };
 
@@ -104,6 +105,7 @@ struct gpu {
 	struct gpu_output outputs[DISPLAY_MAX_OUTPUTS];
 	struct gpu_resource *table[GPU_BUCKETS];
 	struct gpu_context *contexts[GPU_CONTEXT_BUCKETS];
+	uint64_t context_slots[GPU_MAX_CONTEXTS / 64];	/* by bit: taken */
 	struct gpu_usage usage;
 	struct gpu_stats stats;
 	uint64_t work;			/* left of this turn */
@@ -178,6 +180,8 @@ struct gpu_resource *gpu_resource_new(uint32_t id, enum gpu_resource_kind kind, 
 /* The card's from now on, or freed when making it failed with @ret; the answer to the guest. */
 uint32_t gpu_resource_settle(struct gpu *g, struct gpu_resource *res, int ret);
 void gpu_resource_destroy_all(struct gpu *g);
+/* The context in this slot has gone: nothing is attached to it. */
+void gpu_resource_forget_context(struct gpu *g, unsigned slot);
 /* Host addresses of all backing go, and come again; see gpu_memory_leave(). */
 void gpu_resource_unmap_all(struct gpu *g);
 void gpu_resource_map_all(struct gpu *g);

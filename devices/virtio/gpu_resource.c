@@ -341,6 +341,15 @@ void gpu_resource_destroy_all(struct gpu *g)
 			gpu_resource_destroy(g, g->table[i]);
 }
 
+_Static_assert(sizeof(((struct gpu_resource *)0)->contexts) * 8 == GPU_MAX_CONTEXTS, "a bit each");
+
+void gpu_resource_forget_context(struct gpu *g, unsigned slot)
+{
+	for (unsigned i = 0; i < GPU_BUCKETS; i++)
+		for (struct gpu_resource *res = g->table[i]; res; res = res->next)
+			res->contexts[slot / 64] &= ~BIT(slot % 64);
+}
+
 /* --- guest memory that moves ---------------------------------------------- */
 
 void gpu_resource_unmap_all(struct gpu *g)

@@ -25,7 +25,9 @@
 #define FROM_HOST VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D
 #define ATTACH VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE
 #define DESTROY VIRTIO_GPU_CMD_CTX_DESTROY
-#define FEATURES (BIT(VIRTIO_GPU_F_VIRGL) | BIT(VIRTIO_GPU_F_CONTEXT_INIT) | VIRTIO_COMMON_FEATURES)
+#define FEATURES                                                                                   \
+	(BIT(VIRTIO_GPU_F_VIRGL) | BIT(VIRTIO_GPU_F_CONTEXT_INIT) |                                \
+	 BIT(VIRTIO_GPU_F_RESOURCE_BLOB) | VIRTIO_COMMON_FEATURES)
 #define DIED VIRTIO_GPU_RESP_ERR_UNSPEC
 #define W 64u
 #define H 32u
@@ -695,6 +697,34 @@ static void case_70_what_takes_for_ever_is_ended(void **state)
 	assert_draws(t);
 }
 
+/* 0.10 has a list of what has no type yet: of what is in it twice, one stays behind. */
+static void case_56_attached_twice_and_gone(void **state)
+{
+	struct t *t = *state;
+	struct vgpu *g = &t->f.g;
+	const struct virtio_gpu_mem_entry page = { FAKE_RAM2_GPA, 4096, 0 };
+	const uint32_t type[] = { RESULTS + 1, XRGB, 2, 8, 8, 0, 0, 0, 32, 0 };
+	struct virgl_stream s = { .n = 0 };
+
+	begin(t);
+	enter(t, BAD);
+	t->entered = true;
+	for (uint32_t id = RESULTS + 1; id < RESULTS + 3; id++) {
+		const struct virtio_gpu_resource_create_blob c = {
+			.resource_id = id, .blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST, .size = 4096,
+			.nr_entries = 1,
+		};
+
+		assert_int_equal(vgpu_create_blob(g, c, &page, 1), OK);
+		for (unsigned i = 0; i < 4; i++)
+			assert_int_equal(vgpu_ctx_command(g, ATTACH, BAD, id), OK);
+		assert_int_equal(vgpu_unref(g, id), OK);
+	}
+	virgl_cmd(&s, VIRGL_PIPE_RESOURCE_SET_TYPE, 0, ARRAY_SIZE(type), type);
+	assert_answered(send(t, &s));
+	assert_draws(t);
+}
+
 /* Objects cost the host too; their number is bounded by the length of what made them. */
 static void case_57_contexts_of_many_objects(void **state)
 {
@@ -734,6 +764,7 @@ int main(void)
 		T(case_68_images_buffers_views_and_queries_out_of_range),
 		T(case_69_results_for_memory_that_was_taken_away),
 		T(case_49_what_is_shown_is_taken_away),
+		T(case_56_attached_twice_and_gone),
 		T(case_57_contexts_of_many_objects),
 		cmocka_unit_test_setup_teardown(case_70_what_takes_for_ever_is_ended,
 						setup_impatient, teardown),

@@ -173,9 +173,11 @@ static void errors_of_the_renderer_become_answers(void **state)
 	t->r->error = -EINVAL;
 	assert_int_equal(vgpu_submit(g, 1, &word, 4, 4), PARAMETER);
 	t->r->error = -EIO;
-	assert_int_equal(vgpu_ctx_command(g, ATTACH, 1, 1), UNSPEC);
-	t->r->error = -EIO;
 	assert_int_equal(vgpu_ctx_command(g, DETACH, 1, 1), UNSPEC);
+	assert_int_equal(vgpu_ctx_command(g, DETACH, 1, 1), OK);
+	t->r->error = -EIO;
+	assert_int_equal(vgpu_ctx_command(g, ATTACH, 1, 1), UNSPEC);
+	assert_int_equal(vgpu_ctx_command(g, ATTACH, 1, 1), OK);
 	assert_int_equal(usage_of(t).contexts, 1);
 	assert_int_equal(usage_of(t).resources, 1);
 }
@@ -401,6 +403,32 @@ static void resources_that_are_not_there(void **state)
 	assert_int_equal(vgpu_create_3d(g, texture(1)), RESOURCE);
 }
 
+/* A library that keeps a list would keep what is gone of it. */
+static void case_56_attached_and_detached_once(void **state)
+{
+	struct t *t = *state;
+	struct vgpu *g = &t->rig.g;
+
+	begin(t);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(vgpu_ctx_command(g, ATTACH, 1, 1), OK);
+	assert_int_equal(t->r->ctx_attached, 1);
+	assert_int_equal(vgpu_ctx_create(g, 2, 0, ""), OK);
+	assert_int_equal(vgpu_ctx_command(g, ATTACH, 2, 1), OK);
+	assert_int_equal(t->r->ctx_attached, 2);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(vgpu_ctx_command(g, DETACH, 1, 1), OK);
+	assert_int_equal(t->r->ctx_attached, 1);
+	/* What has the place of one that is gone has nothing of it. */
+	assert_int_equal(vgpu_ctx_command(g, DESTROY, 2, 0), OK);
+	assert_int_equal(vgpu_ctx_create(g, 3, 0, ""), OK);
+	assert_int_equal(vgpu_ctx_command(g, DETACH, 3, 1), OK);
+	assert_int_equal(t->r->ctx_attached, 1);
+	assert_int_equal(vgpu_ctx_command(g, ATTACH, 3, 1), OK);
+	assert_int_equal(vgpu_ctx_command(g, ATTACH, 1, 1), OK);
+	assert_int_equal(t->r->ctx_attached, 3);
+}
+
 static void case_57_contexts_and_resources_without_end(void **state)
 {
 	struct t *t = *state;
@@ -569,6 +597,7 @@ int main(void)
 		T(case_22_reset_forgets_contexts_and_their_fences),
 		T(case_56_contexts_that_are_not_there),
 		T(resources_that_are_not_there),
+		T(case_56_attached_and_detached_once),
 		T(case_57_contexts_and_resources_without_end),
 		T(case_58_commands_of_every_length),
 		T(case_66_resources_of_3d_that_cannot_be),
