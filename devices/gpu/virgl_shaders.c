@@ -15,7 +15,7 @@
 enum { SHADER_HANDLE = 1, SHADER_TYPE, SHADER_OFFSET, SHADER_OUTPUTS = 5, SHADER_HEAD };
 #define SHADER_CONTINUES BIT(31)
 #define COMPUTE 5
-#define STRIDES 4
+#define STRIDES 4	/* one for each buffer */
 
 /* --- text -------------------------------------------------------------------------- */
 
@@ -52,9 +52,12 @@ static bool number_valid(const struct virgl_text *t)
 
 static void add_digit(struct virgl_text *t, char c)
 {
-	if (!t->in_number)
+	if (!t->in_number) {
+		t->from = t->dots ? t->number : 0;
 		t->number = 0;
+	}
 	t->in_number = true;
+	t->dots = false;
 	t->number = MIN(t->number * 10ull + (c - '0'), (uint64_t)ANY_REGISTER);
 	t->first = MAX(t->first, t->number);
 }
@@ -65,7 +68,10 @@ static bool in_bracket(struct virgl_text *t, char c)
 		add_digit(t, c);
 		return number_valid(t);
 	}
+	if (t->in_number && t->number < t->from)
+		return false;
 	t->in_number = false;
+	t->dots = c == '.' || (t->dots && isspace((unsigned char)c));
 	if (c == '[') {
 		t->depth++;
 		/* Nobody nests them so. */
@@ -82,8 +88,8 @@ static bool open_bracket(struct virgl_text *t)
 	bool valid = !t->closed || !is_const(t) || t->first < BUFFERS;
 
 	t->depth = 1;
-	t->first = 0;
-	t->closed = t->in_number = false;
+	t->first = t->number = 0;
+	t->closed = t->in_number = t->dots = false;
 	return valid;
 }
 
@@ -125,8 +131,6 @@ bool virgl_text_valid(struct virgl_text *t, const char *text, size_t n)
 	return true;
 }
 
-/* --- packets --------------------------------------------------------------------------- */
-
 /* The last shader of a context; NULL: none that is not finished. */
 static struct virgl_shader *find_open(struct virgl_shaders *s, uint32_t ctx_id)
 {
@@ -147,13 +151,54 @@ static struct virgl_shader *new_shader(struct virgl_shaders *s, uint32_t ctx_id)
 	return shader;
 }
 
+/* --- what is written to buffers ---------------------------------------------------------- */
+
+#define OUTPUT_REGISTERS 64	/* of a shader, in the library */
+#define OUTPUT_NAMES 160u	/* and room for so many names of outputs, gaps and buffers */
+
+static uint32_t outputs_of(const uint32_t *packet)
+{
+	return packet[SHADER_TYPE] == COMPUTE ? 0 : packet[SHADER_OUTPUTS];
+}
+
 /* Words before the text. */
 static uint64_t text_at(const uint32_t *packet)
 {
-	uint32_t outputs = packet[SHADER_TYPE] == COMPUTE ? 0 : packet[SHADER_OUTPUTS];
+	uint32_t outputs = outputs_of(packet);
 
 	return SHADER_HEAD + (outputs ? STRIDES + 2ull * outputs : 0);
 }
+
+/* How many names a gap takes, each of four words at most; one that goes back, none. */
+static uint64_t gap_names(uint64_t from, uint64_t to)
+{
+	return from < to ? (to - from + 3) / 4 : 0;
+}
+
+/* All of them are in the packet. */
+static bool outputs_valid(const uint32_t *packet)
+{
+	const uint32_t *strides = packet + SHADER_HEAD, *output = strides + STRIDES;
+	uint32_t n = outputs_of(packet), buffer = 0;
+	uint64_t names = n, at = 0;
+
+	for (uint32_t i = 0; i < n && names <= OUTPUT_NAMES; i++, output += 2) {
+		uint32_t to = *output >> 13 & 7, offset = *output >> 16;
+
+		if ((*output & 0xff) >= OUTPUT_REGISTERS || to >= STRIDES)
+			return false;
+		if (to != buffer) {
+			names += gap_names(at, strides[buffer]) + (to > buffer ? to - buffer : 0);
+			at = 0;
+		}
+		names += gap_names(at, offset);
+		at = offset + (*output >> 10 & 7);
+		buffer = to;
+	}
+	return names + (n ? gap_names(at, strides[buffer]) : 0) <= OUTPUT_NAMES;
+}
+
+/* --- packets --------------------------------------------------------------------------- */
 
 /* @sub_ctx: of this stream, so far; 0: it has not said. */
 static bool shader_valid(struct virgl_shaders *s, uint32_t ctx_id, uint32_t sub_ctx,
@@ -166,7 +211,7 @@ static bool shader_valid(struct virgl_shaders *s, uint32_t ctx_id, uint32_t sub_
 	struct virgl_shader *shader = find_open(s, ctx_id);
 	uint64_t text = text_at(packet);
 
-	if (text > n)
+	if (text > n || !outputs_valid(packet))
 		return false;
 	if (!(packet[SHADER_OFFSET] & SHADER_CONTINUES)) {
 		shader = new_shader(s, ctx_id);

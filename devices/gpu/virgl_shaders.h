@@ -2,7 +2,9 @@
 /*
  * Shaders in streams of virgl's protocol: TGSI as text, of which virglrenderer's parser
  * believes the numbers of registers and keeps tables of fewer (case 63): 0.10 writes
- * behind them. Text may come in pieces, packets of one stream or of several.
+ * behind them, and in front of them where a range ends before it begins. Text may come in
+ * pieces, packets of one stream or of several. Before it comes which outputs are written to
+ * buffers: 0.10 makes a list of those and of the gaps between them, as long as it takes.
  *
  * Pure but for what is known of unfinished texts; one thread at a time.
  */
@@ -24,11 +26,13 @@ struct virgl_text {
 	uint8_t depth;		/* brackets that are open */
 	bool closed;		/* the last one that was, with nothing but space behind it */
 	bool in_number;
+	bool dots;		/* between the ends of a range */
 	uint32_t number;	/* capped */
+	uint32_t from;		/* the least that it may be: where its range begins */
 	uint32_t first;		/* the largest of the bracket before */
 };
 
-/* Whether @n bytes more of it name only registers that there can be. Then @t is of no use. */
+/* Whether @n bytes more of it name only registers that there can be; else @t is of no use. */
 bool virgl_text_valid(struct virgl_text *t, const char *text, size_t n);
 
 struct virgl_shaders {

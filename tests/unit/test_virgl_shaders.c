@@ -38,6 +38,7 @@ static void shaders_of_drivers_are_taken(void **state)
 		"FRAG\n  0: TEX TEMP[0], TEMP[1], SAMP[ADDR[0].x+3], 2D\n",
 		"FRAG\n  0: TEX TEMP[0], TEMP[1], SAMP[TEMP[4000].x+3], 2D\n",
 		"COMP\nDCL HWATOMIC[0..4095][31]\nDCL MEMORY[0], SHARED\nDCL TEMP[0..65535], ARRAY(9)\n",
+		"DCL TEMP[7..7]\nDCL TEMP[ 7 . . 8 ]\n  0: MOV TEMP[ADDR[9].x+3], CONST[9][ADDR[9].x+3]\n",
 		"", "[", "IN[", "IN[0", "IN[]", "]", "INPUT[100]", "XIN[100]", "IN2[100]",
 	};
 
@@ -57,6 +58,9 @@ static void case_63_registers_that_there_are_not(void **state)
 		"DCL IN[4294967296]", "DCL IN[18446744073709551616]", "DCL IN[0000000080]",
 		"DCL IN[0][80]", "IN[ADDR[0].x+80]", "IN[ADDR[65536].x]", "OUT[0],IN[99]",
 		"-IN[99]", "|IN[99]|", "[[[[[[[[[", "[65536]",
+		/* Ranges that end before they begin. */
+		"DCL TEMP[1..0]", "DCL TEMP[10 .. 9]", "DCL CONST[0][65535..6]", "DCL TEMP[7.3]",
+		"DCL IN[][9..8]", "DCL TEMP[70..8], ARRAY(1)",
 	};
 
 	(void)state;
@@ -111,6 +115,67 @@ static void case_63_bad_text_behind_what_goes_to_buffers(void **state)
 	put_piece(&s, 1, VIRGL_VERTEX, 100, 0, "VERT\nDCL IN[7]");
 	s.words[5] = UINT32_MAX;
 	assert_false(is_valid(&known, 1, &s));
+}
+
+#define OUTPUT(reg, components, buffer, offset) \
+	((reg) | (components) << 10 | (buffer) << 13 | (uint32_t)(offset) << 16)
+
+/* A shader that writes @n outputs; @strides of four buffers. */
+static bool outputs_taken(const uint32_t *strides, const uint32_t *outputs, unsigned n)
+{
+	struct virgl_shaders known = { 0 };
+	static struct virgl_stream s;
+	uint32_t words[1000] = { 1, VIRGL_VERTEX, 100, 300, n };
+
+	memcpy(words + 5, strides, 4 * sizeof(*strides));
+	for (unsigned i = 0; i < n; i++)
+		words[9 + 2 * i] = outputs[i];
+	s.n = 0;
+	virgl_cmd(&s, VIRGL_CREATE_OBJECT, VIRGL_SHADER, 9 + 2 * n, words);
+	return is_valid(&known, 1, &s);
+}
+
+static void outputs_of_drivers_are_taken(void **state)
+{
+	static const uint32_t none[4], strides[4] = { 64, 4, 4, 128 };
+	static const uint32_t one[] = { OUTPUT(63, 4, 0, 0) };
+	static const uint32_t some[] = {
+		OUTPUT(0, 4, 0, 0), OUTPUT(1, 4, 0, 60), OUTPUT(2, 4, 1, 0), OUTPUT(3, 4, 2, 0),
+		OUTPUT(4, 1, 3, 100),
+	};
+	uint32_t many[64];
+
+	(void)state;
+	assert_true(outputs_taken(none, one, 1));
+	assert_true(outputs_taken(strides, some, ARRAY_SIZE(some)));
+	for (unsigned i = 0; i < 64; i++)
+		many[i] = OUTPUT(i, 1, 0, i);
+	assert_true(outputs_taken(strides, many, 64));
+}
+
+static void case_63_outputs_that_there_are_not(void **state)
+{
+	static const uint32_t strides[4] = { 128, 4, 4, 128 }, far[4] = { UINT32_MAX, 0, 0, 700 };
+	uint32_t one, many[200];
+
+	(void)state;
+	one = OUTPUT(64, 4, 0, 0);
+	assert_false(outputs_taken(strides, &one, 1));
+	one = OUTPUT(0, 4, 4, 0);
+	assert_false(outputs_taken(strides, &one, 1));
+	/* Gaps as long as anything. */
+	one = OUTPUT(0, 4, 0, 65535);
+	assert_false(outputs_taken(strides, &one, 1));
+	one = OUTPUT(0, 4, 0, 0);
+	assert_false(outputs_taken(far, &one, 1));
+	many[0] = OUTPUT(0, 4, 3, 0);
+	many[1] = OUTPUT(0, 4, 0, 0);
+	assert_false(outputs_taken(far, many, 2));
+	/* To and fro. */
+	for (unsigned i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = OUTPUT(0, 4, i % 2 * 3, 0);
+	assert_false(outputs_taken(strides, many, 40));
+	assert_false(outputs_taken(strides, many, ARRAY_SIZE(many)));
 }
 
 static void case_64_text_in_pieces_is_read_as_one(void **state)
@@ -208,6 +273,8 @@ int main(void)
 		cmocka_unit_test(shaders_of_drivers_are_taken),
 		cmocka_unit_test(case_63_registers_that_there_are_not),
 		cmocka_unit_test(case_63_bad_text_behind_what_goes_to_buffers),
+		cmocka_unit_test(outputs_of_drivers_are_taken),
+		cmocka_unit_test(case_63_outputs_that_there_are_not),
 		cmocka_unit_test(case_64_text_in_pieces_is_read_as_one),
 		cmocka_unit_test(case_64_pieces_that_do_not_go_on_are_refused),
 		cmocka_unit_test(many_contexts_at_once),
