@@ -281,7 +281,6 @@ static const char *const without_a_model[] = {
 	"brcm,bcm2835-i2c",
 	"brcm,bcm2835-pwm",
 	"brcm,bcm2835-hvs",
-	"brcm,bcm2835-usb",
 	"brcm,bcm2835-pixelvalve0",
 	"brcm,bcm2835-pixelvalve1",
 	"brcm,bcm2835-pixelvalve2",
@@ -301,7 +300,7 @@ static bool is_expected(const struct arm_fdt_node *node)
 
 static bool has_model(const struct arm_fdt_node *node)
 {
-	const struct arm_model *const tables[] = { arm_models, arm_bcm_models };
+	const struct arm_model *const tables[] = { arm_models, arm_bcm_models, arm_usb_models };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++)
 		for (const struct arm_model *m = tables[i]; m->compatible; m++)
