@@ -42,7 +42,18 @@ struct display_link {
 	bool shown;			/* it has a picture */
 	bool due;			/* and has yet to say that FLUSH @serial is on the screen */
 	uint32_t serial;
+
+	/* of an input device */
+	struct display_link_input input;	/* kind INPUT_KINDS: of none */
+	struct input_state held;	/* by the other end */
+	uint32_t leds;
+	bool tell_leds;
 };
+
+static bool has_input(const struct display_link *l)
+{
+	return l->input.kind != INPUT_KINDS;
+}
 
 /* --- what is said --------------------------------------------------------- */
 
@@ -56,7 +67,7 @@ static int say_hello(struct display_link *l)
 {
 	union display_msg m = {
 		.hello = { .magic = DISPLAY_PROTO_MAGIC, .version = DISPLAY_PROTO_VERSION,
-			   .n_outputs = 1 },
+			   .n_outputs = 1, .inputs = has_input(l) ? BIT(l->input.kind) : 0 },
 	};
 
 	return say(l, &m, DISPLAY_MSG_HELLO, -1);
@@ -144,6 +155,20 @@ static int say_damage(struct display_link *l)
 	return 0;
 }
 
+static int say_leds(struct display_link *l)
+{
+	union display_msg m = { .input.kind = INPUT_KEYBOARD };
+	struct display_msg_input *in = &m.input;
+	int ret;
+
+	for (unsigned i = 0; i < LED_CNT; i++)
+		in->events[in->n++] = (struct display_msg_event){ EV_LED, i, l->leds >> i & 1 };
+	in->events[in->n++] = (struct display_msg_event){ EV_SYN, SYN_REPORT, 0 };
+	ret = say(l, &m, DISPLAY_MSG_INPUT, -1);
+	l->tell_leds = ret < 0;
+	return ret;
+}
+
 /* All that can be said now. A FLUSH that is not answered yet holds up what follows, but OFF. */
 static int say_news(struct display_link *l)
 {
@@ -155,6 +180,8 @@ static int say_news(struct display_link *l)
 		ret = say_mode(l);
 	if (ret == 0 && l->tell_insist)
 		ret = say_insist(l);
+	if (ret == 0 && l->tell_leds)
+		ret = say_leds(l);
 	if (ret == 0 && l->due)
 		return 0;
 	if (ret == 0 && l->has_picture && l->tell_picture)
@@ -195,6 +222,7 @@ static int hear_hello(struct display_link *l, const struct display_msg_hello *m)
 	l->ready = true;
 	l->tell_mode = l->width;
 	l->tell_picture = l->has_picture;
+	l->tell_leds = l->leds;
 	return say(l, &control, DISPLAY_MSG_CONTROL, -1);
 }
 
@@ -213,6 +241,18 @@ static void hear_configure(struct display_link *l, const struct display_msg_conf
 		s->ops->configure(s->ctx, 0, &what);
 }
 
+static void hear_input(struct display_link *l, const struct display_msg_input *m)
+{
+	if (m->kind != l->input.kind)
+		return;
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct display_msg_event *e = &m->events[i];
+
+		input_state_apply(&l->held, e->type, e->code, e->value);
+		input_send(&l->input.sink, e->type, e->code, e->value);
+	}
+}
+
 /* 0, or a negative errno that ends the connection. */
 static int hear(struct display_link *l, const union display_msg *m)
 {
@@ -223,6 +263,9 @@ static int hear(struct display_link *l, const union display_msg *m)
 	switch (m->head.type) {
 	case DISPLAY_MSG_FRAME_DONE:
 		l->due &= m->frame_done.serial != l->serial;
+		break;
+	case DISPLAY_MSG_INPUT:
+		hear_input(l, &m->input);
 		break;
 	case DISPLAY_MSG_CONFIGURE:
 		hear_configure(l, &m->configure);
@@ -276,6 +319,7 @@ static void hang_up(struct display_link *l)
 static void hung_up(struct display_link *l)
 {
 	hang_up(l);
+	input_state_release(&l->held, &l->input.sink);
 	if (loop_now_ns() - l->dialed_ns > LASTED_NS)
 		l->retry_ns = RETRY_NS;
 	if (l->params.source)
@@ -294,7 +338,7 @@ static int connection(struct display_link *l)
 			gpu_process_dial(l->params.process, l->device);
 }
 
-static void dial(struct display_link *l)
+static int dial(struct display_link *l)
 {
 	int fd = connection(l), ret = fd;
 
@@ -308,13 +352,14 @@ static void dial(struct display_link *l)
 		retry_later(l);
 	else if (say_hello(l) < 0)
 		hung_up(l);
+	return MIN(ret, 0);
 }
 
 static void on_retry(void *arg)
 {
 	struct display_link *l = arg;
 
-	if (l->has_picture && !l->sock.added)
+	if ((l->has_picture || has_input(l)) && !l->sock.added)
 		dial(l);
 }
 
@@ -400,26 +445,62 @@ struct display display_link_display(struct display_link *link)
 	return (struct display){ &link_ops, link };
 }
 
+/* --- the input device ----------------------------------------------------- */
+
+static void on_feedback(void *ctx, uint16_t type, uint16_t code, int32_t value)
+{
+	struct display_link *l = ctx;
+
+	if (type == EV_LED && code < LED_CNT) {
+		l->leds = (l->leds & ~(1u << code)) | (uint32_t)!!value << code;
+		l->tell_leds = true;
+	} else if (type == EV_SYN) {
+		pump(l);
+	}
+}
+
+struct input_sink display_link_feedback(struct display_link *l)
+{
+	return (struct input_sink){ on_feedback, l };
+}
+
 /* --- life ----------------------------------------------------------------- */
+
+/* The place in microvm-gpu that was asked for. */
+static int take_place(struct display_link *l)
+{
+	int ret = 0;
+
+	if (!l->params.source)
+		ret = gpu_process_take(l->params.process, has_input(l) ? GPU_PROCESS_EVENTS :
+				       GPU_PROCESS_FRAMEBUFFER);
+	if (ret < 0)
+		log_error("a second framebuffer: there is one");
+	l->device = ret;
+	return MIN(ret, 0);
+}
 
 int display_link_create(struct display_link **out, const struct display_link_params *params)
 {
+	static const struct display_link_input none = { .kind = INPUT_KINDS };
 	struct display_link *l = calloc(1, sizeof(*l));
 	int ret;
 
 	if (!l)
 		return -ENOMEM;
-	*l = (struct display_link){ .params = *params, .retry_ns = RETRY_NS };
+	l->params = *params;
+	l->input = params->input ? *params->input : none;
+	l->retry_ns = RETRY_NS;
 	l->retry = (struct loop_timer){ .cb = on_retry, .arg = l };
-	ret = params->source ? 0 : gpu_process_take(params->process, GPU_PROCESS_FRAMEBUFFER);
-	if (ret < 0) {
-		log_error("a second framebuffer: there is one");
-		free(l);
-		return ret;
-	}
-	l->device = ret;
-	*out = l;
-	return 0;
+	input_state_init(&l->held, 0);
+	ret = take_place(l);
+	if (ret == 0 && has_input(l))
+		ret = dial(l);
+	if (ret < 0)
+		display_link_destroy(l);
+	else
+		*out = l;
+	return ret;
 }
 
 void display_link_destroy(struct display_link *l)

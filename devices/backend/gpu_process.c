@@ -272,7 +272,8 @@ static int start(struct gpu_process *p)
 
 static int make_pair(const struct gpu_process_device *d, int pair[2])
 {
-	bool packets = !strcmp(d->option, "--" GPU_PROCESS_FRAMEBUFFER);
+	bool packets = !strcmp(d->option, "--" GPU_PROCESS_FRAMEBUFFER) ||
+		       !strcmp(d->option, "--" GPU_PROCESS_EVENTS);
 
 	if (socketpair(AF_UNIX, (packets ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0,
 		       pair) == 0)

@@ -27,6 +27,11 @@
  */
 #define GPU_PROCESS_FRAMEBUFFER "framebuffer"
 
+/*
+ * The same of an input device of ours, whose events come from there; value: its kind.
+ */
+#define GPU_PROCESS_EVENTS "events"
+
 /* The word (handover.h) of the graphics card, or else of the framebuffer: somebody
  * closed a window. */
 #define GPU_PROCESS_CLOSED 'x'

@@ -78,8 +78,10 @@ static int add_inputs(struct seat *seat, const struct gpu_options *o)
 	for (unsigned i = 0; i < o->n_devices && ret == 0; i++) {
 		const struct gpu_option_device *d = &o->devices[i];
 
-		if (!d->is_gpu)
-			ret = seat_add_input(seat, d->label, &d->socket, &d->input);
+		if (d->is_gpu)
+			continue;
+		ret = d->vmm ? seat_add_events(seat, d->label, &d->socket, d->input.kind) :
+			       seat_add_input(seat, d->label, &d->socket, &d->input);
 	}
 	return ret;
 }

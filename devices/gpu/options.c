@@ -277,7 +277,18 @@ static int set_input(void *config, const struct opt_at *at, const char *value)
 	return add_device(config, at, value, input_keys, false);
 }
 
-/* microvm's own; nobody else has the other end. */
+/* These two are microvm's own; nobody else has the other end. */
+static int set_events(void *config, const struct opt_at *at, const char *value)
+{
+	static const struct opt_key keys[] = { { "fd", "N", "" }, { 0 } };
+	struct gpu_options *o = config;
+	int ret = add_device(o, at, value, keys, false);
+
+	if (ret == 0)
+		o->devices[o->n_devices - 1].vmm = true;
+	return ret;
+}
+
 static int set_framebuffer(void *config, const struct opt_at *at, const char *value)
 {
 	struct gpu_options *o = config;
@@ -442,6 +453,7 @@ static const struct opt options[] = {
 	  .set = set_gpu },
 	{ "input", "KIND", "Devices", "keyboard, mouse, tablet, multitouch (--input help)",
 	  .multiple = true, .set = set_input },
+	{ "events", "KIND,fd=N", "Devices", NULL, .multiple = true, .set = set_events },
 	{ "framebuffer", "fd=N", "Devices", NULL, .set = set_framebuffer },
 	{ "display", MODES "[,socket=FILE]", "Pictures",
 	  "windows, nowhere, or for microvm-view at FILE (sdl where there is a desktop)",

@@ -24,12 +24,13 @@ struct gpu_option_record {
 	uint64_t limit;		/* bytes */
 };
 
-/* One --gpu or --input. */
+/* One --gpu, --input or --events. */
 struct gpu_option_device {
 	char label[64];		/* for messages: "--input keyboard" */
 	struct opt_value value;	/* what the strings below point into */
 	struct seat_socket socket;
 	bool is_gpu;
+	bool vmm;		/* an input device that is the VMM's */
 	struct gpu_params gpu;
 	struct screen_look look;
 	struct gpu_option_3d in_3d;

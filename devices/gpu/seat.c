@@ -14,6 +14,7 @@
 #include "devices/backend/handover.h"
 #include "devices/backend/unixsock.h"
 #include "devices/gpu/framebuffer.h"
+#include "devices/gpu/input_link.h"
 #include "devices/gpu/mux.h"
 #include "devices/virtio/input.h"
 #include "devices/virtio/vhost_user_backend.h"
@@ -25,7 +26,8 @@ struct seat_device {
 	struct seat *seat;
 	char label[LABEL_LEN];	/* "--input keyboard" */
 	struct vhost_user_backend b;
-	struct virtio_device *v;	/* NULL: none yet */
+	struct virtio_device *v;	/* NULL: none yet, or @link */
+	struct input_link *link;	/* it is the VMM's */
 	struct gpu *gpu;		/* it is one */
 	enum input_kind kind;		/* or one of these */
 	struct input_sink feedback;	/* who listens to what the guest sends it */
@@ -122,6 +124,7 @@ static int open_socket(struct seat_device *d, const struct seat_socket *socket)
 static void device_close(struct seat_device *d)
 {
 	handover_finish(&d->handover);
+	input_link_destroy(d->link);
 	if (d->sock.addr.sun_path[0])
 		unixsock_unlink(&d->sock);
 	if (d->gpu) {
@@ -238,11 +241,36 @@ int seat_add_input(struct seat *seat, const char *label, const struct seat_socke
 	return device_end(d, &backend, socket, ret);
 }
 
-/* --- a framebuffer ---------------------------------------------------------------------------- */
+/* --- what is the VMM's ------------------------------------------------------------------------ */
 
-static void framebuffer_left(void *ctx)
+static void vmm_left(void *ctx)
 {
 	one_less(ctx);
+}
+
+int seat_add_events(struct seat *seat, const char *label, const struct seat_socket *socket,
+		    enum input_kind kind)
+{
+	struct seat_device *d = device_begin(seat, label);
+	struct input_link_params params = { .kind = kind, .left = vmm_left, .ctx = seat };
+	int ret;
+
+	if (!d)
+		return -ENOSPC;
+	if (socket->path) {
+		log_error("%s: by fd=N", label);
+		return -EINVAL;
+	}
+	d->kind = kind;
+	params.feedback = (struct input_sink){ feed_back, d };
+	ret = input_link_create(&d->link, seat->loop, socket->fd, &params);
+	if (ret < 0) {
+		log_error("%s: fd=%d: %s", label, socket->fd, strerror(-ret));
+		return ret;
+	}
+	seat->n++;
+	seat->n_waiting++;
+	return 0;
 }
 
 int seat_add_framebuffer(struct seat *seat, const char *label, const struct seat_socket *socket)
@@ -254,7 +282,7 @@ int seat_add_framebuffer(struct seat *seat, const char *label, const struct seat
 		return -EINVAL;
 	}
 	ret = framebuffer_create(&seat->framebuffer, seat->loop, socket->fd, &seat->mux,
-				 framebuffer_left, seat);
+				 vmm_left, seat);
 	if (ret < 0)
 		log_error("%s: fd=%d: %s", label, socket->fd, strerror(-ret));
 	else
@@ -306,7 +334,9 @@ struct input_sink seat_sink(struct seat *seat, enum input_kind kind)
 {
 	struct seat_device *d = find_input(seat, kind);
 
-	return d ? input_device_sink(d->v) : (struct input_sink){ 0 };
+	if (!d)
+		return (struct input_sink){ 0 };
+	return d->link ? input_link_sink(d->link) : input_device_sink(d->v);
 }
 
 int seat_closed(struct seat *seat)

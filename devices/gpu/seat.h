@@ -2,8 +2,8 @@
 /*
  * A seat: a graphics card, what shows its pictures, and the keyboards and
  * pointers that go with it, each a virtio device that some VMM uses by
- * vhost-user; and a framebuffer of the VMM's, shown where the card has no picture or
- * in its place. What microvm-gpu is made of.
+ * vhost-user; and what is the VMM's itself: a framebuffer, shown where the card has no
+ * picture or in its place, and input devices. What microvm-gpu is made of.
  *
  * Devices are added one by one; then the loop runs. Main thread, without any
  * lock.
@@ -48,6 +48,10 @@ int seat_add_input(struct seat *seat, const char *label, const struct seat_socke
 
 /* @socket: by which connections are handed over that speak ui/display_proto.h. */
 int seat_add_framebuffer(struct seat *seat, const char *label, const struct seat_socket *socket);
+
+/* The same for events that an input device of the VMM's takes; not INPUT_HOST. */
+int seat_add_events(struct seat *seat, const char *label, const struct seat_socket *socket,
+		    enum input_kind kind);
 
 /* The card; NULL: there is none. */
 struct gpu *seat_gpu(struct seat *seat);

@@ -6,6 +6,7 @@
  *     source: has pictures                         viewer: shows them
  *     a microvm-gpu without windows                microvm-view, or yours
  *     a VMM with a VGA card or a framebuffer       microvm-gpu with its window
+ *     a VMM with a keyboard, no pictures           microvm-gpu with its window
  *
  * This header is all that another viewer or source needs. Ours are
  * ui_view.h and display_receiver.h, which are made of the functions at the end

@@ -26,6 +26,7 @@ struct hid {
 	struct loop *loop;
 	struct input_caps caps;
 	struct input_sink feedback;
+	void (*close)(void *ctx);	/* feedback.ctx; NULL: nothing to close */
 	uint8_t leds;
 	uint8_t idle;		/* in units of 4 ms; 0: reports come when there is news */
 	struct loop_timer idle_timer;
@@ -44,7 +45,7 @@ struct hid {
 	struct hid_queue queue;	/* under it */
 };
 
-static struct hid *hid_of(struct usb_device *dev)
+struct hid *hid_of(struct usb_device *dev)
 {
 	return container_of(dev, struct hid, dev);
 }
@@ -325,6 +326,8 @@ void hid_destroy(struct hid *h)
 {
 	if (!h)
 		return;
+	if (h->close)
+		h->close(h->feedback.ctx);
 	loop_timer_disarm(h->loop, &h->idle_timer);
 	pthread_mutex_destroy(&h->lock);
 	free(h->name);
@@ -342,7 +345,8 @@ struct input_sink hid_sink(struct hid *h)
 	return (struct input_sink){ .event = hid_event, .ctx = h };
 }
 
-void hid_set_feedback(struct hid *h, const struct input_sink *feedback)
+void hid_set_source(struct hid *h, const struct input_sink *feedback, void (*close)(void *ctx))
 {
 	h->feedback = *feedback;
+	h->close = close;
 }

@@ -35,14 +35,18 @@ struct hid_params {
 
 /* 0 or -ENOMEM. Loop thread, or before it runs. */
 int hid_create(struct hid **out, struct loop *loop, const struct hid_params *params);
-/* Loop thread; no source sends any more, no controller asks. NULL is legal. */
+/* Loop thread; no controller asks any more. NULL is legal. */
 void hid_destroy(struct hid *h);
 
 /* For usb_bus_attach(). */
 struct usb_device *hid_device(struct hid *h);
 /* Takes events from any thread, without locks that the bus's ready() takes. */
 struct input_sink hid_sink(struct hid *h);
-/* Who hears of LEDs from now on. Loop thread. */
-void hid_set_feedback(struct hid *h, const struct input_sink *feedback);
+struct hid *hid_of(struct usb_device *dev);
+/*
+ * Who hears of LEDs from now on. @close(@feedback->ctx), may be NULL, is called first thing in
+ * hid_destroy(): no source sends afterwards. Loop thread.
+ */
+void hid_set_source(struct hid *h, const struct input_sink *feedback, void (*close)(void *ctx));
 
 #endif

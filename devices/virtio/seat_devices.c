@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * --gpu and --input: graphics card, keyboards and pointers, all of them served
- * by one microvm-gpu that we start.
+ * by one microvm-gpu that we start, but for those on USB, which get their events there.
  */
 #include <errno.h>
 #include <linux/virtio_gpu.h>
@@ -15,6 +15,7 @@
 #include "devices/backend/unixsock.h"
 #include "devices/gpu/options.h"
 #include "devices/registry.h"
+#include "devices/usb/hid_model.h"
 #include "devices/virtio/input.h"
 #include "devices/virtio/vhost_user_frontend.h"
 #include "devices/virtio/virtio_vga.h"
@@ -178,12 +179,26 @@ static bool is_host(const struct opt_value *opts)
 	return opt_value_get(opts, "evdev");
 }
 
+static bool is_usb(const struct opt_value *opts)
+{
+	const char *bus = opt_value_get(opts, "bus");
+
+	return bus && !strcmp(bus, "usb");
+}
+
+static bool is_here(const struct opt_value *opts)
+{
+	return is_host(opts) || is_usb(opts);
+}
+
 static int input_check(const char *label, const struct opt_value *opts)
 {
 	static const char *const others[][2] = { { "name", "serial" }, { "grab", "toggle" } };
 	bool host = is_host(opts);
 	struct seat_input input;
 
+	if (is_usb(opts) && hid_model_check(label, opts) < 0)
+		return -EINVAL;
 	if (host && opts->first) {
 		log_error("%s: either %.20s or evdev=", label, opts->first);
 		return -EINVAL;
@@ -200,7 +215,11 @@ static int input_check(const char *label, const struct opt_value *opts)
 
 static int input_announce(const struct virtio_env *env, const struct opt_value *opts)
 {
-	return is_host(opts) ? 0 : announce(env, "input", opts, opts->first, input_own_keys);
+	if (is_host(opts))
+		return 0;
+	if (is_usb(opts))
+		return MIN(gpu_process_add(env->gpu, GPU_PROCESS_EVENTS, opts->first), 0);
+	return announce(env, "input", opts, opts->first, input_own_keys);
 }
 
 static const struct virtio_ops *ops_of(const char *kind)
@@ -241,7 +260,7 @@ static void input_any_destroy(struct virtio_device *v)
 const struct virtio_model virtio_input_model = {
 	.external = true,
 	.shares_ram = true,
-	.is_here = is_host,
+	.is_here = is_here,
 	.name = "input",
 	.arg = "keyboard|mouse|tablet|multitouch|none",
 	.help = "input device; evdev=FILE: one of the host's",
@@ -251,6 +270,8 @@ const struct virtio_model virtio_input_model = {
 	.announce = input_announce,
 	.create = input_any_create,
 	.destroy = input_any_destroy,
+	.create_usb = hid_model_create,
+	.destroy_usb = hid_model_destroy,
 };
 
 /* --- --gpu ---------------------------------------------------------------------------------- */

@@ -572,7 +572,7 @@ static void lights_go_to_the_source(void **state)
 	leds = 4;
 	class_out(t, HID_REQ_SET_REPORT, OUTPUT_TYPE, &leds, 1);
 	assert_int_equal(t->leds, 1 << LED_SCROLLL);
-	hid_set_feedback(t->h, &(struct input_sink){ 0 });
+	hid_set_source(t->h, &(struct input_sink){ 0 }, NULL);
 	leds = 0;
 	class_out(t, HID_REQ_SET_REPORT, OUTPUT_TYPE, &leds, 1);
 	assert_int_equal(t->leds, 1 << LED_SCROLLL);
