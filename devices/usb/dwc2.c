@@ -181,8 +181,7 @@ static void dwc2_sof_due(void *arg)
 	struct dwc2 *d = arg;
 
 	pthread_mutex_lock(&d->lock);
-	d->sof_armed = false;
-	d->sof_now = true;
+	dwc2_sof_timer(d);
 	pthread_mutex_unlock(&d->lock);
 	dwc2_work(d);
 }

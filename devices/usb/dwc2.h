@@ -83,6 +83,8 @@ uint32_t dwc2_frame(const struct dwc2 *d);	/* HFNUM */
 void dwc2_sof_mask_read(struct dwc2 *d);
 void dwc2_sof_mask_written(struct dwc2 *d, uint32_t old);
 void dwc2_sof_acknowledged(struct dwc2 *d);
+/* Loop thread: it is time for one. */
+void dwc2_sof_timer(struct dwc2 *d);
 /* Loop thread: raises SOF, or sees to it that it comes, or that it does not. */
 void dwc2_sof_pace(struct dwc2 *d);
 

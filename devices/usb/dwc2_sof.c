@@ -63,6 +63,12 @@ void dwc2_sof_acknowledged(struct dwc2 *d)
 	loop_post(d->loop, &d->work);
 }
 
+void dwc2_sof_timer(struct dwc2 *d)
+{
+	d->sof_armed = false;
+	d->sof = dwc2_sof_wanted(d);
+}
+
 static void dwc2_sof_arm(struct dwc2 *d)
 {
 	loop_timer_arm(d->loop, &d->sof_timer, d->sof_delay);

@@ -1,0 +1,695 @@
+/* SPDX-License-Identifier: MIT */
+/* The USB host as a driver uses it, and as nobody should. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "devices/usb/dwc2.h"
+#include "devices/usb/dwc2_regs.h"
+#include "tests/fake.h"
+#include "tests/must.h"
+#include "tests/until.h"
+
+#define HOST 0x3f980000ull
+#define BUFFER 0x10000u
+#define ALIAS 0xc0000000u
+#define SETUP_BUFFER 0x20000u
+
+#define CONTROL USB_ENDPOINT_XFER_CONTROL
+#define ISOC USB_ENDPOINT_XFER_ISOC
+#define BULK USB_ENDPOINT_XFER_BULK
+#define INTERRUPT USB_ENDPOINT_XFER_INT
+#define IN true
+#define OUT false
+#define BULK_MAX 512
+#define INT_MAX_LEN 8
+#define POWERED (HPRT0_PWR | HPRT0_CONNSTS | HPRT0_LNSTS_DP)
+
+/* Endpoint 1: interrupt IN; 2: bulk IN and OUT. */
+#define CONFIG_LEN (9 + 9 + 7 + 7 + 7)
+static const uint8_t config[] = {
+	9, USB_DT_CONFIG, CONFIG_LEN, 0, 1, 1, 0, 0x80, 0,
+	9, USB_DT_INTERFACE, 0, 0, 3, 0xff, 0, 0, 0,
+	7, USB_DT_ENDPOINT, 0x81, INTERRUPT, INT_MAX_LEN, 0, 4,
+	7, USB_DT_ENDPOINT, 0x82, BULK, 0, BULK_MAX >> 8, 0,
+	7, USB_DT_ENDPOINT, 0x02, BULK, 0, BULK_MAX >> 8, 0,
+};
+static const struct usb_device_descriptor device_descriptor = {
+	.bLength = USB_DT_DEVICE_SIZE,
+	.bDescriptorType = USB_DT_DEVICE,
+	.bMaxPacketSize0 = 64,
+	.idVendor = 0x1234,
+};
+static const struct usb_descriptors descriptors = { &device_descriptor, NULL, config, NULL };
+
+struct fixture {
+	struct fake f;
+	struct fake_irq irq;
+	struct dwc2 d;
+	struct usb_device dev;
+	atomic_int left;	/* bytes that the device has to give; -1: NAK */
+	int error;		/* of every packet, if negative */
+	unsigned got, packets;
+	uint8_t first;		/* byte of the last packet that came */
+	atomic_bool done;
+};
+
+static int device_in(struct usb_device *dev, unsigned ep, void *data, unsigned len)
+{
+	struct fixture *t = dev->priv;
+	int n = t->left;
+
+	t->packets++;
+	if (t->error)
+		return t->error;
+	if (n < 0)
+		return -EAGAIN;
+	n = MIN(n, (int)len);
+	memset(data, 0x50 + ep, n);
+	t->left = t->left == n ? -1 : t->left - n;
+	return n;
+}
+
+static int device_out(struct usb_device *dev, unsigned ep, const void *data, unsigned len)
+{
+	struct fixture *t = dev->priv;
+
+	(void)ep;
+	t->packets++;
+	if (t->error)
+		return t->error;
+	t->got += len;
+	if (len)
+		t->first = *(const uint8_t *)data;
+	return 0;
+}
+
+static const struct usb_device_ops device_ops = { .in = device_in, .out = device_out };
+
+static uint32_t rd(struct fixture *t, unsigned reg)
+{
+	uint64_t value = 0;
+
+	bus_read(&t->f.mmio, HOST + reg, 4, &value);
+	return value;
+}
+
+static void wr(struct fixture *t, unsigned reg, uint32_t value)
+{
+	bus_write(&t->f.mmio, HOST + reg, 4, value);
+}
+
+static uint32_t ch(struct fixture *t, unsigned n, unsigned reg)
+{
+	return rd(t, HCHANNELS + n * HCHANNEL_LEN + reg);
+}
+
+static void ch_wr(struct fixture *t, unsigned n, unsigned reg, uint32_t value)
+{
+	wr(t, HCHANNELS + n * HCHANNEL_LEN + reg, value);
+}
+
+static uint32_t hcchar(unsigned addr, unsigned ep, unsigned type, bool in, unsigned max)
+{
+	return HCCHAR_CHENA | addr << HCCHAR_DEVADDR_SHIFT | type << HCCHAR_EPTYPE_SHIFT |
+	       (in ? HCCHAR_EPDIR : 0) | ep << HCCHAR_EPNUM_SHIFT | max;
+}
+
+static uint32_t hctsiz(unsigned pid, unsigned packets, unsigned len)
+{
+	return pid << TSIZ_PID_SHIFT | packets << TSIZ_PKTCNT_SHIFT | len;
+}
+
+static void start(struct fixture *t, unsigned n, uint32_t chars, uint32_t size, uint32_t addr)
+{
+	ch_wr(t, n, HCINT, HCINT_ALL);
+	ch_wr(t, n, HCTSIZ, size);
+	ch_wr(t, n, HCDMA, addr);
+	ch_wr(t, n, HCCHAR, chars);
+	fake_settle(&t->f);
+}
+
+/* Interrupts as a driver has them that waits for these. */
+static void listen(struct fixture *t)
+{
+	wr(t, GAHBCFG, GAHBCFG_GLBL_INTR_EN);
+	wr(t, GINTMSK, GINTSTS_HCHINT | GINTSTS_PRTINT);
+	wr(t, HAINTMSK, 0xff);
+	for (unsigned n = 0; n < DWC2_CHANNELS; n++)
+		ch_wr(t, n, HCINTMSK, HCINT_CHHLTD);
+}
+
+static void port_up(struct fixture *t)
+{
+	wr(t, HPRT0, HPRT0_PWR);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_CONNDET);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_RST);
+	wr(t, HPRT0, HPRT0_PWR);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_ENACHG);
+	fake_settle(&t->f);
+}
+
+/* By channel 0; HCINT of the stage that ended it. */
+static uint32_t request(struct fixture *t, unsigned addr, unsigned type, unsigned what,
+			unsigned value, unsigned len)
+{
+	const struct usb_ctrlrequest req = { type, what, value, 0, len };
+	bool in = type & USB_DIR_IN;
+
+	must(gmem_write(&t->f.mem, SETUP_BUFFER, &req, sizeof(req)) == 0);
+	start(t, 0, hcchar(addr, 0, CONTROL, OUT, 64), hctsiz(TSIZ_PID_SETUP, 1, 8), SETUP_BUFFER);
+	if (!(ch(t, 0, HCINT) & HCINT_XFERCOMPL))
+		return ch(t, 0, HCINT);
+	if (len) {
+		start(t, 0, hcchar(addr, 0, CONTROL, in, 64),
+		      hctsiz(TSIZ_PID_DATA1, (len + 63) / 64, len), BUFFER);
+		if (!(ch(t, 0, HCINT) & HCINT_XFERCOMPL))
+			return ch(t, 0, HCINT);
+	}
+	start(t, 0, hcchar(addr, 0, CONTROL, !in, 64), hctsiz(TSIZ_PID_DATA1, 1, 0), BUFFER);
+	return ch(t, 0, HCINT);
+}
+
+#define COMPLETE (HCINT_XFERCOMPL | HCINT_CHHLTD | HCINT_ACK)
+
+static void configure(struct fixture *t)
+{
+	port_up(t);
+	must(request(t, 0, 0, USB_REQ_SET_ADDRESS, 5, 0) == COMPLETE);
+	must(request(t, 5, 0, USB_REQ_SET_CONFIGURATION, 1, 0) == COMPLETE);
+}
+
+static int setup(void **state)
+{
+	struct fixture *t = calloc(1, sizeof(*t));
+
+	fake_init(&t->f);
+	t->left = -1;
+	t->dev = (struct usb_device){ .name = "device", .ops = &device_ops,
+				      .descriptors = &descriptors, .priv = t };
+	dwc2_init(&t->d, &t->f.mem, t->f.loop, fake_irq_line(&t->irq));
+	must(dwc2_plug(&t->d, &t->dev) == 0);
+	must(bus_add(&t->f.mmio, &t->d.region, HOST) == 0);
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *t = *state;
+
+	bus_remove(&t->f.mmio, &t->d.region);
+	dwc2_finish(&t->d);
+	fake_finish(&t->f);
+	free(t);
+	return 0;
+}
+
+/* --- the core --------------------------------------------------------------------------- */
+
+static void the_core_is_what_a_driver_expects(void **state)
+{
+	struct fixture *t = *state;
+
+	assert_int_equal(rd(t, GSNPSID), 0x4f54280a);
+	assert_int_equal(rd(t, GHWCFG2) >> 14 & 0xf, DWC2_CHANNELS - 1);
+	assert_int_equal(rd(t, GHWCFG2) >> 3 & 3, 2);		/* internal DMA */
+	assert_int_equal(rd(t, GHWCFG4) >> 30 & 1, 0);		/* without descriptors */
+	assert_true(rd(t, GINTSTS) & GINTSTS_CURMODE_HOST);
+	wr(t, GRXFSIZ, 774);
+	assert_int_equal(rd(t, GRXFSIZ), 774);
+	wr(t, GINTMSK, 1);
+	wr(t, GRSTCTL, GRSTCTL_CSFTRST);
+	assert_int_equal(rd(t, GRSTCTL), GRSTCTL_AHBIDLE);
+	assert_int_equal(rd(t, GRXFSIZ), 0x1000);
+	assert_int_equal(rd(t, GINTMSK), 0);
+	/* A driver divides by it. */
+	assert_int_not_equal(rd(t, HFIR), 0);
+}
+
+static void the_mode_is_the_hosts_unless_forced(void **state)
+{
+	struct fixture *t = *state;
+
+	wr(t, GUSBCFG, GUSBCFG_FORCEDEVMODE);
+	assert_false(rd(t, GINTSTS) & GINTSTS_CURMODE_HOST);
+	/* That outlives a reset. */
+	wr(t, GRSTCTL, GRSTCTL_CSFTRST);
+	assert_false(rd(t, GINTSTS) & GINTSTS_CURMODE_HOST);
+	wr(t, GUSBCFG, GUSBCFG_FORCEHOSTMODE);
+	assert_true(rd(t, GINTSTS) & GINTSTS_CURMODE_HOST);
+}
+
+static void the_port_connects_with_power_and_is_enabled_by_a_reset(void **state)
+{
+	struct fixture *t = *state;
+
+	listen(t);
+	assert_int_equal(rd(t, HPRT0), 0);
+	wr(t, HPRT0, HPRT0_PWR);
+	assert_int_equal(rd(t, HPRT0), POWERED | HPRT0_CONNDET);
+	assert_int_equal(t->irq.level, 1);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_CONNDET);
+	assert_int_equal(rd(t, HPRT0), POWERED);
+	assert_int_equal(t->irq.level, 0);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_RST);
+	assert_int_equal(rd(t, HPRT0), POWERED | HPRT0_RST);
+	wr(t, HPRT0, HPRT0_PWR);
+	assert_int_equal(rd(t, HPRT0), POWERED | HPRT0_ENA | HPRT0_ENACHG);
+	assert_int_equal(t->irq.level, 1);
+	fake_settle(&t->f);
+	assert_true(t->dev.enabled);
+	/* To write a 1 to it disables it. */
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_ENA | HPRT0_ENACHG);
+	fake_settle(&t->f);
+	assert_int_equal(rd(t, HPRT0), POWERED | HPRT0_ENACHG);
+	assert_false(t->dev.enabled);
+	wr(t, HPRT0, 0);
+	assert_int_equal(rd(t, HPRT0) & POWERED, 0);
+}
+
+static void a_suspended_port_carries_nothing(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_SUSP);
+	assert_true(rd(t, HPRT0) & HPRT0_SUSP);
+	start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(0, 1, 4), BUFFER);
+	assert_int_equal(t->packets, 0);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_RES);
+	assert_int_equal(rd(t, HPRT0) & (HPRT0_RES | HPRT0_SUSP), HPRT0_RES);
+	wr(t, HPRT0, HPRT0_PWR);
+	assert_int_equal(rd(t, HPRT0), POWERED | HPRT0_ENA);
+	fake_settle(&t->f);
+	assert_int_equal(t->packets, 1);
+}
+
+static void frames_pass_while_the_port_is_enabled(void **state)
+{
+	struct fixture *t = *state;
+	uint32_t frame = rd(t, HFNUM);
+
+	assert_int_equal(rd(t, HFNUM), frame);
+	assert_false(rd(t, GINTSTS) & GINTSTS_SOF);
+	port_up(t);
+	frame = rd(t, HFNUM) & 0xffff;
+	UNTIL_IN(t->f.loop, (rd(t, HFNUM) & 0xffff) != frame);
+	assert_true(rd(t, HFNUM) >> 16 <= rd(t, HFIR));
+	assert_true(rd(t, GINTSTS) & GINTSTS_SOF);
+	wr(t, PCGCTL, PCGCTL_STOPPCLK);
+	assert_false(rd(t, GINTSTS) & GINTSTS_SOF);
+}
+
+/* --- transfers ------------------------------------------------------------------------------- */
+
+static void a_device_is_found_and_configured(void **state)
+{
+	struct fixture *t = *state;
+	uint8_t data[18];
+
+	listen(t);
+	port_up(t);
+	assert_int_equal(request(t, 0, USB_DIR_IN, USB_REQ_GET_DESCRIPTOR, USB_DT_DEVICE << 8, 64),
+			 COMPLETE);
+	must(gmem_read(&t->f.mem, BUFFER, data, sizeof(data)) == 0);
+	assert_memory_equal(data, &device_descriptor, sizeof(data));
+	assert_int_equal(request(t, 0, 0, USB_REQ_SET_ADDRESS, 5, 0), COMPLETE);
+	assert_int_equal(request(t, 0, 0, USB_REQ_SET_CONFIGURATION, 1, 0),
+			 HCINT_XACTERR | HCINT_CHHLTD);
+	assert_int_equal(request(t, 5, 0, USB_REQ_SET_CONFIGURATION, 1, 0), COMPLETE);
+	assert_int_equal(t->irq.level, 1);
+	assert_int_equal(rd(t, HAINT), 1);
+	ch_wr(t, 0, HCINT, HCINT_ALL);
+	assert_int_equal(t->irq.level, 0);
+}
+
+static void what_is_left_of_a_transfer_can_be_read(void **state)
+{
+	struct fixture *t = *state;
+	uint8_t data[1200] = "";
+
+	configure(t);
+	t->left = 1100;
+	start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(TSIZ_PID_DATA0, 8, 8 * BULK_MAX),
+	      ALIAS | BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), COMPLETE);
+	assert_false(ch(t, 1, HCCHAR) & HCCHAR_CHENA);
+	assert_int_equal(ch(t, 1, HCTSIZ), hctsiz(TSIZ_PID_DATA1, 5, 8 * BULK_MAX - 1100));
+	assert_int_equal(ch(t, 1, HCDMA), (ALIAS | BUFFER) + 1100);
+	must(gmem_read(&t->f.mem, BUFFER, data, sizeof(data)) == 0);
+	assert_int_equal(data[1099], 0x52);
+	assert_int_equal(data[1100], 0);
+}
+
+static void out_packets_arrive_whole(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	must(gmem_write(&t->f.mem, BUFFER + 1024, "x", 1) == 0);
+	start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(TSIZ_PID_DATA1, 3, 1030), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), COMPLETE);
+	assert_int_equal(t->got, 1030);
+	assert_int_equal(t->first, 'x');
+	assert_int_equal(ch(t, 1, HCTSIZ), hctsiz(TSIZ_PID_DATA0, 0, 0));
+	/* An empty one ends a transfer that is a multiple of packets. */
+	start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(TSIZ_PID_DATA1, 2, BULK_MAX), BUFFER);
+	assert_int_equal(t->packets, 5);
+}
+
+static void a_stall_and_a_silence_are_told_apart(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	t->error = -EPIPE;
+	start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_STALL | HCINT_CHHLTD);
+	t->error = -EIO;
+	start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_XACTERR | HCINT_CHHLTD);
+	start(t, 1, hcchar(77, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_XACTERR | HCINT_CHHLTD);
+}
+
+static void what_no_device_speaks_is_an_error(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	t->left = 8;
+	start(t, 1, hcchar(5, 2, ISOC, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_XACTERR | HCINT_CHHLTD);
+	ch_wr(t, 1, HCSPLT, HCSPLT_SPLTENA);
+	start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_XACTERR | HCINT_CHHLTD);
+	assert_int_equal(t->packets, 0);
+}
+
+/* --- waiting ----------------------------------------------------------------------------------- */
+
+static void a_refused_transfer_goes_on_when_the_device_is_ready(void **state)
+{
+	static const struct { unsigned ep, type, max; } kinds[] = {
+		{ 1, INTERRUPT, INT_MAX_LEN }, { 2, BULK, BULK_MAX },
+	};
+	struct fixture *t = *state;
+
+	configure(t);
+	listen(t);
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		start(t, 1, hcchar(5, kinds[i].ep, kinds[i].type, IN, kinds[i].max),
+		      hctsiz(0, 1, kinds[i].max), BUFFER);
+		assert_int_equal(ch(t, 1, HCINT), 0);
+		assert_true(ch(t, 1, HCCHAR) & HCCHAR_CHENA);
+		t->packets = 0;
+		fake_settle(&t->f);
+		assert_int_equal(t->packets, 0);
+		t->left = 3;
+		usb_ready(&t->dev);
+		fake_settle(&t->f);
+		assert_int_equal(ch(t, 1, HCINT), COMPLETE);
+		ch_wr(t, 1, HCINT, HCINT_ALL);
+	}
+}
+
+static void who_polls_is_told_of_a_nak(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	start(t, 1, hcchar(5, 1, INTERRUPT, IN, INT_MAX_LEN), hctsiz(0, 1, INT_MAX_LEN), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_NAK | HCINT_CHHLTD);
+	start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_NAK | HCINT_CHHLTD);
+}
+
+static void a_driver_that_may_run_out_of_channels_gets_one_back(void **state)
+{
+	struct fixture *t = *state;
+	unsigned busy = 0;
+
+	configure(t);
+	listen(t);
+	for (unsigned n = 0; n < DWC2_CHANNELS; n++)
+		start(t, n, hcchar(5, 1, INTERRUPT, IN, INT_MAX_LEN), hctsiz(0, 1, INT_MAX_LEN),
+		      BUFFER);
+	for (unsigned n = 0; n < DWC2_CHANNELS; n++)
+		busy += ch(t, n, HCCHAR) >> 31;
+	assert_int_equal(busy, DWC2_CHANNELS - 1);
+}
+
+static void a_channel_is_halted_on_request(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	listen(t);
+	start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+	ch_wr(t, 1, HCCHAR, ch(t, 1, HCCHAR) | HCCHAR_CHDIS);
+	assert_false(ch(t, 1, HCCHAR) & (HCCHAR_CHENA | HCCHAR_CHDIS));
+	assert_int_equal(ch(t, 1, HCINT), HCINT_CHHLTD);
+	assert_int_equal(t->irq.level, 1);
+	t->packets = 0;
+	usb_ready(&t->dev);
+	fake_settle(&t->f);
+	assert_int_equal(t->packets, 0);
+	/* One that stands still has nothing to say. */
+	ch_wr(t, 1, HCINT, HCINT_ALL);
+	ch_wr(t, 1, HCCHAR, HCCHAR_CHDIS);
+	assert_int_equal(ch(t, 1, HCINT), 0);
+}
+
+static void an_interrupt_endpoints_channel_comes_back_unasked(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	listen(t);
+	start(t, 1, hcchar(5, 1, INTERRUPT, IN, INT_MAX_LEN), hctsiz(0, 1, INT_MAX_LEN), BUFFER);
+	assert_true(ch(t, 1, HCCHAR) & HCCHAR_CHENA);
+	ch_wr(t, 1, HCINTMSK, HCINT_CHHLTD);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_NAK | HCINT_CHHLTD);
+}
+
+/* --- starts of frames ---------------------------------------------------------------------------- */
+
+static unsigned count_sofs(struct fixture *t, uint64_t ns)
+{
+	uint64_t end = loop_now_ns() + ns;
+	unsigned n = 0;
+
+	while (loop_now_ns() < end) {
+		loop_run_once(t->f.loop, 10);
+		if (!t->irq.level)
+			continue;
+		n++;
+		wr(t, GINTSTS, GINTSTS_SOF);
+	}
+	return n;
+}
+
+static void starts_of_frames_come_while_wanted_and_ever_more_rarely(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	wr(t, GAHBCFG, GAHBCFG_GLBL_INTR_EN);
+	wr(t, GINTMSK, GINTSTS_SOF);
+	UNTIL_IN(t->f.loop, t->irq.level);
+	/* It stays until it is acknowledged. */
+	fake_settle(&t->f);
+	assert_int_equal(t->irq.edges, 1);
+	/* 1, 2, 4... ms: a second has no more than ten. */
+	assert_in_range(count_sofs(t, 1000000000), 1, 11);
+	wr(t, GINTMSK, 0);
+	fake_settle(&t->f);
+	assert_int_equal(t->irq.level, 0);
+	assert_false(t->d.sof_armed);
+}
+
+static void who_looks_at_the_mask_has_queued_something(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	wr(t, GAHBCFG, GAHBCFG_GLBL_INTR_EN);
+	wr(t, GINTMSK, GINTSTS_SOF);
+	UNTIL_IN(t->f.loop, t->irq.level);
+	wr(t, GINTSTS, GINTSTS_SOF);
+	t->d.sof_delay = 1000000000000ull;
+	fake_settle(&t->f);
+	assert_int_equal(t->irq.level, 0);
+	/* An interrupt handler does it behind GINTSTS; some write it back. */
+	rd(t, GINTSTS);
+	rd(t, GINTMSK);
+	fake_settle(&t->f);
+	assert_int_equal(t->irq.level, 0);
+	rd(t, HFNUM);
+	wr(t, GINTMSK, rd(t, GINTMSK));
+	fake_settle(&t->f);
+	assert_int_equal(t->irq.level, 0);
+	rd(t, HFNUM);
+	rd(t, GINTMSK);
+	fake_settle(&t->f);
+	assert_int_equal(t->irq.level, 1);
+}
+
+/* --- hostile guests ---------------------------------------------------------------------------------- */
+
+static void case_07_dma_outside_memory_ends_the_transfer(void **state)
+{
+	static const uint32_t where[] = {
+		FAKE_RAM_LEN - 4,	/* into a hole */
+		0x3ffffff0, 0x7e980000, 0xfffffff0, ALIAS | 0x3f980000,
+	};
+	struct fixture *t = *state;
+
+	configure(t);
+	for (unsigned i = 0; i < ARRAY_SIZE(where); i++) {
+		t->left = BULK_MAX;
+		start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), where[i]);
+		assert_int_equal(ch(t, 1, HCINT), HCINT_AHBERR | HCINT_CHHLTD);
+		start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(0, 1, BULK_MAX), where[i]);
+		assert_int_equal(ch(t, 1, HCINT), HCINT_AHBERR | HCINT_CHHLTD);
+		start(t, 1, hcchar(5, 0, CONTROL, OUT, 64), hctsiz(TSIZ_PID_SETUP, 1, 8),
+		      where[i]);
+		assert_int_equal(ch(t, 1, HCINT), HCINT_AHBERR | HCINT_CHHLTD);
+	}
+	assert_int_equal(t->got, 0);
+}
+
+static void case_06_sizes_that_make_no_sense(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	/* No packets; a SETUP packet of 7 bytes, and one to another endpoint. */
+	start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 0, BULK_MAX), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_XACTERR | HCINT_CHHLTD);
+	start(t, 1, hcchar(5, 0, CONTROL, OUT, 64), hctsiz(TSIZ_PID_SETUP, 1, 7), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_XACTERR | HCINT_CHHLTD);
+	start(t, 1, hcchar(5, 3, CONTROL, OUT, 64), hctsiz(TSIZ_PID_SETUP, 1, 8), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_XACTERR | HCINT_CHHLTD);
+	/* More packets than bytes, all but one empty; packets of no bytes; of too many. */
+	start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(0, TSIZ_PKTCNT, 1), BUFFER);
+	UNTIL_IN(t->f.loop, ch(t, 1, HCINT));
+	assert_int_equal(ch(t, 1, HCINT), COMPLETE);
+	assert_int_equal(t->packets, TSIZ_PKTCNT);
+	t->left = 100;
+	start(t, 1, hcchar(5, 2, BULK, IN, 0), hctsiz(0, TSIZ_PKTCNT, TSIZ_XFERSIZE), BUFFER);
+	UNTIL_IN(t->f.loop, ch(t, 1, HCINT) & HCINT_CHHLTD);
+	start(t, 1, hcchar(5, 2, BULK, OUT, HCCHAR_MPS), hctsiz(0, 1, TSIZ_XFERSIZE), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_XACTERR | HCINT_CHHLTD);
+}
+
+static void case_36_registers_that_do_not_exist(void **state)
+{
+	struct fixture *t = *state;
+	uint64_t value;
+
+	for (unsigned reg = 0; reg < DWC2_LEN; reg += 4) {
+		for (unsigned size = 1; size <= 8; size *= 2)
+			assert_true(bus_read(&t->f.mmio, HOST + reg, MIN(size, DWC2_LEN - reg),
+					     &value));
+		wr(t, reg, UINT32_MAX);
+	}
+	fake_settle(&t->f);
+	wr(t, HCHANNELS + DWC2_CHANNELS * HCHANNEL_LEN, HCCHAR_CHENA);
+	assert_int_equal(rd(t, HCHANNELS + DWC2_CHANNELS * HCHANNEL_LEN), 0);
+	wr(t, HFIR, 0);
+	port_up(t);
+	assert_int_equal(rd(t, HFNUM) >> 16, 0);
+}
+
+/* A long transfer is done in pieces, between which others have their turn. */
+static void case_25_a_long_transfer_starves_nobody(void **state)
+{
+	struct fixture *t = *state;
+	unsigned turns = 0;
+
+	configure(t);
+	ch_wr(t, 1, HCINT, HCINT_ALL);
+	ch_wr(t, 1, HCTSIZ, hctsiz(0, TSIZ_PKTCNT, 0));
+	ch_wr(t, 1, HCCHAR, hcchar(5, 2, BULK, OUT, BULK_MAX));
+	while (!ch(t, 1, HCINT)) {
+		unsigned before = t->packets;
+
+		loop_run_once(t->f.loop, 0);
+		assert_in_range(t->packets - before, 1, 64);
+		turns++;
+	}
+	assert_in_range(turns, 16, 17);
+}
+
+static void *reset_often(void *arg)
+{
+	struct fixture *t = arg;
+
+	for (unsigned i = 0; i < 3000; i++) {
+		wr(t, GRSTCTL, GRSTCTL_CSFTRST);
+		wr(t, HPRT0, HPRT0_PWR);
+		wr(t, HPRT0, HPRT0_PWR | HPRT0_RST);
+		wr(t, HPRT0, HPRT0_PWR);
+		ch_wr(t, i % 8, HCTSIZ, hctsiz(TSIZ_PID_SETUP, 100, 8));
+		ch_wr(t, i % 8, HCCHAR, hcchar(0, i % 3, i % 4, i & 1, 64));
+		wr(t, GINTMSK, GINTSTS_SOF);
+		wr(t, GAHBCFG, GAHBCFG_GLBL_INTR_EN);
+		rd(t, GINTMSK);
+		wr(t, GINTSTS, GINTSTS_SOF);
+	}
+	t->done = true;
+	return NULL;
+}
+
+static void case_22_resets_in_the_middle_of_transfers(void **state)
+{
+	struct fixture *t = *state;
+	pthread_t guest;
+
+	must(pthread_create(&guest, NULL, reset_often, t) == 0);
+	UNTIL_IN(t->f.loop, (usb_ready(&t->dev), t->done));
+	pthread_join(guest, NULL);
+	dwc2_reset(&t->d);
+	assert_int_equal(t->irq.level, 0);
+	assert_int_equal(rd(t, HPRT0), 0);
+	assert_false(t->dev.enabled);
+	configure(t);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(the_core_is_what_a_driver_expects),
+		T(the_mode_is_the_hosts_unless_forced),
+		T(the_port_connects_with_power_and_is_enabled_by_a_reset),
+		T(a_suspended_port_carries_nothing),
+		T(frames_pass_while_the_port_is_enabled),
+		T(a_device_is_found_and_configured),
+		T(what_is_left_of_a_transfer_can_be_read),
+		T(out_packets_arrive_whole),
+		T(a_stall_and_a_silence_are_told_apart),
+		T(what_no_device_speaks_is_an_error),
+		T(a_refused_transfer_goes_on_when_the_device_is_ready),
+		T(who_polls_is_told_of_a_nak),
+		T(a_driver_that_may_run_out_of_channels_gets_one_back),
+		T(a_channel_is_halted_on_request),
+		T(an_interrupt_endpoints_channel_comes_back_unasked),
+		T(starts_of_frames_come_while_wanted_and_ever_more_rarely),
+		T(who_looks_at_the_mask_has_queued_something),
+		T(case_07_dma_outside_memory_ends_the_transfer),
+		T(case_06_sizes_that_make_no_sense),
+		T(case_36_registers_that_do_not_exist),
+		T(case_25_a_long_transfer_starves_nobody),
+		T(case_22_resets_in_the_middle_of_transfers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
