@@ -294,6 +294,8 @@ static void smoke_cpus(const char *arg)
 	verdict("cpus", n > 0, with("%ld", n));
 }
 
+static void smoke_cmdline(const char *arg) { verdict("cmdline", true, load_text("/proc/cmdline")); }
+
 static long map_as(size_t size, int how)
 {
 #ifdef __NR_mmap
@@ -678,7 +680,7 @@ static const struct {
 	{"input", smoke_input},	    {"button", smoke_button}, {"clock", smoke_clock},	{"log", smoke_log},
 	{"pci", smoke_pci},	    {"reboot", smoke_reboot}, {"halt", smoke_halt},	{"panic", smoke_panic},
 	{"hang", smoke_hang},	    {"result", smoke_result}, {"insmod", smoke_insmod},
-	{"stress", smoke_stress},
+	{"stress", smoke_stress},   {"cmdline", smoke_cmdline},
 };
 
 static void smoke(char *list)

@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# sdcard.sh KERNEL INITRD UBOOT OUT: an image of an SD card for a Raspberry Pi 2, as distributions have them: a FAT partition
-# with Debian's kernel (whose unpacked package is KERNEL), device tree, initramfs, U-Boot and config.txt, and an ext4
-# partition with a little Debian. From the archive that tests/sysroot.sh --sources names.
+# sdcard.sh KERNEL INITRD SMALL UBOOT OUT: an image of an SD card for a Raspberry Pi 2, as distributions have them: a FAT
+# partition with Debian's kernel (whose unpacked package is KERNEL), device tree, initramfs, U-Boot and config.txt, and an
+# ext4 partition with a little Debian. From the archive that tests/sysroot.sh --sources names. U-Boot finds a script, which
+# only looks around, and then what to boot: the kernel with the initramfs SMALL, for U-Boot reads slowly.
 set -eu
-kernel=$1 initrd=$2 uboot=$3 out=$4
+kernel=$1 initrd=$2 small=$3 uboot=$4 out=$5
 boot_mib=40 root_mib=150
 here=$(cd "$(dirname "$0")" && pwd)
-trap 'rm -rf "$out".{d,list,fat,ext4,boot}' EXIT
+trap 'rm -rf "$out".{d,list,fat,ext4,boot,scr}' EXIT
 
 "$here/../tests/sysroot.sh" --sources >"$out.list"
 not=(doc man locale info lintian zoneinfo)
@@ -48,6 +49,20 @@ cat >"$out.boot/config.txt" <<-END
 	include more.txt
 END
 echo 'framebuffer_depth=16' >"$out.boot/more.txt"
+cat >"$out.scr" <<-'END'
+	load ${devtype} ${devnum}:${distro_bootpart} ${ramdisk_addr_r} small.img
+	fdt addr ${fdt_addr}
+	fdt print /chosen bootargs
+END
+mkimage -A arm -T script -C none -d "$out.scr" "$out.boot/boot.scr" >&2
+cp "$small" "$out.boot/small.img"
+mkdir -p "$out.boot/boot/extlinux"
+cat >"$out.boot/boot/extlinux/extlinux.conf" <<-END
+	default debian
+	label debian
+	kernel /vmlinuz-${kernel##*/linux-image-}
+	initrd /small.img
+END
 mkdir "$out.boot/overlays"
 dtc -q -@ -I dts -O dtb -o "$out.boot/overlays/act-led.dtbo" - <<-'END'
 	/dts-v1/;

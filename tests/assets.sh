@@ -4,6 +4,7 @@
 #   kernel-amd64           Debian's kernel as it is shipped (bzImage)
 #   kernel-amd64-modules   directory that holds its lib/modules (for modprobe -d)
 #   kernel-amd64-version   its release, as uname -r says it
+#   kernel-arm64wfi        the last of Debian's whose KVM lets CPUs sleep that have interrupt controllers in user space; for labs
 #   kernel-armmp-rpi2      device tree of a Raspberry Pi 2, as it comes with the kernel
 #   vmlinux-amd64          the ELF inside that bzImage
 #   initramfs-amd64        guest with a busybox shell; initramfs-amd64-disk, -share, -gpu, -tools, -vga, -gl, -smoke,
@@ -32,11 +33,12 @@ die() { say "$*"; exit 1; }
 native=$(dpkg --print-architecture)
 
 # Of a kernel: the architecture that it is for, as Debian names it, and the package that follows it.
-arch_of() { case $1 in armmp) echo armhf ;; *) echo "$1" ;; esac; }
+arch_of() { case $1 in armmp) echo armhf ;; arm64wfi) echo arm64 ;; *) echo "$1" ;; esac; }
 kernel_package() {
 	case $1 in
 	amd64 | arm64 | armmp) echo "linux-image-$1" ;;
 	armhf) echo linux-image-armmp-lpae ;;
+	arm64wfi) echo 'kernel for arm64 of 6.1.0-49 or before, in which KVM has the fault that a test is for' ;;
 	*) die "no kernel known for '$1'" ;;
 	esac
 }
@@ -61,6 +63,15 @@ apt_update() {
 	apt-get "${apt_options[@]}" -o Acquire::Languages=none -qq update >/dev/null 2>&1 || true
 }
 apt_depends() { apt-cache "${apt_options[@]}" show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Depends: \([^ ,]*\).*/\1/p'; }
+# The package of a kernel, which is the one that another follows; of arm64wfi the last before that was mended, in 6.1.0-50.
+apt_kernel() { # NAME
+	case $1 in
+	arm64wfi)
+		apt-cache "${apt_options[@]}" pkgnames linux-image-6.1.0- 2>/dev/null |
+			sed -n 's/^linux-image-6\.1\.0-\([1-4]\?[0-9]\)-arm64$/\1 &/p' | sort -n | tail -n 1 | cut -d ' ' -f 2 ;;
+	*) apt_depends "$(kernel_package "$1")" ;;
+	esac
+}
 
 # unpack a package without installing it: fetch PACKAGE DIR
 fetch() {
@@ -95,13 +106,13 @@ cross() {
 
 # make sure that $cache/kernel-NAME leads to the unpacked kernel
 kernel() {
-	local link=$cache/kernel-$1 meta pkg tmp
+	local link=$cache/kernel-$1 what pkg tmp
 	[ -n "$refresh" ] || [ ! -e "$link" ] || return 0
-	meta=$(kernel_package "$1")
+	what=$(kernel_package "$1")
 	apt_for "$(arch_of "$1")"
-	pkg=$(apt_depends "$meta")
-	[ -n "$pkg" ] || { apt_update; pkg=$(apt_depends "$meta"); }
-	[ -n "$pkg" ] || die "apt knows no $meta: run apt-get update"
+	pkg=$(apt_kernel "$1")
+	[ -n "$pkg" ] || { apt_update; pkg=$(apt_kernel "$1"); }
+	[ -n "$pkg" ] || die "apt knows no $what: run apt-get update"
 	if [ ! -d "$cache/$pkg" ]; then
 		say "fetching $pkg"
 		tmp=$cache/tmp.$$
@@ -180,7 +191,7 @@ make_gl() {
 	rm -rf "$2.d"
 }
 make_rootfs() { "$src/guest/rootfs.sh" "$1" "$2"; }
-make_sdcard() { "$src/guest/sdcard.sh" "$(readlink -f "$cache/kernel-$1")" "$sd_initrd" "$sd_uboot" "$2"; }
+make_sdcard() { "$src/guest/sdcard.sh" "$(readlink -f "$cache/kernel-$1")" "$sd_initrd" "$sd_small" "$sd_uboot" "$2"; }
 make_lab() { tools "$1" "$src/tests/lab/initramfs.sh" "$1" "$cache/kernel-$1" "$2"; }
 tools() { # KERNEL COMMAND...: which find the tools for its architecture in their environment
 	local arch prefix bb
@@ -234,8 +245,8 @@ asset() {
 		built "initramfs${variant:--shell}" "$arch" guest/initramfs.sh guest/init.c ${probe-} "$bb" ;;
 	gl-"$arch") built gl "$arch" guest/tools.sh ;;
 	sdcard-armmp)
-		sd_initrd=$(asset initramfs-armmp-disk) sd_uboot=$(asset uboot-armmp)
-		built sdcard armmp guest/sdcard.sh "$sd_initrd" "$sd_uboot" ;;
+		sd_initrd=$(asset initramfs-armmp-disk) sd_small=$(asset initramfs-armmp-bench) sd_uboot=$(asset uboot-armmp)
+		built sdcard armmp guest/sdcard.sh "$sd_initrd" "$sd_small" "$sd_uboot" ;;
 	rootfs-"$arch") built rootfs "$arch" guest/rootfs.sh ;;
 	lab-"$arch")
 		bb=$(busybox "$(arch_of "$arch")")

@@ -12,7 +12,7 @@ packages() {
 	cross) echo gcc-aarch64-linux-gnu mmdebstrap make acpica-tools ;;
 	lab) echo qemu-system-x86 mmdebstrap busybox-static cpio kmod xz-utils e2fsprogs procps gcc libc6-dev libdrm-dev ;;
 	lab-x86) packages lab ;;
-	lab-arm64) packages lab; packages cross; echo qemu-system-arm libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross dosfstools mtools fdisk device-tree-compiler ;;
+	lab-arm64) packages lab; packages cross; echo qemu-system-arm libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross dosfstools mtools fdisk device-tree-compiler u-boot-tools ;;
 	test) packages build; packages lab-arm64; packages gl; echo libcmocka-dev clang libclang-rt-dev edid-decode device-tree-compiler xvfb weston openbox xdotool libx11-dev libegl1 libegl-mesa0 libgl1-mesa-dri virgl-server evtest ;;
 	bench) packages build; packages lab; packages gl; echo iperf3 iproute2 xserver-xorg-core libegl1 libegl-mesa0 virgl-server ;;
 	demo) packages build; packages lab ;;
