@@ -3,6 +3,7 @@
 #include "devices/gpu/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -11,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "vmm/log.h"
@@ -31,7 +31,7 @@ struct rule {
 static const int common[] = {
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev),
 	SCMP_SYS(pwrite64), SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(fcntl), SCMP_SYS(dup),
+	SCMP_SYS(newfstatat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(dup),
 	SCMP_SYS(ftruncate), SCMP_SYS(fsync), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
 	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
 	SCMP_SYS(memfd_create),
@@ -47,14 +47,14 @@ static const int common[] = {
 	SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
-/* What X11, Wayland, D-Bus and graphics drivers do beside that. */
+/* What X11, Wayland and graphics drivers do beside that; connections they have by now. */
 static const int desktop[] = {
 	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access), SCMP_SYS(faccessat),
 	SCMP_SYS(faccessat2), SCMP_SYS(stat), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
 	SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(getcwd),
 	SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(mlock),
 	SCMP_SYS(fallocate), SCMP_SYS(flock), SCMP_SYS(shmget), SCMP_SYS(shmat), SCMP_SYS(shmdt),
-	SCMP_SYS(shmctl), SCMP_SYS(connect), SCMP_SYS(socketpair), SCMP_SYS(setsockopt),
+	SCMP_SYS(shmctl), SCMP_SYS(socketpair), SCMP_SYS(setsockopt),
 	SCMP_SYS(getpeername), SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(select),
 	SCMP_SYS(pselect6), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
 	SCMP_SYS(epoll_create1), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(getuid),
@@ -76,6 +76,12 @@ static const int deadly[] = {
 	SCMP_SYS(ptrace),
 };
 
+/* Not whom a descriptor's signals go to, nor which: that would be a kill(). */
+static const int fcntls[] = {
+	F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW,
+	F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_GETPIPE_SZ, F_SETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS,
+};
+
 static const struct rule common_rules[] = {
 	/* Threads, no processes. */
 	{ SCMP_SYS(clone), 0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD },
@@ -90,7 +96,6 @@ static const struct rule own_rules[] = {
 };
 
 static const struct rule desktop_rules[] = {
-	{ SCMP_SYS(socket), 0, SCMP_CMP_EQ, AF_UNIX, 0 },
 	/* Of the number's second byte: DRM, dma-buf, sync_file, and Nvidia's. */
 	{ SCMP_SYS(ioctl), 1, SCMP_CMP_MASKED_EQ, 0xff00, 'd' << 8 },
 	{ SCMP_SYS(ioctl), 1, SCMP_CMP_MASKED_EQ, 0xff00, 'b' << 8 },
@@ -157,6 +162,12 @@ static void add_rules(struct filter *f, const struct rule *rules, unsigned n)
 	}
 }
 
+static void add_fcntls(struct filter *f)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(fcntls); i++)
+		add_rules(f, &(struct rule){ SCMP_SYS(fcntl), 1, SCMP_CMP_EQ, fcntls[i], 0 }, 1);
+}
+
 /* What abort() and handlers of signals send, to ourselves. */
 static void add_raise(struct filter *f)
 {
@@ -170,6 +181,7 @@ static void add_all(struct filter *f, bool windows)
 	add_calls(f, SCMP_ACT_ALLOW, sanitizers, ARRAY_SIZE(sanitizers) - 1);
 	add_calls(f, SCMP_ACT_ALLOW, common, ARRAY_SIZE(common));
 	add_rules(f, common_rules, ARRAY_SIZE(common_rules));
+	add_fcntls(f);
 	add_raise(f);
 	/* Its flags cannot be seen: the C library makes a clone() of it. */
 	if (f->ret == 0)

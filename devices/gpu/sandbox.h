@@ -19,8 +19,9 @@
 /*
  * Landlock, where the kernel has it: no files but what a desktop's libraries read,
  * if there are @windows, and the directories of @sockets (ended by NULL), in which
- * we listen and clean up. What is open already, or handed over, is not concerned. 0, or
- * negative errno after one line in the log.
+ * we listen and clean up. What is open already, or handed over, is not concerned. Libraries
+ * are told by the environment to do without what they would not get. 0, or negative errno
+ * after one line in the log.
  */
 int sandbox_files(bool windows, const char *const *sockets);
 /* The same for one that makes files in the directory @out, NULL: in none; and has no sockets. */

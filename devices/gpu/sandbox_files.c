@@ -29,6 +29,9 @@
 /* Of what is no directory. */
 #define OF_FILES (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
 
+/* Where libraries may make files to be shared. */
+#define SHARED_FILES "/dev/shm"
+
 struct place {
 	const char *variable;	/* of the environment, in front; NULL: none */
 	const char *path;
@@ -37,7 +40,8 @@ struct place {
 
 /*
  * Libraries, their configuration, fonts and pointers; the desktop's key; graphics
- * cards. Not the drivers' caches of shaders: other programs run what is in there.
+ * cards, and no other devices. Not the drivers' caches of shaders, nor XDG_RUNTIME_DIR:
+ * other programs run what is in there.
  */
 static const struct place places[] = {
 	{ NULL, "/usr", READ },
@@ -51,13 +55,23 @@ static const struct place places[] = {
 	{ NULL, "/run/opengl-driver", READ },
 	{ NULL, "/sys", READ },
 	{ NULL, "/proc", READ },
-	{ NULL, "/dev", READ },
+	{ NULL, "/dev", LANDLOCK_ACCESS_FS_READ_DIR },
+	{ NULL, "/dev/null", USE },
+	{ NULL, "/dev/zero", USE },
+	{ NULL, "/dev/random", READ },
+	{ NULL, "/dev/urandom", READ },
 	{ NULL, "/dev/dri", USE },
+	{ NULL, "/dev/udmabuf", USE },
+	{ NULL, "/dev/mali0", USE },
+	{ NULL, "/dev/kgsl-3d0", USE },
 	{ NULL, "/dev/nvidiactl", USE },
 	{ NULL, "/dev/nvidia0", USE },
+	{ NULL, "/dev/nvidia1", USE },
+	{ NULL, "/dev/nvidia2", USE },
+	{ NULL, "/dev/nvidia3", USE },
 	{ NULL, "/dev/nvidia-modeset", USE },
-	{ NULL, "/dev/shm", SHARE },
-	{ "XDG_RUNTIME_DIR", "", SHARE },
+	{ NULL, "/dev/nvidia-uvm", USE },
+	{ NULL, SHARED_FILES, SHARE },
 	{ "XAUTHORITY", "", LANDLOCK_ACCESS_FS_READ_FILE },
 	{ "HOME", "/.Xauthority", LANDLOCK_ACCESS_FS_READ_FILE },
 	{ "HOME", "/.icons", READ },
@@ -137,6 +151,29 @@ static void without_caches(void)
 	setenv("__GL_SHADER_DISK_CACHE", "0", 1);
 }
 
+/* SDL would have a connection to who starts programs for the user. */
+static void without_bus(void)
+{
+	setenv("DBUS_SESSION_BUS_ADDRESS", "disabled:", 1);
+}
+
+/*
+ * What libraries share with a desktop on Wayland they put into XDG_RUNTIME_DIR, where
+ * the desktop's socket is, and much else. Only that is still found there.
+ */
+static void without_runtime_dir(void)
+{
+	const char *dir = getenv("XDG_RUNTIME_DIR"), *name = getenv("WAYLAND_DISPLAY");
+	char path[PATH_MAX];
+
+	if (!dir || !name || !*name)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (*name != '/')
+		setenv("WAYLAND_DISPLAY", path, 1);
+	setenv("XDG_RUNTIME_DIR", SHARED_FILES, 1);
+}
+
 /* -1: there is no Landlock. */
 static int new_rules(void)
 {
@@ -144,6 +181,8 @@ static int new_rules(void)
 	int rules = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 
 	without_caches();
+	without_bus();
+	without_runtime_dir();
 	/* Older than 5.13, or not among the modules that were chosen. */
 	if (rules < 0)
 		log_debug("files are not confined: landlock: %m");

@@ -87,6 +87,32 @@ static int try_inet(void)
 	return socket(AF_INET, SOCK_STREAM, 0) < 0 ? errno : 0;
 }
 
+/* Such as the desktop's bus, whose services start programs. */
+static int try_unix(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM, 0) < 0 ? errno : 0;
+}
+
+/* A signal by way of a descriptor that somebody else makes readable. */
+static int try_signal_by_descriptor(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	return fcntl(fd, F_SETOWN, getppid()) < 0 || fcntl(fd, F_SETSIG, SIGCONT) < 0 ? errno : 0;
+}
+
+static int try_read_terminal(void)
+{
+	int fd = open(getenv("TEST_TERMINAL"), O_RDONLY | O_NOCTTY);
+
+	return fd < 0 ? errno : 0;
+}
+
+static int try_dev_null(void)
+{
+	return open("/dev/null", O_RDWR) < 0 || open("/dev/urandom", O_RDONLY) < 0 ? errno : 0;
+}
+
 static int try_open_passwd(void)
 {
 	return open("/etc/passwd", O_RDONLY) < 0 ? errno : 0;
@@ -218,6 +244,29 @@ static void case_100_no_network(void **state)
 {
 	assert_int_equal(fate(false, NULL, try_inet), EACCES);
 	assert_int_equal(fate(true, NULL, try_inet), EPERM);
+	assert_int_equal(fate(false, NULL, try_unix), EACCES);
+	assert_int_equal(fate(true, NULL, try_unix), EPERM);
+}
+
+static void case_100_no_signals_by_way_of_descriptors(void **state)
+{
+	if (SANITIZED)
+		skip();
+	assert_int_equal(fate(false, NULL, try_signal_by_descriptor), -SIGSYS);
+	assert_int_equal(fate(true, NULL, try_signal_by_descriptor), EPERM);
+}
+
+static void case_100_no_devices_but_graphics_cards(void **state)
+{
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+
+	assert_true(terminal >= 0);
+	assert_int_equal(grantpt(terminal) | unlockpt(terminal), 0);
+	setenv("TEST_TERMINAL", ptsname(terminal), 1);
+	assert_int_equal(fate(true, NULL, try_dev_null), SURVIVED);
+	if (has_landlock() && !SANITIZED)
+		assert_int_equal(fate(true, NULL, try_read_terminal), EACCES);
+	close(terminal);
 }
 
 static void case_100_no_new_code_without_windows(void **state)
@@ -286,6 +335,8 @@ int main(void)
 		cmocka_unit_test(case_100_no_other_process_is_looked_into_or_told),
 		cmocka_unit_test(case_100_threads_but_no_processes),
 		cmocka_unit_test(case_100_no_network),
+		cmocka_unit_test(case_100_no_signals_by_way_of_descriptors),
+		cmocka_unit_test(case_100_no_devices_but_graphics_cards),
 		cmocka_unit_test(case_100_no_new_code_without_windows),
 		cmocka_unit_test(case_100_nothing_is_typed_into_a_terminal),
 		cmocka_unit_test(case_100_no_files_but_those_of_the_desktop),
