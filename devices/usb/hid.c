@@ -50,10 +50,12 @@ struct hid *hid_of(struct usb_device *dev)
 	return container_of(dev, struct hid, dev);
 }
 
+/* Behind the manufacturer's name, as hosts show them; who has another stands alone. */
+#define MANUFACTURER "microvm"
 static const char *const names[INPUT_KINDS] = {
-	[INPUT_KEYBOARD] = "microvm keyboard",
-	[INPUT_MOUSE] = "microvm mouse",
-	[INPUT_TABLET] = "microvm tablet",
+	[INPUT_KEYBOARD] = "keyboard",
+	[INPUT_MOUSE] = "mouse",
+	[INPUT_TABLET] = "tablet",
 };
 
 /* --- descriptors ------------------------------------------------------------------------ */
@@ -80,11 +82,11 @@ static void describe_config(struct hid *h)
 	memcpy(h->config, config, sizeof(config));
 }
 
-static void describe(struct hid *h)
+static void describe(struct hid *h, bool ours)
 {
 	h->report_len = hid_report_descriptor(h->report, h->kind);
 	describe_config(h);
-	h->strings[0] = "microvm";
+	h->strings[0] = MANUFACTURER;
 	h->strings[1] = h->name;
 	h->strings[2] = h->serial;
 	h->device_descriptor = (struct usb_device_descriptor){
@@ -95,7 +97,7 @@ static void describe(struct hid *h)
 		.idVendor = VENDOR,
 		.idProduct = PRODUCT + h->kind,
 		.bcdDevice = 0x100,
-		.iManufacturer = 1,
+		.iManufacturer = ours,
 		.iProduct = 2,
 		.iSerialNumber = h->serial ? 3 : 0,
 		.bNumConfigurations = 1,
@@ -310,7 +312,7 @@ int hid_create(struct hid **out, struct loop *loop, const struct hid_params *par
 	h->queue.kind = params->kind;
 	input_state_init(&h->queue.now.in, 0);
 	hid_queue_reset(&h->queue);
-	describe(h);
+	describe(h, !params->name);
 	h->dev = (struct usb_device){
 		.name = names[params->kind], .ops = &hid_ops, .descriptors = &h->descriptors,
 	};

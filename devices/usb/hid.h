@@ -28,7 +28,7 @@ struct hid;
 
 struct hid_params {
 	enum input_kind kind;	/* INPUT_KEYBOARD, _MOUSE or _TABLET */
-	const char *name;	/* the host's; NULL: of its kind. Both are copied */
+	const char *name;	/* that the host shows; NULL: of its kind. Both are copied */
 	const char *serial;	/* NULL: none */
 	struct input_sink feedback;	/* EV_LED of a keyboard; on the loop's thread */
 };

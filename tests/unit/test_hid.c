@@ -257,6 +257,9 @@ static void a_keyboard_is_one_of_the_boot_protocol(void **state)
 			 9);
 	assert_memory_equal(data, t->dev->descriptors->config + 18, 9);
 	assert_int_equal(t->dev->descriptors->device->iSerialNumber, 0);
+	assert_int_equal(t->dev->descriptors->device->iManufacturer, 1);
+	assert_string_equal(t->dev->descriptors->strings[0], "microvm");
+	assert_string_equal(t->dev->descriptors->strings[1], "keyboard");
 }
 
 static void a_tablet_has_the_name_that_it_was_given(void **state)
@@ -264,6 +267,7 @@ static void a_tablet_has_the_name_that_it_was_given(void **state)
 	struct fixture *t = *state;
 
 	assert_string_equal(t->dev->descriptors->strings[1], "Zeichenbrett");
+	assert_int_equal(t->dev->descriptors->device->iManufacturer, 0);
 	assert_string_equal(t->dev->descriptors->strings[2], "42");
 	assert_int_equal(t->dev->descriptors->device->iSerialNumber, 3);
 	assert_int_equal(t->dev->descriptors->config[9 + 6], 0);
