@@ -81,6 +81,7 @@ struct vm_usb_place {
 };
 
 struct vm_virtio;		/* vm_devices.c */
+struct vm_status;		/* vm_control.c */
 struct virtio_vga;
 
 struct vm {
@@ -94,6 +95,7 @@ struct vm {
 	struct gpu_process *gpu;
 	struct control *control;
 	unsigned control_port;	/* of gpu */
+	struct vm_status *statuses;	/* calls that wait for the guest; vm_control.c */
 	struct kvm kvm;
 	struct vcpu *vcpus;
 	unsigned n_vcpus;
@@ -157,6 +159,8 @@ int vm_insert_disk(struct vm *vm, struct disk *disk);
 bool vm_wants_vga(const struct vm *vm);
 /* The virtio devices of the configuration, on PCI or MMIO. */
 int vm_add_devices(struct vm *vm);
+/* The one of @model that was added last; NULL: none is there. */
+struct virtio_device *vm_find_device(const struct vm *vm, const struct virtio_model *model);
 void vm_reset_devices(struct vm *vm);
 void vm_remove_devices(struct vm *vm);
 

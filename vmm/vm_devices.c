@@ -273,6 +273,14 @@ int vm_add_devices(struct vm *vm)
 	return ret;
 }
 
+struct virtio_device *vm_find_device(const struct vm *vm, const struct virtio_model *model)
+{
+	for (const struct vm_virtio *dev = vm->devices; dev; dev = dev->next)
+		if (dev->model == model)
+			return dev->v;
+	return NULL;
+}
+
 void vm_reset_devices(struct vm *vm)
 {
 	if (vm->pci.mmio)

@@ -2,29 +2,39 @@
 /*
  * Memory balloon (virtio 1.2, 5.5): pages that the guest has no use for, because
  * it was asked to give some up or because they are free (reporting), go back
- * to the host. The guest takes any of them again by writing to it.
+ * to the host. The guest takes any of them again by writing to it. Statistics of its
+ * memory it tells when it is asked.
  */
+#include "devices/virtio/balloon.h"
+
 #include <errno.h>
-#include <linux/virtio_balloon.h>
 #include <stdlib.h>
 
 #include "devices/registry.h"
 #include "devices/virtio/virtio.h"
 
-/* Without statistics and hints, reporting is the third queue (5.5.2). */
-enum { INFLATE, DEFLATE, REPORTING, BALLOON_QUEUES };
+enum { INFLATE, DEFLATE, STATS, REPORTING, BALLOON_QUEUES };
 
 #define BALLOON_QUEUE_SIZE 128
 #define BALLOON_PAGE (1u << VIRTIO_BALLOON_PFN_SHIFT)
 /* For one turn of the loop; what a chain has beyond that stays with the guest. */
 #define BALLOON_TURN_PFNS 4096
 #define BALLOON_TURN_BYTES (256 * MiB)
+/* Of an answer; there are ten kinds of statistics, some of them newer than our headers. */
+#define BALLOON_MAX_STATS 64
 #define BALLOON_CONFIG_LEN offsetof(struct virtio_balloon_config, free_page_hint_cmd_id)
 
 struct balloon {
 	struct virtio_device v;
 	uint32_t num_pages;	/* that the guest is asked for */
 	uint32_t actual;	/* that it says it has given */
+	/* The guest's buffer: handed back, it comes again with new ones. */
+	struct virtq_chain *stats_chain;
+	uint32_t known;
+	uint64_t values[VIRTIO_BALLOON_S_NR];
+	struct loop_work tell;
+	void (*told)(void *ctx);	/* the loop's thread's, and... */
+	void *told_ctx;			/* ...this */
 	bool failed;		/* to give memory back, and that was logged */
 };
 
@@ -110,7 +120,83 @@ static uint64_t balloon_report(struct balloon *b, const struct virtq_chain *chai
 	return len;
 }
 
+/* --- statistics (5.5.6.3) --------------------------------------------------- */
+
+static void balloon_note(struct balloon *b, const struct virtq_chain *chain)
+{
+	struct virtio_balloon_stat stat;
+
+	for (unsigned i = 0; i < BALLOON_MAX_STATS; i++) {
+		if (chain_read(chain, i * sizeof(stat), &stat, sizeof(stat)) < sizeof(stat))
+			return;
+		if (stat.tag >= VIRTIO_BALLOON_S_NR)
+			continue;
+		b->values[stat.tag] = stat.val;
+		b->known |= BIT(stat.tag);
+	}
+}
+
+/* The driver has one buffer: any other goes back at once. */
+static void balloon_hear(struct balloon *b, unsigned q, struct virtq_chain *chain)
+{
+	balloon_note(b, chain);
+	if (b->stats_chain)
+		virtq_push(virtio_queue(&b->v, q), chain, 0);
+	else
+		b->stats_chain = chain;
+	loop_post(b->v.loop, &b->tell);
+}
+
+static void balloon_tell(void *arg)
+{
+	struct balloon *b = arg;
+
+	if (b->told)
+		b->told(b->told_ctx);
+}
+
+void virtio_balloon_watch(struct virtio_device *v, void (*told)(void *ctx), void *ctx)
+{
+	struct balloon *b = balloon_of(v);
+
+	b->told = told;
+	b->told_ctx = ctx;
+}
+
+bool virtio_balloon_ask(struct virtio_device *v)
+{
+	struct balloon *b = balloon_of(v);
+	bool asked;
+
+	pthread_mutex_lock(&v->lock);
+	asked = virtio_running(v) && b->stats_chain;
+	if (asked) {
+		virtq_push(virtio_queue(v, STATS), b->stats_chain, 0);
+		b->stats_chain = NULL;
+		virtio_signal(v, STATS);
+	}
+	pthread_mutex_unlock(&v->lock);
+	return asked;
+}
+
+void virtio_balloon_stats(struct virtio_device *v, struct balloon_stats *stats)
+{
+	const struct balloon *b = balloon_of(v);
+
+	pthread_mutex_lock(&v->lock);
+	stats->taken = (uint64_t)b->actual * BALLOON_PAGE;
+	stats->known = b->known;
+	memcpy(stats->values, b->values, sizeof(stats->values));
+	pthread_mutex_unlock(&v->lock);
+}
+
 /* --- the device ------------------------------------------------------------ */
+
+/* Queues that a driver does without have no numbers (5.5.2, as Linux counts). */
+static unsigned balloon_queue(const struct virtio_device *v, unsigned q)
+{
+	return q >= STATS && !virtio_has_feature(v, VIRTIO_BALLOON_F_STATS_VQ) ? q + 1 : q;
+}
 
 static void balloon_notify(struct virtio_device *v, unsigned q)
 {
@@ -118,12 +204,17 @@ static void balloon_notify(struct virtio_device *v, unsigned q)
 	unsigned chains = BALLOON_QUEUE_SIZE, pfns = BALLOON_TURN_PFNS;
 	uint64_t bytes = BALLOON_TURN_BYTES;
 	struct virtq_chain *chain = NULL;
+	unsigned kind = balloon_queue(v, q);
 
 	while (chains && pfns && bytes && (chain = virtio_pop(v, q))) {
 		chains--;
-		if (q == INFLATE)
+		if (kind == STATS) {
+			balloon_hear(b, q, chain);
+			continue;
+		}
+		if (kind == INFLATE)
 			pfns -= balloon_inflate(b, chain, pfns);
-		else if (q == REPORTING)
+		else if (kind == REPORTING)
 			bytes -= balloon_report(b, chain, bytes);
 		virtq_push(virtio_queue(v, q), chain, 0);
 	}
@@ -150,7 +241,10 @@ static void balloon_config_write(struct virtio_device *v, uint32_t off, const vo
 
 static void balloon_reset(struct virtio_device *v)
 {
-	balloon_of(v)->actual = 0;
+	struct balloon *b = balloon_of(v);
+
+	b->actual = b->known = 0;
+	b->stats_chain = NULL;
 }
 
 static const struct virtio_ops balloon_ops = {
@@ -179,7 +273,7 @@ static int balloon_create(struct virtio_device **out, const struct virtio_env *e
 			  const struct opt_value *opts)
 {
 	static const uint16_t sizes[BALLOON_QUEUES] = {
-		BALLOON_QUEUE_SIZE, BALLOON_QUEUE_SIZE, BALLOON_QUEUE_SIZE,
+		BALLOON_QUEUE_SIZE, BALLOON_QUEUE_SIZE, BALLOON_QUEUE_SIZE, BALLOON_QUEUE_SIZE,
 	};
 	struct balloon *b;
 	uint64_t size;
@@ -191,8 +285,10 @@ static int balloon_create(struct virtio_device **out, const struct virtio_env *e
 	if (!b)
 		return -ENOMEM;
 	b->num_pages = size / BALLOON_PAGE;
+	b->tell = (struct loop_work){ .cb = balloon_tell, .arg = b };
 	ret = virtio_init(&b->v, &balloon_ops, env->loop, env->mem, sizes, BALLOON_QUEUES,
-			  BIT(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) | BIT(VIRTIO_BALLOON_F_REPORTING),
+			  BIT(VIRTIO_BALLOON_F_STATS_VQ) | BIT(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) |
+			  BIT(VIRTIO_BALLOON_F_REPORTING),
 			  BALLOON_CONFIG_LEN);
 	if (ret < 0) {
 		free(b);
@@ -204,6 +300,7 @@ static int balloon_create(struct virtio_device **out, const struct virtio_env *e
 
 static void balloon_destroy(struct virtio_device *v)
 {
+	loop_cancel(v->loop, &balloon_of(v)->tell);
 	virtio_finish(v);
 	free(balloon_of(v));
 }

@@ -147,7 +147,7 @@ shrinks() { # KiB: waits until so much less than $before is held
 }
 test_balloon() { # what the guest has no use for is the host's again: free pages, and those it is asked for
 	local before
-	share --balloon on,take=32M --memory 384M
+	share --balloon on,take=32M --memory 384M --control socket
 	does 'mount -t tmpfs t /tmp; dd if=/dev/zero of=/tmp/f bs=1M count=110 2>/dev/null' filled
 	before=$(rss)
 	[ "$before" -gt 110000 ] || fail "only $before KiB are held"
@@ -155,6 +155,8 @@ test_balloon() { # what the guest has no use for is the host's again: free pages
 	shrinks 90000
 	does 'dd if=/dev/zero of=/tmp/f bs=1M count=110 2>/dev/null' used-again
 	does 'grep -q "balloon_inflate 8192" /proc/vmstat' inflated
+	"$MICROVM-ctl" socket status | grep -q '"balloon": 33554432,.*"guest_free": [1-9].*"guest_total": [1-9]' ||
+		fail 'its status says nothing of its memory'
 	send $'poweroff -f\n'
 	ended 0
 }

@@ -8,15 +8,16 @@
 #include <cmocka.h>
 
 #include "devices/registry.h"
+#include "devices/virtio/balloon.h"
 #include "tests/vrig.h"
-
-extern const struct virtio_model virtio_balloon_model;
 
 #define PAGE 4096ull
 #define FEATURES                                                                                   \
 	(BIT(VIRTIO_BALLOON_F_REPORTING) | BIT(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) |                  \
 	 VIRTIO_COMMON_FEATURES)
-enum { INFLATE, DEFLATE, REPORTING };
+#define STATS_FEATURE BIT(VIRTIO_BALLOON_F_STATS_VQ)
+/* Of a driver without statistics; with them, reporting has the next number. */
+enum { INFLATE, DEFLATE, REPORTING, STATS = REPORTING };
 
 struct t {
 	struct vrig r;
@@ -111,8 +112,8 @@ static void device_presents_itself(void **state)
 {
 	struct t *t = *state;
 
-	assert_true(vdrv_device_features(&t->r.d) == FEATURES);
-	assert_int_equal(t->r.d.n_queues, 3);
+	assert_true(vdrv_device_features(&t->r.d) == (FEATURES | STATS_FEATURE));
+	assert_int_equal(t->r.d.n_queues, 4);
 	assert_int_equal(vdrv_config_read(&t->r.d, 0, 4), 16);
 	assert_int_equal(vdrv_config_read(&t->r.d, 4, 4), 0);
 }
@@ -289,6 +290,106 @@ static void size_to_take_is_less_than_there_is(void **state)
 	fake_finish(&t.r.fake);
 }
 
+/* --- statistics ------------------------------------------------------------------------ */
+
+static void told(void *ctx)
+{
+	++*(unsigned *)ctx;
+}
+
+static void start_with_stats(struct t *t)
+{
+	vdrv_start(&t->r.d, FEATURES | STATS_FEATURE);
+}
+
+/* Makes the driver's buffer of statistics available: the head. */
+static int give(struct t *t, const void *data, uint32_t len)
+{
+	uint64_t gpa = vdrv_alloc(&t->r.d, len + 1, 16);
+	int head;
+
+	memcpy(vdrv_ptr(&t->r.d, gpa, len + 1), data, len);
+	head = vdrv_add(&t->r.d.rings[STATS], &(struct vdrv_buf)VDRV_OUT(gpa, len), 1);
+	vdrv_kick(&t->r.d, STATS);
+	fake_settle(&t->r.fake);
+	return head;
+}
+
+static void statistics_come_when_they_are_asked_for(void **state)
+{
+	struct virtio_balloon_stat stats[] = { { VIRTIO_BALLOON_S_MEMFREE, 5 * PAGE },
+					       { VIRTIO_BALLOON_S_MEMTOT, 9 * PAGE } };
+	struct balloon_stats seen;
+	struct t *t = *state;
+	unsigned n = 0;
+	int head;
+
+	virtio_balloon_watch(t->v, told, &n);
+	start_with_stats(t);
+	assert_false(virtio_balloon_ask(t->v));
+	head = give(t, stats, sizeof(stats));
+	assert_int_equal(n, 1);
+	/* The device keeps the buffer until it wants others. */
+	assert_int_equal(vdrv_used(&t->r.d.rings[STATS], NULL), -1);
+	vdrv_config_write(&t->r.d, 4, 4, 7);
+	virtio_balloon_stats(t->v, &seen);
+	assert_int_equal(seen.known, BIT(VIRTIO_BALLOON_S_MEMFREE) | BIT(VIRTIO_BALLOON_S_MEMTOT));
+	assert_int_equal(seen.values[VIRTIO_BALLOON_S_MEMFREE], 5 * PAGE);
+	assert_int_equal(seen.taken, 7 * PAGE);
+	assert_true(virtio_balloon_ask(t->v));
+	assert_false(virtio_balloon_ask(t->v));
+	assert_int_equal(vdrv_used(&t->r.d.rings[STATS], NULL), head);
+	stats[0].val = 4 * PAGE;
+	give(t, stats, sizeof(stats[0]));
+	assert_int_equal(n, 2);
+	virtio_balloon_stats(t->v, &seen);
+	assert_int_equal(seen.values[VIRTIO_BALLOON_S_MEMFREE], 4 * PAGE);
+	assert_int_equal(seen.values[VIRTIO_BALLOON_S_MEMTOT], 9 * PAGE);
+	vdrv_reset(&t->r.d);
+	virtio_balloon_stats(t->v, &seen);
+	assert_int_equal(seen.known | seen.taken, 0);
+	assert_false(virtio_balloon_ask(t->v));
+	start_with_stats(t);
+	give(t, stats, sizeof(stats));
+	assert_true(virtio_balloon_ask(t->v));
+}
+
+static void reporting_moves_up_behind_statistics(void **state)
+{
+	struct t *t = *state;
+	struct vdrv_ring *ring = &t->r.d.rings[REPORTING + 1];
+
+	start_with_stats(t);
+	touch(t, 0x80000, PAGE);
+	vdrv_add(ring, &(struct vdrv_buf)VDRV_IN(0x80000, PAGE), 1);
+	vdrv_kick(&t->r.d, REPORTING + 1);
+	fake_settle(&t->r.fake);
+	assert_true(vdrv_used(ring, NULL) >= 0);
+	assert_true(is_zero(t, 0x80000));
+}
+
+static void case_21_statistics_that_are_none(void **state)
+{
+	struct virtio_balloon_stat many[200] = { { 0xffff, 1 }, { VIRTIO_BALLOON_S_NR, 2 } };
+	struct balloon_stats seen;
+	struct t *t = *state;
+
+	start_with_stats(t);
+	many[ARRAY_SIZE(many) - 1].tag = VIRTIO_BALLOON_S_AVAIL;
+	for (unsigned i = 2; i < ARRAY_SIZE(many) - 1; i++)
+		many[i].tag = VIRTIO_BALLOON_S_NR;
+	give(t, many, sizeof(many));
+	virtio_balloon_stats(t->v, &seen);
+	assert_int_equal(seen.known, 0);
+	/* A second buffer comes back at once, and so does each that follows. */
+	for (unsigned i = 0; i < 300; i++) {
+		int head = give(t, many, 9);
+
+		assert_int_equal(vdrv_used(&t->r.d.rings[STATS], NULL), head);
+	}
+	assert_true(virtio_balloon_ask(t->v));
+}
+
 #define ON(kind, f) { #f " on " #kind, f, setup, teardown, (void *)&kinds[VRIG_##kind] }
 #define ON_ALL(f) ON(MMIO, f), ON(PCI_INTX, f), ON(PCI_MSIX, f)
 
@@ -307,6 +408,9 @@ int main(void)
 		ON(MMIO, case_19_chains_of_the_wrong_kind_come_back),
 		ON(MMIO, case_21_chain_of_a_million_pages_is_bounded),
 		ON(MMIO, more_than_one_turns_work_is_done_in_several),
+		ON_ALL(statistics_come_when_they_are_asked_for),
+		ON_ALL(reporting_moves_up_behind_statistics),
+		ON(MMIO, case_21_statistics_that_are_none),
 		cmocka_unit_test(size_to_take_is_less_than_there_is),
 	};
 
