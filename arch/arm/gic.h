@@ -24,6 +24,7 @@ struct arm_gic_place {
 	unsigned n_redists;
 	struct gmem_range its;	/* len 0: none */
 	unsigned n_spis;	/* that anything uses */
+	bool groups;		/* irq_wire.c: group 0 comes as FIQ */
 };
 
 /* Bits of a guest-physical address that every KVM can be asked for. */
@@ -55,6 +56,8 @@ int arm_gic_set(const struct arm_gic_fds *fds, const char *what, uint32_t group,
 		const void *value);
 /* Without a word: -EBUSY while a vCPU is in KVM_RUN. */
 int arm_gic_try(const struct arm_gic_fds *fds, uint32_t group, uint64_t attr, const void *value);
+
+int arm_gic_get(const struct arm_gic_fds *fds, uint32_t group, uint64_t attr, void *value);
 
 /* SPI @n as KVM_IRQ_LINE takes it. */
 unsigned arm_gic_line(unsigned spi);

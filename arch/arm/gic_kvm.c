@@ -75,6 +75,13 @@ int arm_gic_try(const struct arm_gic_fds *fds, uint32_t group, uint64_t attr, co
 	return gic_try(fds->gic, group, attr, value);
 }
 
+int arm_gic_get(const struct arm_gic_fds *fds, uint32_t group, uint64_t attr, void *value)
+{
+	struct kvm_device_attr a = { .group = group, .attr = attr, .addr = (uintptr_t)value };
+
+	return ioctl(fds->gic, KVM_GET_DEVICE_ATTR, &a) < 0 ? -errno : 0;
+}
+
 int arm_gic_set(const struct arm_gic_fds *fds, const char *what, uint32_t group, uint64_t attr,
 		const void *value)
 {

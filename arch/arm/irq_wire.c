@@ -29,22 +29,24 @@
 
 /* Registers of a GIC: Arm IHI 0048B, chapter 4, and IHI 0069H, chapter 12. */
 #define GICD_CTLR 0x000
-#define GICD_CTLR_V2_ENABLE BIT(0)
+#define GICD_CTLR_V2_ENABLE BIT(0)	/* KVM's is for both groups */
 #define GICD_CTLR_V3_ENABLE (BIT(4) | BIT(1))	/* ARE_NS, EnableGrp1 */
+#define GICD_IIDR 0x008
 #define GICD_IGROUPR1 0x084		/* of SPIs 0 to 31 */
 #define GICD_ISENABLER1 0x104
 #define GICD_IPRIORITYR8 0x420		/* of SPIs 0 to 3, a byte each */
 #define GICD_ITARGETSR8 0x820		/* likewise */
 #define GICD_ICFGR2 0xc08		/* of SPIs 0 to 15 */
 #define GICD_IROUTER32 0x6100		/* of SPI 0 */
-#define GICD_ISENABLER0 0x100		/* a GICv2's, of each CPU its own, as the next */
-#define GICD_ICENABLER0 0x180
-#define GICR_IGROUPR0 0x10080
-#define GICR_ISENABLER0 0x10100
-#define GICR_ICENABLER0 0x10180
-#define GICR_IPRIORITYR6 0x10418	/* of PPIs 24 to 27 */
-#define GICR_IPRIORITYR7 0x1041c
+/* A GICv2's distributor has these for each CPU, a GICv3 in a frame of its redistributor. */
+#define GICR_SGI_BASE 0x10000
+#define PPI_IGROUPR0 0x080
+#define PPI_ISENABLER0 0x100
+#define PPI_ICENABLER0 0x180
+#define PPI_IPRIORITYR6 0x418		/* of PPIs 24 to 27 */
+#define PPI_IPRIORITYR7 0x41c
 #define GICC_CTLR 0x00
+#define GICC_CTLR_GROUPS (BIT(3) | BIT(1) | BIT(0))	/* FIQEn, both groups enabled */
 #define GICC_PMR 0x04
 #define ICC_SYSREG(op1, crn, crm, op2) \
 	(ARM64_SYS_REG(3, op1, crn, crm, op2) & KVM_DEV_ARM_VGIC_SYSREG_INSTR_MASK)
@@ -52,8 +54,9 @@
 #define ICC_IGRPEN0_EL1 ICC_SYSREG(0, 12, 12, 6)
 #define ICC_IGRPEN1_EL1 ICC_SYSREG(0, 12, 12, 7)
 #define PMR_ALL 0xf0
+#define PMR_V2_ALL 0x1f			/* KVM takes the upper five bits alone */
 /* A GIC signals just its most urgent interrupt, and an FIQ comes in the midst of an IRQ. */
-#define PRIORITY_IRQ 0x80u
+#define PRIORITY_IRQ 0x10u
 #define PRIORITY_FIQ 0x00u
 
 /* Arm ARM, D17.11: what a timer's CTL says. */
@@ -124,51 +127,67 @@ static int wire_set_v3_cpu(struct vm *vm, unsigned cpu)
 	return wire_set(vm, regs, ARRAY_SIZE(regs));
 }
 
-/* Group 0 comes as FIQ. */
-static int wire_set_v3(struct vm *vm)
-{
-	uint32_t irqs = BIT(vm->n_vcpus) - 1;
-	/* SPIs are edges until told otherwise, and one that nobody acknowledges stays up. */
-	const struct wire_reg regs[] = {
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ICFGR2, 0 },
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IGROUPR1, BIT(WIRE_FIQS) - 1 },
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IPRIORITYR8, PRIORITY_IRQ * 0x01010101 },
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ISENABLER1, irqs | irqs << WIRE_FIQS },
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_CTLR, GICD_CTLR_V3_ENABLE },
-	};
-	int ret = wire_set(vm, regs, ARRAY_SIZE(regs));
-
-	for (unsigned i = 0; i < vm->n_vcpus && ret == 0; i++)
-		ret = wire_set_v3_cpu(vm, i);
-	return ret;
-}
-
 static int wire_set_v2_cpu(struct vm *vm, unsigned cpu)
 {
 	uint64_t at = (uint64_t)cpu << KVM_DEV_ARM_VGIC_CPUID_SHIFT;
+	uint32_t control = vm->machine->gic.groups ? GICC_CTLR_GROUPS : BIT(0);
 	const struct wire_reg regs[] = {
-		{ KVM_DEV_ARM_VGIC_GRP_CPU_REGS, at | GICC_CTLR, 1 },
-		{ KVM_DEV_ARM_VGIC_GRP_CPU_REGS, at | GICC_PMR, PMR_ALL },
+		{ KVM_DEV_ARM_VGIC_GRP_CPU_REGS, at | GICC_CTLR, control },
+		{ KVM_DEV_ARM_VGIC_GRP_CPU_REGS, at | GICC_PMR, PMR_V2_ALL },
 	};
 
 	return wire_set(vm, regs, ARRAY_SIZE(regs));
 }
 
-static int wire_set_v2(struct vm *vm)
+/*
+ * Whether interrupts can be in groups. A GICv2's groups are not ours to write before KVM has
+ * heard that we know of them: by its own IIDR, given back (Linux, arm-vgic.rst).
+ */
+static bool wire_has_groups(struct vm *vm)
 {
-	uint32_t targets = 0;
-	int ret;
+	const struct arm_gic_fds *fds = &vm->machine->gic_fds;
+	uint32_t iidr;
+
+	return vm->machine->gic.version == ARM_GIC_V3 ||
+	       (arm_gic_get(fds, KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IIDR, &iidr) == 0 &&
+		arm_gic_try(fds, KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IIDR, &iidr) == 0);
+}
+
+/* Group 0 comes as FIQ, where there are groups. */
+static int wire_set_dist(struct vm *vm)
+{
+	bool v3 = vm->machine->gic.version == ARM_GIC_V3;
+	uint32_t irqs = BIT(vm->n_vcpus) - 1, targets = 0;
+	uint32_t fiqs = vm->machine->gic.groups ? irqs << WIRE_FIQS : 0;
 
 	for (unsigned i = 0; i < vm->n_vcpus; i++)
 		targets |= BIT(i) << 8 * i;
-	ret = wire_set(vm, (struct wire_reg[]){
+	/* SPIs are edges until told otherwise, and one that nobody acknowledges stays up. */
+	return wire_set(vm, (struct wire_reg[]){
 		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ICFGR2, 0 },
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IGROUPR1, BIT(WIRE_FIQS) - 1 },
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_IPRIORITYR8, PRIORITY_IRQ * 0x01010101 },
+		/* The next two mean nothing to a GICv3. */
 		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ITARGETSR8, targets },
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ISENABLER1, BIT(vm->n_vcpus) - 1 },
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_CTLR, GICD_CTLR_V2_ENABLE },
-	}, 4);
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ITARGETSR8 + WIRE_FIQS, targets },
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_ISENABLER1, irqs | fiqs },
+		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, GICD_CTLR,
+		  v3 ? GICD_CTLR_V3_ENABLE : GICD_CTLR_V2_ENABLE },
+	}, 7);
+}
+
+static int wire_set_up(struct vm *vm)
+{
+	struct arch_machine *m = vm->machine;
+	int ret;
+
+	m->gic.groups = wire_has_groups(vm);
+	if (!m->gic.groups)
+		log_info("interrupts: no FIQs, as this host's KVM has no groups in its GICv2");
+	ret = wire_set_dist(vm);
 	for (unsigned i = 0; i < vm->n_vcpus && ret == 0; i++)
-		ret = wire_set_v2_cpu(vm, i);
+		ret = m->gic.version == ARM_GIC_V3 ? wire_set_v3_cpu(vm, i) :
+						     wire_set_v2_cpu(vm, i);
 	return ret;
 }
 
@@ -241,7 +260,7 @@ static void wire_set_line(void *ctx, unsigned cpu, bool fiq, bool level)
 	struct vm *vm = ctx;
 	struct irq_line line = kvm_irq_line(&vm->kvm, arm_gic_line(fiq ? WIRE_FIQS + cpu : cpu));
 
-	if (cpu < vm->n_vcpus && (!fiq || vm->machine->gic.version == ARM_GIC_V3))
+	if (cpu < vm->n_vcpus && (!fiq || vm->machine->gic.groups))
 		irq_set(&line, level);
 }
 
@@ -256,28 +275,18 @@ static uint32_t wire_priority(uint32_t fiqs, unsigned ppi)
 	return (fiqs & BIT(ppi) ? PRIORITY_FIQ : PRIORITY_IRQ) << ppi % 4 * 8;
 }
 
-static int wire_route_v3(struct vm *vm, unsigned cpu, uint32_t irqs, uint32_t fiqs)
+static int wire_route_cpu(struct vm *vm, unsigned cpu, uint32_t irqs, uint32_t fiqs)
 {
-	uint64_t at = wire_affinity(vm, cpu) << 32;
+	bool v3 = vm->machine->gic.version == ARM_GIC_V3;
+	uint32_t group = v3 ? KVM_DEV_ARM_VGIC_GRP_REDIST_REGS : KVM_DEV_ARM_VGIC_GRP_DIST_REGS;
+	uint64_t at = v3 ? wire_affinity(vm, cpu) << 32 | GICR_SGI_BASE :
+			   (uint64_t)cpu << KVM_DEV_ARM_VGIC_CPUID_SHIFT;
 	const struct wire_reg regs[] = {
-		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_ICENABLER0, WIRE_PPIS },
-		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_IGROUPR0, ~fiqs },
-		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_IPRIORITYR6,
-		  wire_priority(fiqs, WIRE_VTIMER_PPI) },
-		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_IPRIORITYR7,
-		  wire_priority(fiqs, WIRE_PTIMER_PPI) },
-		{ KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, at | GICR_ISENABLER0, irqs | fiqs },
-	};
-
-	return wire_set_stopped(vm, regs, ARRAY_SIZE(regs));
-}
-
-static int wire_route_v2(struct vm *vm, unsigned cpu, uint32_t irqs)
-{
-	uint64_t at = (uint64_t)cpu << KVM_DEV_ARM_VGIC_CPUID_SHIFT;
-	const struct wire_reg regs[] = {
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, at | GICD_ICENABLER0, WIRE_PPIS & ~irqs },
-		{ KVM_DEV_ARM_VGIC_GRP_DIST_REGS, at | GICD_ISENABLER0, irqs },
+		{ group, at + PPI_ICENABLER0, WIRE_PPIS },
+		{ group, at + PPI_IGROUPR0, ~fiqs },
+		{ group, at + PPI_IPRIORITYR6, wire_priority(fiqs, WIRE_VTIMER_PPI) },
+		{ group, at + PPI_IPRIORITYR7, wire_priority(fiqs, WIRE_PTIMER_PPI) },
+		{ group, at + PPI_ISENABLER0, irqs | fiqs },
 	};
 
 	return wire_set_stopped(vm, regs, ARRAY_SIZE(regs));
@@ -287,13 +296,12 @@ static void wire_route(void *ctx, unsigned cpu, unsigned irq, unsigned fiq)
 {
 	struct vm *vm = ctx;
 	struct arch_machine *m = vm->machine;
-	bool v3 = m->gic.version == ARM_GIC_V3;
-	uint32_t irqs = wire_ppis(irq), fiqs = v3 ? wire_ppis(fiq) : 0;
+	uint32_t irqs = wire_ppis(irq), fiqs = m->gic.groups ? wire_ppis(fiq) : 0;
 	int ret;
 
 	if (cpu >= vm->n_vcpus || (irqs == m->ppis[cpu][0] && fiqs == m->ppis[cpu][1]))
 		return;
-	ret = v3 ? wire_route_v3(vm, cpu, irqs, fiqs) : wire_route_v2(vm, cpu, irqs);
+	ret = wire_route_cpu(vm, cpu, irqs, fiqs);
 	if (ret < 0)
 		log_guest(&m->rate, "KVM_SET_DEVICE_ATTR: timers of CPU %u: %s", cpu,
 			  strerror(-ret));
@@ -306,6 +314,14 @@ static bool is_up(uint64_t ctl)
 	return (ctl & (CTL_ENABLE | CTL_IMASK | CTL_ISTATUS)) == (CTL_ENABLE | CTL_ISTATUS);
 }
 
+/*
+ * The guest's handler reads what is pending, sets its timer anew and returns, to the level
+ * that is still in a list register: another IRQ, whose read finds nothing and lets KVM look at
+ * the timer again. A guest's writes to the timer come to nobody, so nothing can take the
+ * level away in between. Before the handler goes on, we could: by IMASK, which a handler that
+ * moves CVAL alone would never clear; by the PPI's enable, but who would set it again when the
+ * timer is due next? What is handed out here is true, and one ioctl for each timer in @which.
+ */
 static unsigned wire_timers(void *ctx, unsigned cpu, unsigned which)
 {
 	struct vm *vm = ctx;
@@ -330,7 +346,7 @@ static unsigned wire_timers(void *ctx, unsigned cpu, unsigned which)
 static int wire_connect(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
-	int ret = m->gic.version == ARM_GIC_V3 ? wire_set_v3(vm) : wire_set_v2(vm);
+	int ret = wire_set_up(vm);
 
 	if (ret < 0)
 		return ret;
