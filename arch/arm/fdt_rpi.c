@@ -117,6 +117,17 @@ static int rpi_tell_driver(struct arm_fdt *fdt, int chosen, const struct bcm283x
 	return ret;
 }
 
+/*
+ * There is no VideoCore to drive: its driver in Linux takes this picture away before it
+ * finds that out.
+ */
+static int rpi_hide_videocore(struct arm_fdt *fdt)
+{
+	int node = fdt_node_offset_by_compatible(fdt->blob, -1, "brcm,bcm2835-vc4");
+
+	return node < 0 ? 0 : tree_set_string(fdt, node, "status", "disabled");
+}
+
 int arm_rpi_add_framebuffer(struct arm_fdt *fdt, const struct bcm283x_fb *fb)
 {
 	int ret = tree_grow(fdt, RPI_ROOM), chosen, node, end;
@@ -133,6 +144,8 @@ int arm_rpi_add_framebuffer(struct arm_fdt *fdt, const struct bcm283x_fb *fb)
 	}
 	if (ret == 0)
 		ret = rpi_tell_driver(fdt, chosen, fb);
+	if (ret == 0)
+		ret = rpi_hide_videocore(fdt);
 	end = tree_shrink(fdt);
 	return ret < 0 ? ret : end;
 }

@@ -25,7 +25,10 @@ int arm_rpi_patch(struct arm_fdt *fdt, const struct arm_rpi *rpi);
 
 struct bcm283x_fb;
 
-/* Adds what firmware shows as a "simple-framebuffer", of 16 or 32 bits. Likewise. */
+/*
+ * Adds what firmware shows as a "simple-framebuffer", of 16 or 32 bits, tells drivers that
+ * would ask the mailbox, and hides the VideoCore from those that would drive it. Likewise.
+ */
 int arm_rpi_add_framebuffer(struct arm_fdt *fdt, const struct bcm283x_fb *fb);
 
 #define ARM_RPI_MAX_VIRTIO 16

@@ -157,6 +157,19 @@ static void the_driver_of_the_mailbox_is_told_size_and_order(void **state)
 	}
 }
 
+static void nobody_drives_a_videocore_in_place_of_the_picture(void **state)
+{
+	const struct bcm283x_fb fb = { .gpa = 0x3c000000, .width = 800, .height = 600,
+				       .depth = 32, .pitch = 3200 };
+	struct arm_fdt fdt;
+
+	open_dts(&fdt, "/ { #address-cells = <1>; #size-cells = <1>;"
+		 " gpu { compatible = \"brcm,bcm2835-vc4\"; }; };");
+	assert_int_equal(arm_rpi_add_framebuffer(&fdt, &fb), 0);
+	assert_string_equal(arm_fdt_string(&fdt, arm_fdt_find(&fdt, "/gpu"), "status"), "disabled");
+	arm_fdt_close(&fdt);
+}
+
 /* --- virtio ------------------------------------------------------------------------------- */
 
 #define BOARD(cells, nodes) \
@@ -263,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_firmwares_picture_is_in_the_tree),
 		cmocka_unit_test(the_driver_of_the_mailbox_is_told_size_and_order),
+		cmocka_unit_test(nobody_drives_a_videocore_in_place_of_the_picture),
 		cmocka_unit_test(virtio_slots_are_apart_and_in_order),
 		cmocka_unit_test(virtio_takes_no_interrupt_that_the_board_uses),
 		cmocka_unit_test(more_virtio_devices_than_there_are_interrupts_are_refused),
