@@ -546,21 +546,12 @@ static int dump(const struct config *cfg)
 	return ret < 0 ? ret : -ECANCELED;
 }
 
-/* Help and the like are of use only when they arrive. */
-static enum config_result printed(void)
-{
-	if (fflush(stdout) == 0)
-		return CONFIG_DONE;
-	log_error("standard output: %s", strerror(errno));
-	return CONFIG_ERROR;
-}
-
 static enum config_result result(struct config *cfg, int ret)
 {
 	if (ret == 0)
 		return CONFIG_RUN;
 	config_finish(cfg);
-	return ret == -ECANCELED ? printed() : CONFIG_ERROR;
+	return ret == -ECANCELED && opts_printed() == 0 ? CONFIG_DONE : CONFIG_ERROR;
 }
 
 enum config_result config_parse(struct config *cfg, int argc, char *const argv[])

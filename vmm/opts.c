@@ -407,6 +407,15 @@ static bool first_of_group(const struct opt *opts, const struct opt *opt)
 	return opts == opt;
 }
 
+int opts_printed(void)
+{
+	int ret = fflush(stdout) == 0 ? 0 : -errno;
+
+	if (ret < 0)
+		log_error("standard output: %s", strerror(-ret));
+	return ret;
+}
+
 void opts_print(const struct opt *opts, FILE *out)
 {
 	for (const struct opt *o = opts; o->name; o++) {

@@ -121,6 +121,8 @@ int opts_parse_text(const struct opt *opts, void *config, const char *name, cons
 		    size_t len);
 /* Prints the options by group, in the table's order, within 80 columns. */
 void opts_print(const struct opt *opts, FILE *out);
+/* Help and the like have been printed. 0, or negative errno after a line: it did not arrive. */
+int opts_printed(void);
 /* The word of @words (NULL-ended) nearest to @word by edit distance, or NULL if none is near. */
 const char *opts_nearest(const char *word, const char *const *words);
 

@@ -255,11 +255,10 @@ static int judge(const struct request *r, const char *line, size_t len)
 		log_error("%s", error && error->text ? error->text : "refused without a reason");
 		return REFUSED;
 	}
-	if (r->print && (printf("%.*s\n", (int)len, line) < 0 || fflush(stdout) < 0)) {
-		log_error("standard output: %m");
-		return REFUSED;
-	}
-	return 0;
+	if (!r->print)
+		return 0;
+	printf("%.*s\n", (int)len, line);
+	return opts_printed() == 0 ? 0 : REFUSED;
 }
 
 static int keep_file(struct request *r)
@@ -351,7 +350,13 @@ static int help(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
 		printf("  %-11s %-18s %s\n", commands[i].name, commands[i].args, commands[i].help);
 	puts("\nExit status: 0 done, 1 refused or nobody there, 2 usage. More: man microvm-ctl");
-	return fflush(stdout) == 0 ? 0 : REFUSED;
+	return opts_printed() == 0 ? 0 : USAGE;
+}
+
+static int version(void)
+{
+	puts("microvm-ctl " MICROVM_VERSION);
+	return opts_printed() == 0 ? 0 : USAGE;
 }
 
 int main(int argc, char **argv)
@@ -362,7 +367,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
 		return help();
 	if (argc == 2 && !strcmp(argv[1], "--version"))
-		return puts("microvm-ctl " MICROVM_VERSION) < 0;
+		return version();
 	if (argc < 3) {
 		log_error("usage: microvm-ctl SOCKET COMMAND [ARGUMENT...]; --help lists commands");
 		return USAGE;

@@ -539,15 +539,6 @@ static int spread_rendernode(struct gpu_options *o)
 	return -EINVAL;
 }
 
-/* Help and the like are of use only when they arrive. */
-static enum gpu_options_result printed(void)
-{
-	if (fflush(stdout) == 0)
-		return GPU_OPTIONS_DONE;
-	log_error("standard output: %s", strerror(errno));
-	return GPU_OPTIONS_ERROR;
-}
-
 enum gpu_options_result gpu_options_parse(struct gpu_options *o, int argc, char *const argv[])
 {
 	int ret;
@@ -558,8 +549,8 @@ enum gpu_options_result gpu_options_parse(struct gpu_options *o, int argc, char 
 		ret = need_device(o);
 	if (ret == 0)
 		ret = spread_rendernode(o);
-	if (ret == -ECANCELED)
-		return printed();
+	if (ret == -ECANCELED && opts_printed() == 0)
+		return GPU_OPTIONS_DONE;
 	return ret < 0 ? GPU_OPTIONS_ERROR : GPU_OPTIONS_RUN;
 }
 

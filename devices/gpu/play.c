@@ -13,6 +13,7 @@
 #include "devices/gpu/sandbox.h"
 #include "devices/ui/screenshot.h"
 #include "vmm/log.h"
+#include "vmm/opts.h"
 #include "vmm/util.h"
 
 struct player {
@@ -155,8 +156,7 @@ static void report(const struct player *p, uint64_t ns)
 	       "%.1f frames/s, %.0f commands/s\n", p->o->path, (unsigned long long)s->frames,
 	       (unsigned long long)s->commands, s->bytes / (double)MiB, s->memory / (double)MiB,
 	       seconds, s->frames / seconds, s->commands / seconds);
-	if (fflush(stdout) != 0)
-		log_error("standard output: %m");
+	opts_printed();
 }
 
 static const char *reason(int ret)

@@ -355,7 +355,7 @@ int main(int argc, char **argv)
 	log_set_program("microvm-view");
 	ret = parse(&v, argc, argv);
 	if (ret == -ECANCELED)
-		return fflush(stdout) == 0 ? 0 : 1;
+		return opts_printed() == 0 ? 0 : USAGE;
 	if (ret < 0)
 		return USAGE;
 	log_set_level(LOG_WARN + MIN(v.verbose, 2));
