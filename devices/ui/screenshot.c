@@ -2,12 +2,9 @@
 #include "devices/ui/screenshot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <png.h>
 #include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vmm/util.h"
@@ -110,23 +107,4 @@ int screenshot_write(const struct picture *p, int fd)
 	png_destroy_write_struct(&png, &info);
 	free(shot.row);
 	return shot.error;
-}
-
-int screenshot_save(const struct picture *p, const char *path)
-{
-	char *temp;
-	int fd, ret;
-
-	if (asprintf(&temp, "%s.%d.tmp", path, (int)getpid()) < 0)
-		return -ENOMEM;
-	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-	ret = fd < 0 ? -errno : screenshot_write(p, fd);
-	if (fd >= 0 && close(fd) < 0 && ret == 0)
-		ret = -errno;
-	if (ret == 0 && rename(temp, path) < 0)
-		ret = -errno;
-	if (ret < 0 && fd >= 0)
-		unlink(temp);
-	free(temp);
-	return ret;
 }

@@ -12,7 +12,4 @@
  */
 int screenshot_write(const struct picture *p, int fd);
 
-/* The same to a new file by this name, which replaces an old one once it is complete. */
-int screenshot_save(const struct picture *p, const char *path);
-
 #endif

@@ -39,13 +39,6 @@ bool surface_format_valid(uint32_t fourcc)
 	return surface_format_find(fourcc);
 }
 
-bool surface_format_alpha(uint32_t fourcc)
-{
-	const struct surface_format *f = surface_format_find(fourcc);
-
-	return f && f->a != NO_ALPHA;
-}
-
 void surface_refresh(const struct display_surface *s)
 {
 	if (s->pixels.refresh)
@@ -64,7 +57,9 @@ const void *surface_ptr(const struct display_surface *s, uint32_t y, uint32_t ro
 	while (off >= piece->iov_len)
 		off -= piece++->iov_len;
 	assert(piece < px->pieces + px->n_pieces);
-	return len <= piece->iov_len - off ? (const char *)piece->iov_base + off : NULL;
+	if (len > piece->iov_len - off || len > INT32_MAX || px->stride > INT32_MAX)
+		return NULL;
+	return (const char *)piece->iov_base + off;
 }
 
 void surface_read(const struct display_surface *s, const struct display_rect *r, void *dst,

@@ -11,8 +11,6 @@
 
 /* Whether @fourcc is one of the eight formats of 32 bits that surfaces have. */
 bool surface_format_valid(uint32_t fourcc);
-/* Whether the fourth byte is alpha (else it has no meaning). */
-bool surface_format_alpha(uint32_t fourcc);
 
 /*
  * What the two below do first. For who cannot be disturbed then: it may use OpenGL on
@@ -21,8 +19,9 @@ bool surface_format_alpha(uint32_t fourcc);
 void surface_refresh(const struct display_surface *s);
 
 /*
- * Where row @y begins, if the @rows rows from there lie in one piece, @stride
- * bytes apart; NULL: they do not, use surface_read(). No copy.
+ * Where row @y begins, if the @rows rows from there lie in one piece, @stride bytes
+ * apart, and no farther than libraries count, by an int; NULL: they do not, use
+ * surface_read(). No copy.
  */
 const void *surface_ptr(const struct display_surface *s, uint32_t y, uint32_t rows);
 

@@ -107,7 +107,7 @@ static void soft_upload(struct ui_window *w, const struct display_rect *r)
 	void *to;
 
 	w->ui->counts.uploads++;
-	if (from && s->pixels.stride <= INT32_MAX) {
+	if (from) {
 		sdl->UpdateTexture(w->soft.texture, &rect, from + 4ull * r->x, s->pixels.stride);
 	} else if (sdl->LockTexture(w->soft.texture, &rect, &to, &pitch) == 0) {
 		surface_read(s, r, to, pitch);
