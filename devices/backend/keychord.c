@@ -132,11 +132,6 @@ int keychord_parse(struct keychord *c, const char *text, char why[KEYCHORD_WHY])
 	return ret;
 }
 
-bool keychord_equal(const struct keychord *a, const struct keychord *b)
-{
-	return a->n == b->n && !memcmp(a->keys, b->keys, a->n * sizeof(a->keys[0]));
-}
-
 static bool is_down(const uint16_t keys[2], const struct input_state *s)
 {
 	return input_state_key(s, keys[0]) || input_state_key(s, keys[1]);

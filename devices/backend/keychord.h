@@ -23,7 +23,6 @@ struct keychord {
  * is not; -ENOENT after one line in the log when libevdev is not there.
  */
 int keychord_parse(struct keychord *c, const char *text, char why[KEYCHORD_WHY]);
-bool keychord_equal(const struct keychord *a, const struct keychord *b);
 /* Whether @code going down, already in @s, makes it complete. */
 bool keychord_completed(const struct keychord *c, const struct input_state *s, unsigned code);
 /* Whether one of its keys is down. */

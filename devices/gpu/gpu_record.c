@@ -17,7 +17,6 @@
 
 #define MAX_NAMES 100		/* FILE, FILE.1 ... */
 #define RUN_BYTES (1u << 20)	/* of one PAGES; less than GPU_RECORD_MAX_PAYLOAD */
-#define MAX_PARTS 4
 
 /* Pages next to each other that are to be written. */
 struct run {

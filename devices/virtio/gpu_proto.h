@@ -18,7 +18,6 @@ enum gpu_queue { GPU_CONTROLQ, GPU_CURSORQ, GPU_QUEUES };
 
 /* Bytes that the driver may have the device read for one command, what follows it included. */
 #define GPU_MAX_COMMAND (4 * MiB)
-#define GPU_EDID_MAX 1024	/* virtio_gpu_resp_edid.edid */
 
 /* A command's fixed part. */
 union gpu_command {
