@@ -8,6 +8,7 @@
 
 #include "devices/bcm283x_local.h"
 #include "devices/bcm283x_sdhost.h"
+#include "devices/usb/usb.h"
 #include "tests/arm_rig.h"
 #include "tests/mem_disk.h"
 #include "vmm/util.h"
@@ -174,6 +175,34 @@ static void a_board_with_the_other_host_has_its_card_there(void **state)
 	assert_int_equal(rd(r, 0x3f300024) & 1 << 16, 1 << 16);
 	arm_rig_again(r);
 	mem_disk_finish(&disk);
+}
+
+static void a_board_has_one_usb_socket_inside_and_four_outside(void **state)
+{
+	static const struct usb_device_ops ops = { 0 };
+	struct arm_rig *r = *state;
+	struct usb_device devices[6];
+	struct vm_usb_place place;
+
+	assert_int_equal(arm_rig_build(r, SOC(
+		"usb@7e980000 { compatible = \"brcm,bcm2835-usb\"; reg = <0x7e980000 0x10000>;"
+		" interrupts = <1 9>; };")), 0);
+	assert_int_equal(rd(r, 0x3f980040), 0x4f54280a);
+	place = r->vm.usb_place;
+	for (unsigned i = 0; i < ARRAY_SIZE(devices); i++)
+		devices[i] = (struct usb_device){ .ops = &ops };
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(place.plug(place.ctx, &devices[i], false), 0);
+	assert_int_equal(place.plug(place.ctx, &devices[4], false), -ENOSPC);
+	assert_int_equal(place.plug(place.ctx, &devices[4], true), 0);
+	assert_int_equal(place.plug(place.ctx, &devices[5], true), -ENOSPC);
+	/* Power shows that somebody is there. */
+	wr(r, 0x3f980018, 1 << 24);
+	wr(r, 0x3f980008, 1);
+	wr(r, 0x3f980440, 1 << 12);
+	wr(r, ARMCTRL + 0x10, 1 << 9);
+	assert_int_equal(rd(r, LOCAL + 0x60), 1 << 8);
+	arm_rig_again(r);
 }
 
 static void the_firmware_tells_the_whole_command_line(void **state)
@@ -358,6 +387,7 @@ int main(void)
 		T(the_mini_uart_shows_in_aux),
 		T(the_first_disk_is_the_card_in_the_boards_slot),
 		T(a_board_with_the_other_host_has_its_card_there),
+		T(a_board_has_one_usb_socket_inside_and_four_outside),
 		T(the_firmware_tells_the_whole_command_line),
 		T(two_controllers_next_to_the_cpus_are_refused),
 		T(case_95_interrupts_that_do_not_exist_are_not_connected),
