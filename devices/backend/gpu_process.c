@@ -16,6 +16,7 @@
 
 #include "devices/backend/child.h"
 #include "devices/backend/handover.h"
+#include "devices/backend/unixsock.h"
 #include "devices/ui/close_button.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
@@ -35,7 +36,7 @@ struct gpu_process_device {
 struct gpu_process {
 	struct loop *loop;
 	char *name;			/* "--name=GUEST" */
-	char *program, *display;	/* NULL: not said */
+	char *program, *display, *socket;	/* NULL: not said */
 	struct child *child;		/* NULL: none */
 	unsigned generation;
 
@@ -364,6 +365,11 @@ int gpu_process_set(struct gpu_process *p, const char *program, const char *disp
 	return ret < 0 ? ret : set_text(&p->display, display);
 }
 
+int gpu_process_set_socket(struct gpu_process *p, const char *path)
+{
+	return set_text(&p->socket, path);
+}
+
 void gpu_process_on_close(struct gpu_process *p, void (*closed)(void *ctx, bool again),
 			  void *ctx)
 {
@@ -410,6 +416,8 @@ void gpu_process_destroy(struct gpu_process *p)
 	if (!p)
 		return;
 	end(p);
+	if (p->socket)
+		unixsock_sweep(p->socket);
 	for (unsigned i = 0; i < p->n; i++) {
 		free(p->devices[i].option);
 		free(p->devices[i].value);
@@ -417,5 +425,6 @@ void gpu_process_destroy(struct gpu_process *p)
 	free(p->name);
 	free(p->program);
 	free(p->display);
+	free(p->socket);
 	free(p);
 }

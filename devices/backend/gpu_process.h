@@ -47,6 +47,8 @@ void gpu_process_destroy(struct gpu_process *p);	/* NULL is legal */
  * the value of its --display, NULL: what it does by itself. Copied. 0 or -ENOMEM.
  */
 int gpu_process_set(struct gpu_process *p, const char *program, const char *display);
+/* A socket that it makes, and is not given the time to remove. Copied. 0 or -ENOMEM. */
+int gpu_process_set_socket(struct gpu_process *p, const char *path);
 /* Has the program say on standard output what graphics there are here (--describe). */
 void gpu_process_describe(void);
 /*

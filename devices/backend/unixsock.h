@@ -3,7 +3,7 @@
  * A UNIX socket that listens at a path, for its owner only. One that
  * nobody listens at any more is replaced, anything else is not touched.
  *
- * Main thread; unixsock_listen() may wait a second for somebody who does the same.
+ * Main thread; those that take a path may wait a second for somebody who does the same.
  */
 #ifndef MICROVM_UNIXSOCK_H
 #define MICROVM_UNIXSOCK_H
@@ -30,6 +30,8 @@ int unixsock_listen_packets(struct unixsock *s, const char *path, int backlog);
 void unixsock_close(struct unixsock *s);
 /* Removes it without closing it, which somebody else does. */
 void unixsock_unlink(const struct unixsock *s);
+/* Removes a socket at @path, of either kind, that nobody listens at any more; nothing else. */
+void unixsock_sweep(const char *path);
 /* What to say of an error of unixsock_listen(). */
 const char *unixsock_error(int error);
 

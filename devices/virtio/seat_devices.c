@@ -402,6 +402,8 @@ static int gpu_announce(const struct virtio_env *env, const struct opt_value *op
 		ret = gpu_process_set(env->gpu, opt_value_get(opts, "program"), display);
 	free(display);
 	if (ret == 0)
+		ret = gpu_process_set_socket(env->gpu, opt_value_get(opts, "socket"));
+	if (ret == 0)
 		ret = announce(env, "gpu", opts, opts->first, gpu_own_keys);
 	return ret < 0 ? ret : vga_announce(env, opts);
 }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "devices/backend/gpu_process.h"
+#include "devices/backend/unixsock.h"
 #include "tests/capture.h"
 #include "tests/until.h"
 #include "vmm/log.h"
@@ -285,6 +286,34 @@ static void program_that_is_not_there_is_named(void **state)
 	assert_int_equal(count_logged(t, "/nonexistent/microvm-gpu: No such file"), 1);
 }
 
+/* What is left of the process that was: 0, or -1. */
+static int after_the_end(struct t *t, const char *path)
+{
+	struct gpu_process *p;
+
+	assert_int_equal(gpu_process_create(&p, t->loop, ""), 0);
+	assert_int_equal(gpu_process_set_socket(p, path), 0);
+	gpu_process_destroy(p);
+	return access(path, F_OK);
+}
+
+static void sockets_for_viewers_do_not_stay(void **state)
+{
+	struct t *t = *state;
+	struct unixsock sock;
+	char path[80];
+
+	/* Something else is. */
+	assert_int_equal(after_the_end(t, t->script), 0);
+	snprintf(path, sizeof(path), "%s.socket", t->script);
+	assert_int_equal(unixsock_listen_packets(&sock, path, 1), 0);
+	assert_int_equal(after_the_end(t, path), 0);
+	/* As when it was killed. */
+	close(sock.fd);
+	assert_int_equal(after_the_end(t, path), -1);
+	assert_int_equal(after_the_end(t, path), -1);
+}
+
 static void too_many_devices_are_refused(void **state)
 {
 	struct t *t = *state;
@@ -310,6 +339,7 @@ int main(void)
 		TEST(case_72_words_without_end_are_heard_now_and_then),
 		TEST(case_72_port_that_the_process_closes_is_left_alone),
 		TEST(program_that_is_not_there_is_named),
+		TEST(sockets_for_viewers_do_not_stay),
 		TEST(too_many_devices_are_refused),
 	};
 
