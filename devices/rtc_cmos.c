@@ -185,15 +185,29 @@ static bool rtc_alarm_matches(uint8_t alarm, uint8_t code)
 	return (alarm & ALARM_ANY) == ALARM_ANY || alarm == code;
 }
 
+/* Whether any minute, or second, has that code. */
+static bool rtc_alarm_possible(const struct rtc_cmos *rtc, uint8_t alarm)
+{
+	unsigned n = 0;
+
+	while (n < 60 && !rtc_alarm_matches(alarm, rtc_encode(rtc, n)))
+		n++;
+	return n < 60;
+}
+
 /*
  * Seconds from @after to the next alarm, 1..86400; 0 if no time of day ever
- * matches what the guest wrote. At most 24 + 60 + 60 steps.
+ * matches what the guest wrote. At most 24 + 60 + 60 steps, once it is known that
+ * there are such minutes and seconds.
  */
 static unsigned rtc_seconds_to_alarm(const struct rtc_cmos *rtc, int64_t after)
 {
 	int64_t start = ((after + 1) % 86400 + 86400) % 86400;
 	unsigned d = 0;
 
+	if (!rtc_alarm_possible(rtc, rtc->ram[RTC_MINUTES_ALARM]) ||
+	    !rtc_alarm_possible(rtc, rtc->ram[RTC_SECONDS_ALARM]))
+		return 0;
 	while (d < 86400) {
 		unsigned t = (start + d) % 86400, s = t % 60, m = t / 60 % 60;
 

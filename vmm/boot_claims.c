@@ -65,7 +65,11 @@ int boot_claims_add(struct boot_claims *claims, const char *what, int index, uin
 			  boot_mib(gmem_size(claims->mem)));
 		return -EINVAL;
 	}
-	assert(claims->n < BOOT_MAX_CLAIMS);
+	if (claims->n == BOOT_MAX_CLAIMS) {
+		log_error("%s: no room is left to note where %s is: at most %d parts are possible",
+			  claims->path, name, BOOT_MAX_CLAIMS);
+		return -EINVAL;
+	}
 	claims->claims[claims->n++] = new;
 	return 0;
 }

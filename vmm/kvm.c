@@ -77,10 +77,7 @@ int kvm_open(struct kvm *kvm)
 		kvm_explain_open(-ret);
 		return ret;
 	}
-	ret = kvm_check(kvm);
-	if (ret < 0)
-		kvm_close(kvm);
-	return ret;
+	return kvm_check(kvm);
 }
 
 void kvm_close(struct kvm *kvm)

@@ -56,7 +56,10 @@ struct kvm {
 	struct log_rate rate;
 };
 
-/* 0, or negative errno after one line that says what the user can do about it. */
+/*
+ * 0, or negative errno after one line that says what the user can do about it;
+ * kvm_close() follows either way.
+ */
 int kvm_open(struct kvm *kvm);
 void kvm_close(struct kvm *kvm);
 

@@ -15,6 +15,7 @@
 #include "arch/x86/boot_int.h"
 #include "arch/x86/layout.h"
 #include "tests/boot_fixture.h"
+#include "tests/expect.h"
 #include "vmm/util.h"
 
 #define PREF BZIMAGE_PREF
@@ -270,6 +271,22 @@ static void no_file_stays_open(void **state)
 	assert_int_equal(open_files(), before);
 }
 
+/* More than any loader asks for, as of now; each page is a part. */
+static void more_parts_than_can_be_noted_are_refused(void **state)
+{
+	struct boot_fixture *f = *state;
+	struct boot_claims claims = { .mem = &f->mem, .path = "kernel" };
+	struct capture c;
+	int ret;
+
+	for (int i = 0; i < BOOT_MAX_CLAIMS; i++)
+		assert_int_equal(boot_claims_add(&claims, "part", i, i * 4096ull, 4096), 0);
+	capture_begin(&c, STDERR_FILENO);
+	ret = boot_claims_add(&claims, "part", 96, BOOT_MAX_CLAIMS * 4096ull, 4096);
+	expect_line(&c, "part 96 is: at most 96 parts");
+	assert_int_equal(ret, -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +304,7 @@ int main(void)
 		BOOT_TEST(case_96_offsets_that_wrap_are_past_the_end),
 		BOOT_TEST(guest_without_a_mib_is_refused),
 		BOOT_TEST(no_file_stays_open),
+		BOOT_TEST(more_parts_than_can_be_noted_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
