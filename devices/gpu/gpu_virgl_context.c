@@ -25,6 +25,7 @@ void gpu_virgl_ctx_destroy(struct gpu_renderer *r, uint32_t ctx_id)
 	struct gpu_virgl *v = virgl_of(r);
 
 	gpu_virgl_venus_forget(v, ctx_id);
+	timelines_forget(&v->timelines, v->dog, ctx_id);
 	virgl_begin(v);
 	v->lib.context_destroy(ctx_id);
 	virgl_end(v, 0);
@@ -72,6 +73,8 @@ static int virgl_context_fence(struct gpu_virgl *v, const struct gpu_fence *fenc
 	if (ret == 0 && gpu_virgl_venus_has(v, fence->ctx_id))
 		v->lib.context_poll(fence->ctx_id);
 	v->asking = NULL;
+	if (ret == 0 && !v->asking_done)
+		timelines_asked(&v->timelines, v->dog, fence);
 	return ret < 0 ? ret : v->asking_done;
 }
 
@@ -118,6 +121,7 @@ void gpu_virgl_write_context_fence(void *cookie, uint32_t ctx_id, uint32_t ring_
 		v->asking_done = true;
 		return;
 	}
+	timelines_done(&v->timelines, v->dog, &fence);
 	v->base.host.fence_done(v->base.host.ctx, &fence);
 }
 

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "devices/gpu/timelines.h"
 #include "devices/gpu/virgl_shaders.h"
 #include "devices/gpu/watchdog.h"
 #include "devices/ui/gl_lib.h"
@@ -88,6 +89,7 @@ struct gpu_virgl {
 	struct gl_lib egl;		/* what the library itself draws with */
 	bool has_egl;
 	struct watchdog *dog;
+	struct timelines timelines;	/* of contexts */
 	struct virgl_shaders shaders;
 };
 

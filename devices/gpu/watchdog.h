@@ -14,8 +14,14 @@
 
 struct watchdog;
 
-/* What may take its time, each by itself. */
-enum watchdog_what { WATCHDOG_CALL, WATCHDOG_FENCE, WATCHDOG_KINDS };
+/* As many as the card has. */
+#define WATCHDOG_CONTEXTS 256
+
+/* What may take its time, each by itself: a call, the card's next fence, those of contexts. */
+enum watchdog_what {
+	WATCHDOG_CALL, WATCHDOG_FENCE, WATCHDOG_CONTEXT,
+	WATCHDOG_KINDS = WATCHDOG_CONTEXT + WATCHDOG_CONTEXTS
+};
 
 /* The process's exit status. */
 #define WATCHDOG_STATUS 3
