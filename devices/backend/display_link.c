@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <libdrm/drm_fourcc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -114,20 +113,8 @@ static int say_off(struct display_link *l)
 static int say_picture(struct display_link *l)
 {
 	const struct display_surface *s = &l->picture;
-	union display_msg m = {
-		.scanout = {
-			.kind = DISPLAY_SCANOUT_MEMORY,
-			.fourcc = s->fourcc,
-			.n_planes = 1,
-			.width = s->width,
-			.height = s->height,
-			.buffer_width = s->width,
-			.buffer_height = s->height,
-			.modifier = DRM_FORMAT_MOD_LINEAR,
-			.offsets = { s->pixels.fd_offset + s->pixels.offset },
-			.strides = { s->pixels.stride },
-		},
-	};
+	union display_msg m = display_msg_memory(0, s, s->pixels.fd_offset + s->pixels.offset,
+						 s->pixels.stride);
 	int ret = say(l, &m, DISPLAY_MSG_SCANOUT, s->pixels.fd);
 
 	if (ret < 0)

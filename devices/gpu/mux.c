@@ -174,11 +174,6 @@ static bool framebuffer_shown(const struct mux *m, unsigned output)
 	return output == 0 && m->has_framebuffer && m->out.ops;
 }
 
-/* It is told with the picture. */
-static void framebuffer_mode(void *ctx, unsigned output, uint32_t width, uint32_t height)
-{
-}
-
 static void framebuffer_set(void *ctx, unsigned output, const struct display_surface *surface)
 {
 	struct mux *m = ctx;
@@ -218,8 +213,8 @@ static void framebuffer_cursor_move(void *ctx, unsigned output, int32_t x, int32
 {
 }
 
+/* Of sizes, the screen is told with the picture. */
 static const struct display_ops framebuffer_ops = {
-	.mode = framebuffer_mode,
 	.set = framebuffer_set,
 	.flush = framebuffer_flush,
 	.off = framebuffer_off,

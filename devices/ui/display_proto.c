@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <libdrm/drm_fourcc.h>
 #include <linux/input.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -203,6 +204,24 @@ static uint64_t said_len(const union display_msg *m)
 size_t display_msg_len(const union display_msg *m)
 {
 	return said_len(m);
+}
+
+union display_msg display_msg_memory(unsigned output, const struct display_surface *s,
+				     uint64_t offset, uint32_t stride)
+{
+	return (union display_msg){ .scanout = {
+		.head = { DISPLAY_MSG_SCANOUT, output },
+		.kind = DISPLAY_SCANOUT_MEMORY,
+		.fourcc = s->fourcc,
+		.n_planes = 1,
+		.width = s->width,
+		.height = s->height,
+		.buffer_width = s->width,
+		.buffer_height = s->height,
+		.modifier = DRM_FORMAT_MOD_LINEAR,
+		.offsets[0] = offset,
+		.strides[0] = stride,
+	} };
 }
 
 static unsigned said_fds(const union display_msg *m)

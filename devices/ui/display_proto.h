@@ -264,6 +264,13 @@ bool display_msg_valid(const union display_msg *m, size_t len, unsigned n_fds,
 /* How long @m is; of CURSOR and INPUT by what it says of itself, which is in range. */
 size_t display_msg_len(const union display_msg *m);
 
+/*
+ * SCANOUT of @s on @output, whose first row begins at byte @offset of the memory that is
+ * to go with it, rows @stride bytes apart.
+ */
+union display_msg display_msg_memory(unsigned output, const struct display_surface *s,
+				     uint64_t offset, uint32_t stride);
+
 /* A message as it came, with the descriptors that the receiver has not taken yet. */
 struct display_packet {
 	union display_msg msg;

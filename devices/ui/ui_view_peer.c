@@ -79,18 +79,7 @@ static bool send_dmabuf(struct view_peer *p, unsigned i, const struct display_dm
 static bool send_memory(struct view_peer *p, unsigned i, const struct display_stage_memory *mem)
 {
 	const struct display_surface *s = &p->view->stage.outputs[i].picture.surface;
-	const union display_msg m = { .scanout = {
-		.head = { DISPLAY_MSG_SCANOUT, i },
-		.kind = DISPLAY_SCANOUT_MEMORY,
-		.fourcc = s->fourcc,
-		.n_planes = 1,
-		.width = s->width,
-		.height = s->height,
-		.buffer_width = s->width,
-		.buffer_height = s->height,
-		.offsets[0] = mem->offset,
-		.strides[0] = mem->stride,
-	} };
+	const union display_msg m = display_msg_memory(i, s, mem->offset, mem->stride);
 
 	if (!send_fds(p, &m, &mem->fd, 1))
 		return false;
