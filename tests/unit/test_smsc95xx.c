@@ -10,7 +10,9 @@
 #include <linux/mii.h>
 
 #include "devices/backend/netframe.h"
+#include "devices/registry.h"
 #include "devices/usb/smsc95xx_impl.h"
+#include "tests/fake.h"
 #include "tests/fake_netdev.h"
 #include "tests/packets.h"
 #include "tests/usb_host.h"
@@ -68,7 +70,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- as the driver does it -------------------------------------------------------------- */
+/* --- as the driver does it -------------------------------------------- */
 
 static uint32_t reg_get(struct fixture *t, unsigned reg)
 {
@@ -228,7 +230,7 @@ static unsigned take_frame(struct fixture *t, unsigned at, unsigned len, unsigne
 	return at + 4 + 2 + size;
 }
 
-/* --- the driver's probe ------------------------------------------------------------------- */
+/* --- the driver's probe -------------------------------------------- */
 
 static void test_descriptors_name_the_chip(void **state)
 {
@@ -367,7 +369,7 @@ static void case_36_registers_that_are_not_there_read_as_zeros(void **state)
 	assert_int_equal(reg_get(t, SMSC_ID_REV) >> 16, 0xec00);
 }
 
-/* --- the PHY ------------------------------------------------------------------------------ */
+/* --- the PHY -------------------------------------------- */
 
 static void test_phy_has_a_link_of_100_full(void **state)
 {
@@ -491,7 +493,7 @@ static void test_masks_of_interrupts(void **state)
 	assert_int_equal(usb_in(t->dev, INTERRUPT, &status, 2), 2);
 }
 
-/* --- transmit ------------------------------------------------------------------------------- */
+/* --- transmit -------------------------------------------- */
 
 static void test_frames_of_all_lengths_are_sent(void **state)
 {
@@ -866,7 +868,7 @@ static void case_54_resets_within_a_frame(void **state)
 	}
 }
 
-/* --- receive ---------------------------------------------------------------------------------- */
+/* --- receive -------------------------------------------- */
 
 static void test_frames_are_received_as_linux_wants_them(void **state)
 {
@@ -1232,6 +1234,69 @@ static void test_endpoints_that_are_not_there(void **state)
 	assert_int_equal(t->dev->ops->out(t->dev, BULK_IN, t->in, 1), -EPIPE);
 }
 
+/* --- the option -------------------------------------------- */
+
+extern const struct virtio_model virtio_net_model;
+
+/* What --net @text makes for guest "pi", as its first card; or what refuses it. */
+static int make_card(struct fake *f, const char *text, struct usb_device **out)
+{
+	static const struct opt_key keys[] = {
+		{ "bus", "usb", "" }, { "mac", "M", "" }, { "mtu", "N", "" },
+		{ "queues", "N", "" }, { "tap", "T", "" }, { NULL, NULL, NULL },
+	};
+	struct virtio_env env = { .loop = f->loop, .mem = &f->mem, .guest = "pi" };
+	struct opt_value opts;
+	int ret;
+
+	assert_int_equal(opt_value_parse(&opts, "--net", text, keys), 0);
+	ret = virtio_net_model.check("--net", &opts);
+	if (ret == 0)
+		ret = virtio_net_model.create_usb(out, &env, &opts);
+	opt_value_finish(&opts);
+	return ret;
+}
+
+static void test_option_makes_it_with_an_address_and_short_packets(void **state)
+{
+	static const struct { const char *text; unsigned mtu; } cases[] = {
+		{ "user,bus=usb", 1500 }, { "user,bus=usb,mtu=1400", 1400 },
+		{ "user,bus=usb,mac=b8:27:eb:01:02:03", 1500 },
+	};
+	struct fake *f = calloc(1, sizeof(*f));
+	struct usb_device *usb;
+	uint8_t mac[6];
+
+	(void)state;
+	fake_init(f);
+	netaddr_default_mac(mac, "pi", 0, "user");
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct smsc95xx *s;
+
+		assert_int_equal(make_card(f, cases[i].text, &usb), 0);
+		s = usb->priv;
+		assert_int_equal(s->dev->mtu, cases[i].mtu);
+		assert_memory_equal(s->mac, i == 2 ? own_mac : mac, 6);
+		virtio_net_model.destroy_usb(usb);
+	}
+	fake_finish(f);
+	free(f);
+}
+
+static void test_option_refuses_what_the_chip_cannot_do(void **state)
+{
+	struct fake *f = calloc(1, sizeof(*f));
+	struct usb_device *usb;
+
+	(void)state;
+	fake_init(f);
+	assert_int_equal(make_card(f, "user,bus=usb,mtu=1501", &usb), -EINVAL);
+	assert_int_equal(make_card(f, "user,bus=usb,mtu=1279", &usb), -EINVAL);
+	assert_int_equal(make_card(f, "tap=tap0,bus=usb,queues=1", &usb), -EINVAL);
+	fake_finish(f);
+	free(f);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -1287,6 +1352,8 @@ int main(void)
 		TEST(test_flush_and_resets_empty_the_fifo),
 		TEST(test_loopback),
 		TEST(test_endpoints_that_are_not_there),
+		cmocka_unit_test(test_option_makes_it_with_an_address_and_short_packets),
+		cmocka_unit_test(test_option_refuses_what_the_chip_cannot_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
