@@ -92,8 +92,9 @@ static int fb_allocate(struct bcm283x_property *p, uint32_t tag, uint8_t *value)
 {
 	bool release = tag & TAG_SET;
 
+	/* U-Boot would take any answer for a picture, at address 0, and write to that. */
 	if (!p->board.fb.len)
-		return release ? 0 : answer(value, 2, 0, 0);
+		return release ? 0 : -1;
 	p->fb_allocated = !release;
 	fb_tell(p);
 	return release ? 0 : answer(value, 2, (uint32_t)p->fb.gpa | FB_BUS_ALIAS, fb_bytes(&p->fb));

@@ -353,6 +353,18 @@ static void a_display_is_counted_and_described(void **state)
 	assert_int_equal(got(t, 0), 0);
 }
 
+/* Who is given an address writes to it, even if that is 0 and its own code. */
+static void a_board_without_a_screen_has_no_buffer_for_one(void **state)
+{
+	struct fixture *t = *state;
+
+	t->mbox.property.board.fb.len = 0;
+	ask(t, 0x40001, 2, 4096, 0);
+	assert_int_equal(mem(t, BUF + 16), 0);
+	assert_int_equal(ask(t, 0x48001, 1, 0, 0), 0x80000000);
+	assert_int_equal(mem(t, BUF + 16), 0x80000000);
+}
+
 static void what_is_shown_from_the_beginning_is_described(void **state)
 {
 	struct fixture *t = *state;
@@ -500,6 +512,7 @@ int main(void)
 		T(an_answer_that_does_not_fit_is_cut_and_says_its_length),
 		T(a_frame_buffer_is_set_up_and_shown),
 		T(a_display_is_counted_and_described),
+		T(a_board_without_a_screen_has_no_buffer_for_one),
 		T(what_is_shown_from_the_beginning_is_described),
 		T(a_kernel_gets_a_frame_buffer_of_ours_for_its_own),
 		T(what_does_not_fit_is_answered_with_what_is),
