@@ -26,6 +26,8 @@ struct gpu_rig {
 };
 
 void gpu_rig_init(struct gpu_rig *t, enum vrig_kind kind, const struct gpu_params *params);
+/* One output of a card with virglrenderer, which it returns, and features of 3D. */
+struct gpu_renderer *gpu_rig_init_virgl(struct gpu_rig *t);
 void gpu_rig_finish(struct gpu_rig *t);
 /* The driver starts (again), with all of the rings and areas new. */
 void gpu_rig_start(struct gpu_rig *t, uint64_t features);

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+struct xdesk desk;
+
 #define ATTEMPTS 20
 #define TEXT(x) #x
 #define SIZE(w, h) TEXT(w) "x" TEXT(h) "x24"
@@ -72,7 +74,7 @@ static bool start_xvfb(struct xdesk *d, char *number, size_t len)
 	return false;
 }
 
-bool xdesk_start(struct xdesk *d)
+static bool start(struct xdesk *d)
 {
 	char name[16] = ":";
 	unsigned i = 0;
@@ -95,7 +97,7 @@ bool xdesk_start(struct xdesk *d)
 	return true;
 }
 
-void xdesk_stop(struct xdesk *d)
+static void stop(struct xdesk *d)
 {
 	if (d->display)
 		XCloseDisplay(d->display);
@@ -104,6 +106,34 @@ void xdesk_stop(struct xdesk *d)
 		waitpid(d->pid, NULL, 0);
 	}
 	unsetenv("DISPLAY");
+}
+
+bool xdesk_is_there(void)
+{
+	bool is = getenv("MICROVM_XVFB") ||
+		  system("command -v Xvfb >/dev/null && command -v xdotool >/dev/null") == 0;
+
+	if (!is)
+		puts("no Xvfb or no xdotool: skipped");
+	return is;
+}
+
+void xdesk_by_processor(void)
+{
+	setenv("SDL_RENDER_DRIVER", "software", 1);
+	setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
+	unsetenv("SDL_VIDEODRIVER");
+}
+
+int xdesk_group_begin(void **state)
+{
+	return start(&desk) ? 0 : -1;
+}
+
+int xdesk_group_end(void **state)
+{
+	stop(&desk);
+	return 0;
 }
 
 static bool get_title(struct xdesk *d, Window w, char *title, size_t len)

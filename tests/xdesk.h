@@ -19,9 +19,16 @@ struct xdesk {
 #define XDESK_WIDTH 1280
 #define XDESK_HEIGHT 1024
 
-/* DISPLAY is that desktop from now on. False: there is no Xvfb. */
-bool xdesk_start(struct xdesk *d);
-void xdesk_stop(struct xdesk *d);
+/* Of a test program; from xdesk_group_begin() on. */
+extern struct xdesk desk;
+
+/* Whether there are Xvfb and xdotool, or MICROVM_XVFB says so; else it says that there are not. */
+bool xdesk_is_there(void);
+/* Windows are drawn by the processor, whatever this machine has. */
+void xdesk_by_processor(void);
+/* For cmocka_run_group_tests(). DISPLAY is that desktop from now on. */
+int xdesk_group_begin(void **state);
+int xdesk_group_end(void **state);
 
 /* A visible window whose title begins with @title; 0: none. */
 unsigned long xdesk_find(struct xdesk *d, const char *title);

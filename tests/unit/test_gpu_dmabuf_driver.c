@@ -14,14 +14,12 @@
 #include "devices/gpu/gpu_virgl_impl.h"
 #include "devices/ui/gl_dmabuf.h"
 #include "devices/virtio/gpu_proto.h"
-#include "tests/fake_renderer.h"
 #include "tests/gpu_rig.h"
 #include "tests/have_gl.h"
 #include "tests/virgl.h"
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
 #define XRGB VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM
-#define FEATURES (GPU_RIG_FEATURES | FAKE_RENDERER_FEATURES)
 #define W 128u
 #define H 64u
 #define BYTES (W * H * 4)
@@ -38,15 +36,8 @@ struct t {
 static int setup(void **state)
 {
 	struct t *t = calloc(1, sizeof(*t));
-	struct gpu_params params = { .n_outputs = 1, .n_plugged = 1 };
-	const struct gpu_virgl_params virgl = { 0 };
-	char why[200];
 
-	if (gpu_virgl_create(&params.renderer, &virgl, why, sizeof(why)) < 0)
-		abort();
-	t->v = virgl_of(params.renderer);
-	gpu_rig_init(&t->rig, VRIG_MMIO, &params);
-	gpu_rig_start(&t->rig, FEATURES);
+	t->v = virgl_of(gpu_rig_init_virgl(&t->rig));
 	*state = t;
 	return 0;
 }

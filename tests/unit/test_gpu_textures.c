@@ -42,8 +42,6 @@ struct t {
 	unsigned long window;
 };
 
-static struct xdesk desk;
-
 /* Both loops are turned. */
 #define UNTIL(t, cond) UNTIL_IN((t)->loop, (loop_run_once((t)->rig.r.fake.loop, 0), (cond)))
 
@@ -404,19 +402,6 @@ static void driver_that_starts_again_draws_again(void **state)
 	}
 }
 
-static int start_desk(void **state)
-{
-	unsetenv("SDL_VIDEODRIVER");
-	setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
-	return xdesk_start(&desk) ? 0 : -1;
-}
-
-static int stop_desk(void **state)
-{
-	xdesk_stop(&desk);
-	return 0;
-}
-
 /* See test_ui_sdl.c. */
 int dlclose(void *handle);
 int dlclose(void *handle)
@@ -448,12 +433,10 @@ int main(void)
 	};
 	int status;
 
-	if (!getenv("MICROVM_XVFB") &&
-	    system("command -v Xvfb >/dev/null && command -v xdotool >/dev/null") != 0) {
-		puts("no Xvfb or no xdotool: skipped");
+	if (!xdesk_is_there())
 		return 0;
-	}
+	xdesk_by_processor();
 	if (!have_gl(&status))
 		return status;
-	return cmocka_run_group_tests(tests, start_desk, stop_desk);
+	return cmocka_run_group_tests(tests, xdesk_group_begin, xdesk_group_end);
 }

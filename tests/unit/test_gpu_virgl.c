@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "devices/gpu/gpu_virgl.h"
 #include "devices/virtio/gpu_proto.h"
 #include "tests/fake_renderer.h"
 #include "tests/gpu_rig.h"
@@ -39,14 +38,8 @@ struct t {
 static int setup(void **state)
 {
 	struct t *t = calloc(1, sizeof(*t));
-	struct gpu_params params = { .n_outputs = 1, .n_plugged = 1 };
-	const struct gpu_virgl_params virgl = { 0 };
-	char why[200];
 
-	if (gpu_virgl_create(&params.renderer, &virgl, why, sizeof(why)) < 0)
-		abort();
-	gpu_rig_init(&t->rig, VRIG_MMIO, &params);
-	gpu_rig_start(&t->rig, FEATURES);
+	gpu_rig_init_virgl(&t->rig);
 	*state = t;
 	return 0;
 }

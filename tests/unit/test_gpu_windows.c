@@ -51,8 +51,6 @@ struct t {
 	struct vgpu g;
 };
 
-static struct xdesk desk;
-
 #define UNTIL(t, cond) UNTIL_IN((t)->loop, cond)
 
 static bool logged(struct t *t, const char *what)
@@ -564,20 +562,6 @@ static void every_pixel_counts_where_the_desktop_takes_several_for_one(void **st
 	end_weston(t, weston, dir);
 }
 
-static int start_desk(void **state)
-{
-	setenv("SDL_RENDER_DRIVER", "software", 1);
-	setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
-	unsetenv("SDL_VIDEODRIVER");
-	return xdesk_start(&desk) ? 0 : -1;
-}
-
-static int stop_desk(void **state)
-{
-	xdesk_stop(&desk);
-	return 0;
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -596,10 +580,8 @@ int main(void)
 		TEST(every_pixel_counts_where_the_desktop_takes_several_for_one),
 	};
 
-	if (!getenv("MICROVM_XVFB") &&
-	    system("command -v Xvfb >/dev/null && command -v xdotool >/dev/null") != 0) {
-		puts("no Xvfb or no xdotool: skipped");
+	if (!xdesk_is_there())
 		return 0;
-	}
-	return cmocka_run_group_tests(tests, start_desk, stop_desk);
+	xdesk_by_processor();
+	return cmocka_run_group_tests(tests, xdesk_group_begin, xdesk_group_end);
 }

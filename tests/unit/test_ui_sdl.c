@@ -45,7 +45,6 @@ struct t {
 	struct display_surface surface;
 };
 
-static struct xdesk desk;
 static bool by_gl;	/* how windows are drawn */
 
 #define UNTIL(t, cond) UNTIL_IN((t)->loop, cond)
@@ -816,20 +815,6 @@ static void opengl_that_fails_leaves_pixels(void **state)
 	assert_int_equal(xdesk_pixel(&desk, t->window, 200, 100), colour(200, 100));
 }
 
-static int start_desk(void **state)
-{
-	setenv("SDL_RENDER_DRIVER", "software", 1);
-	unsetenv("SDL_VIDEODRIVER");
-	setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
-	return xdesk_start(&desk) ? 0 : -1;
-}
-
-static int stop_desk(void **state)
-{
-	xdesk_stop(&desk);
-	return 0;
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define TEST_MOUSE(f) cmocka_unit_test_setup_teardown(f, setup_mouse, teardown)
 #define TEST_EMPTY(f) cmocka_unit_test_setup_teardown(f, setup_empty, teardown)
@@ -901,14 +886,12 @@ int main(void)
 	};
 	int failed, status;
 
-	if (!getenv("MICROVM_XVFB") &&
-	    system("command -v Xvfb >/dev/null && command -v xdotool >/dev/null") != 0) {
-		puts("no Xvfb or no xdotool: skipped");
+	if (!xdesk_is_there())
 		return 0;
-	}
-	failed = cmocka_run_group_tests(tests, start_desk, stop_desk);
+	xdesk_by_processor();
+	failed = cmocka_run_group_tests(tests, xdesk_group_begin, xdesk_group_end);
 	by_gl = true;
 	if (have_gl(&status))
-		failed += cmocka_run_group_tests(gl_tests, start_desk, stop_desk);
+		failed += cmocka_run_group_tests(gl_tests, xdesk_group_begin, xdesk_group_end);
 	return failed + status;
 }

@@ -64,8 +64,6 @@ struct t {
 	struct viewer a, b;
 };
 
-static struct xdesk desk;
-
 #define UNTIL(t, cond) UNTIL_IN((t)->loop, cond)
 
 /* --- viewers -------------------------------------------------------------------- */
@@ -453,17 +451,6 @@ static void nobody_at_the_socket_is_one_line(void **state)
 
 /* --- all of them ---------------------------------------------------------------- */
 
-static int start_desk(void **state)
-{
-	return xdesk_start(&desk) ? 0 : -1;
-}
-
-static int stop_desk(void **state)
-{
-	xdesk_stop(&desk);
-	return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -478,10 +465,7 @@ int main(void)
 		TEST(nobody_at_the_socket_is_one_line),
 	};
 
-	if (!getenv("MICROVM_XVFB") &&
-	    system("command -v Xvfb >/dev/null && command -v xdotool >/dev/null") != 0) {
-		puts("no Xvfb or no xdotool: skipped");
+	if (!xdesk_is_there())
 		return 0;
-	}
-	return cmocka_run_group_tests(tests, start_desk, stop_desk);
+	return cmocka_run_group_tests(tests, xdesk_group_begin, xdesk_group_end);
 }
