@@ -62,7 +62,7 @@ static uint32_t interrupt_status(struct smsc95xx *s)
 	return *smsc_reg(s, SMSC_INT_STS) | (smsc_phy_interrupts(s) ? SMSC_INT_PHY : 0);
 }
 
-/* What the endpoint says; 0: nothing. */
+/* Whether the endpoint has something to say. */
 static bool interrupt_is_due(struct smsc95xx *s)
 {
 	uint32_t ctl = *smsc_reg(s, SMSC_INT_EP_CTL);

@@ -5,6 +5,7 @@
  * of one transfer or several. While the host's end takes nothing, one finished frame and what
  * followed it in its packet are kept, and all other packets are refused.
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "devices/backend/netframe.h"
@@ -220,8 +221,9 @@ int smsc_tx_out(struct smsc95xx *s, const uint8_t *data, unsigned len)
 
 	if (tx->blocked)
 		return -EAGAIN;
-	memcpy(tx->packet, data, MIN(len, (unsigned)SMSC_PACKET));
-	tx->len = MIN(len, (unsigned)SMSC_PACKET);
+	assert(len <= SMSC_PACKET);
+	memcpy(tx->packet, data, len);
+	tx->len = len;
 	tx->done = tx->junk ? tx->len : 0;
 	tx_run(s);
 	return 0;
