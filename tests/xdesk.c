@@ -93,7 +93,8 @@ static bool start(struct xdesk *d)
 	d->other = XCreateSimpleWindow(d->display, DefaultRootWindow(d->display),
 				       XDESK_WIDTH - 10, XDESK_HEIGHT - 10, 10, 10, 0, 0, 0);
 	XMapWindow(d->display, d->other);
-	XSync(d->display, False);
+	XSelectInput(d->display, DefaultRootWindow(d->display), SubstructureNotifyMask);
+	XSync(d->display, True);
 	return true;
 }
 
@@ -169,6 +170,19 @@ unsigned long xdesk_find(struct xdesk *d, const char *title)
 			found = children[i];
 	XFree(children);
 	return found;
+}
+
+unsigned xdesk_appeared(struct xdesk *d)
+{
+	unsigned n = 0;
+	XEvent e;
+
+	XSync(d->display, False);
+	while (XPending(d->display)) {
+		XNextEvent(d->display, &e);
+		n += e.type == MapNotify;
+	}
+	return n;
 }
 
 bool xdesk_title_has(struct xdesk *d, unsigned long window, const char *text)

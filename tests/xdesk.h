@@ -32,6 +32,8 @@ int xdesk_group_end(void **state);
 
 /* A visible window whose title begins with @title; 0: none. */
 unsigned long xdesk_find(struct xdesk *d, const char *title);
+/* Windows that have come into sight since it was last asked. */
+unsigned xdesk_appeared(struct xdesk *d);
 bool xdesk_title_has(struct xdesk *d, unsigned long window, const char *text);
 void xdesk_size(struct xdesk *d, unsigned long window, unsigned *width, unsigned *height);
 bool xdesk_focused(struct xdesk *d, unsigned long window);

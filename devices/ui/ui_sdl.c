@@ -239,9 +239,12 @@ static int open_any_windows(struct ui_sdl *ui, const struct ui_sdl_params *param
 		if (ret < 0)
 			snprintf(why, len, "%s", ui->sdl.GetError());
 	}
-	if (ret == 0)
-		set_titles(ui);
-	return ret;
+	if (ret < 0)
+		return ret;
+	set_titles(ui);
+	for (unsigned i = 0; i < ui->n; i++)
+		ui->sdl.ShowWindow(ui->windows[i].window);
+	return 0;
 }
 
 static bool begin_soft(struct ui_sdl *ui)

@@ -158,7 +158,7 @@ void ui_gl_close(struct ui_sdl *ui);	/* after the windows; zeroed is legal */
 
 /* --- ui_sdl_window.c ----------------------------------------------------------------- */
 
-/* 0 or negative errno; SDL_GetError() has the reason. */
+/* Not to be seen yet: it may be made again. 0 or negative errno; SDL_GetError() has the reason. */
 int ui_window_init(struct ui_window *w, struct ui_sdl *ui, unsigned output,
 		   const struct ui_sdl_params *params);
 void ui_window_finish(struct ui_window *w);	/* zeroed is legal */

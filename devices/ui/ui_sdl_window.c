@@ -394,7 +394,8 @@ void ui_window_event(struct ui_window *w, const SDL_WindowEvent *e)
 int ui_window_init(struct ui_window *w, struct ui_sdl *ui, unsigned output,
 		   const struct ui_sdl_params *params)
 {
-	uint32_t flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI | ui->paint->flags;
+	uint32_t flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI | SDL_WINDOW_HIDDEN |
+			 ui->paint->flags;
 	uint32_t where = SDL_WINDOWPOS_UNDEFINED;
 
 	if (params->fullscreen && (int)output < ui->sdl.GetNumVideoDisplays()) {

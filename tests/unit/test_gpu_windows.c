@@ -385,6 +385,19 @@ static void closed_window_reaches_who_started_it(void **state)
 	assert_int_equal(xdesk_find(&desk, TITLE), t->window);
 }
 
+/* Of windows for OpenGL, which then cannot be had, nothing is seen. */
+static void windows_that_are_made_twice_are_seen_once(void **state)
+{
+	struct t *t = *state;
+
+	xdesk_appeared(&desk);
+	setenv("MESA_GL_VERSION_OVERRIDE", "2.1", 1);
+	start(t, "virgl");
+	unsetenv("MESA_GL_VERSION_OVERRIDE");
+	UNTIL(t, logged(t, "no OpenGL for windows"));
+	assert_int_equal(xdesk_appeared(&desk), 1);
+}
+
 /* Nobody started it that could press a button. */
 static void closed_window_of_one_that_was_started_apart_is_logged(void **state)
 {
@@ -573,6 +586,7 @@ int main(void)
 		TEST(without_windows_it_does_all_that_needs_none),
 		TEST(sandbox_that_is_off_is_a_line_in_the_log),
 		TEST(sizes_chords_and_focus),
+		TEST(windows_that_are_made_twice_are_seen_once),
 		TEST(closed_window_reaches_who_started_it),
 		TEST(closed_window_of_one_that_was_started_apart_is_logged),
 		TEST(pictures_and_keys_on_wayland),
