@@ -25,7 +25,7 @@
 #define GPT_MAX_ENTRIES 128
 #define GPT_ENTRY_MIN 128
 #define GPT_ENTRY_MAX 4096
-#define COPY_MAX (1ull << 30)	/* bytes of a file: as much as such a board has memory */
+#define COPY_MAX (1ull << 30)	/* bytes of all that goes into one file: such a board's memory */
 
 static int source_failed(const struct boot_source *s, const char *what)
 {
@@ -209,14 +209,32 @@ static int source_open_in_dir(const struct boot_source *s, const char *name)
 	return -EINVAL;
 }
 
+/* How much may come behind what is in @fd already. */
+static uint64_t source_room(int fd)
+{
+	off_t at = lseek(fd, 0, SEEK_CUR);
+
+	return at < 0 || (uint64_t)at > COPY_MAX ? 0 : COPY_MAX - at;
+}
+
+static int source_too_long(const struct boot_source *s, const char *name)
+{
+	log_error("%s: %.80s makes more than %llu MiB of what is to be loaded", s->path, name,
+		  COPY_MAX / MiB);
+	return -EFBIG;
+}
+
 static int source_copy_from_dir(const struct boot_source *s, const char *name, int fd)
 {
-	uint64_t left = COPY_MAX;
+	uint64_t left = source_room(fd);
 	int ret = 0, from = source_open_in_dir(s, name);
+	struct stat st;
 	ssize_t n = 1;
 
 	if (from < 0)
 		return from;
+	if (fstat(from, &st) < 0 || (uint64_t)st.st_size > left)
+		ret = source_too_long(s, name);
 	while (left && n > 0 && ret == 0) {
 		n = sendfile(fd, from, NULL, left);
 		if (n < 0)
@@ -239,10 +257,8 @@ int boot_source_copy(struct boot_source *s, const char *name, int fd)
 	ret = boot_fat_find(&s->fat, name, &node);
 	if (ret < 0)
 		return ret;
-	if (node.size <= COPY_MAX)
-		return boot_fat_copy(&s->fat, &node, name, fd);
-	log_error("%s: %.80s has %u bytes", s->path, name, node.size);
-	return -EFBIG;
+	return node.size <= source_room(fd) ? boot_fat_copy(&s->fat, &node, name, fd) :
+					      source_too_long(s, name);
 }
 
 int boot_source_has(struct boot_source *s, const char *name)

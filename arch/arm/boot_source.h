@@ -20,8 +20,8 @@ struct boot_source {
 int boot_source_open(struct boot_source *s, const char *path);
 void boot_source_close(struct boot_source *s);
 /*
- * Appends the bytes of the file @name, with '/' between directories, to the file @fd.
- * 0; -ENOENT silently; other negative errno after one line.
+ * Appends the bytes of the file @name, with '/' between directories, to the file @fd, 1 GiB
+ * of which are all that there may be. 0; -ENOENT silently; other negative errno after one line.
  */
 int boot_source_copy(struct boot_source *s, const char *name, int fd);
 /* 0 if it is there, or as above. */

@@ -107,6 +107,44 @@ static void several_initramfs_are_one(void **state)
 	card_finish(&c);
 }
 
+static void make_file(const char *dir, const char *name, const char *text, off_t len)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fflush(f), 0);
+	assert_int_equal(ftruncate(fileno(f), len), 0);
+	fclose(f);
+}
+
+/* Neither alone is; nothing of the second is copied. */
+static void case_96_initramfs_that_together_are_more_than_memory(void **state)
+{
+	static const char *const names[] = { "kernel7.img", "first.img", "big.img", "config.txt" };
+	static const char config[] = "initramfs first.img,big.img\n";
+	const struct arm_pi_wants wants = { .kernel = true, .initrd = true };
+	char dir[] = "/tmp/test_arm_pi.XXXXXX", path[64];
+	struct arm_pi pi = { 0 };
+
+	assert_non_null(mkdtemp(dir));
+	make_file(dir, names[0], "kernel", 6);
+	make_file(dir, names[1], "abcd", 4);
+	make_file(dir, names[2], "", 1 << 30);
+	make_file(dir, names[3], config, sizeof(config) - 1);
+	assert_int_equal(arm_pi_open(&pi, dir, &wants), -EFBIG);
+	assert_int_equal(lseek(pi.initrd.fd, 0, SEEK_END), 4);
+	arm_pi_close(&pi);
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
 static void an_initramfs_may_be_named_after_its_kernel(void **state)
 {
 	struct card c;
@@ -220,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_word_the_usual_names_count),
 		cmocka_unit_test(several_initramfs_are_one),
+		cmocka_unit_test(case_96_initramfs_that_together_are_more_than_memory),
 		cmocka_unit_test(an_initramfs_may_be_named_after_its_kernel),
 		cmocka_unit_test(overlays_and_parameters_are_applied),
 		cmocka_unit_test(a_prefix_counts_where_kernel_and_tree_are_behind_it),
