@@ -16,6 +16,7 @@
 #include "devices/gpu/options.h"
 #include "devices/registry.h"
 #include "devices/usb/hid_model.h"
+#include "devices/virtio/gpu_proto.h"
 #include "devices/virtio/input.h"
 #include "devices/virtio/vhost_user_frontend.h"
 #include "devices/virtio/virtio_vga.h"
@@ -303,13 +304,7 @@ static size_t gpu_refuse(const struct virtq_chain *chain)
 	struct virtio_gpu_ctrl_hdr in = { 0 }, out;
 
 	chain_read(chain, 0, &in, sizeof(in));
-	out = (struct virtio_gpu_ctrl_hdr){
-		.type = VIRTIO_GPU_RESP_ERR_UNSPEC,
-		.flags = in.flags & (VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX),
-		.fence_id = in.fence_id,
-		.ctx_id = in.ctx_id,
-		.ring_idx = in.ring_idx,
-	};
+	out = gpu_answer_header(&in, VIRTIO_GPU_RESP_ERR_UNSPEC);
 	return chain_write(chain, 0, &out, sizeof(out));
 }
 
