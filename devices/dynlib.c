@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 int dynlib_load(const char *soname, const struct dynlib_symbol *symbols, unsigned n,
@@ -25,4 +26,17 @@ int dynlib_load(const char *soname, const struct dynlib_symbol *symbols, unsigne
 		memcpy(symbols[i].to, &address, sizeof(address));
 	}
 	return 0;
+}
+
+int dynlib_load_why(const char *soname, const struct dynlib_symbol *symbols, unsigned n,
+		    const char *since, const char *package, char *why, size_t len)
+{
+	const char *missing;
+	int ret = dynlib_load(soname, symbols, n, &missing);
+
+	if (ret < 0 && missing)
+		snprintf(why, len, "%s has no %s: older than %s", soname, missing, since);
+	else if (ret < 0)
+		snprintf(why, len, "%s; install %s", dlerror(), package);
+	return ret;
 }

@@ -7,6 +7,8 @@
 #ifndef MICROVM_DYNLIB_H
 #define MICROVM_DYNLIB_H
 
+#include <stddef.h>
+
 struct dynlib_symbol {
 	const char *name;
 	void *to;	/* a function pointer of that function's type */
@@ -18,5 +20,10 @@ struct dynlib_symbol {
  */
 int dynlib_load(const char *soname, const struct dynlib_symbol *symbols, unsigned n,
 		const char **missing);
+/*
+ * The same, and in @why what to do about it: @package has the library, of @since or later.
+ */
+int dynlib_load_why(const char *soname, const struct dynlib_symbol *symbols, unsigned n,
+		    const char *since, const char *package, char *why, size_t len);
 
 #endif

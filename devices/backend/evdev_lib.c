@@ -39,12 +39,11 @@ int evdev_lib_load(struct evdev_lib *lib)
 		{ "libevdev_event_code_from_name", &lib->code_from_name },
 		{ "libevdev_event_code_get_name", &lib->code_get_name },
 	};
-	const char *missing;
-	int ret = dynlib_load(EVDEV_SONAME, symbols, ARRAY_SIZE(symbols), &missing);
+	char why[200];
+	int ret = dynlib_load_why(EVDEV_SONAME, symbols, ARRAY_SIZE(symbols), "1.0", "libevdev2",
+				  why, sizeof(why));
 
-	if (ret < 0 && missing)
-		log_error("--input: %s has no %s", EVDEV_SONAME, missing);
-	else if (ret < 0)
-		log_error("--input: %s; install libevdev2", dlerror());
+	if (ret < 0)
+		log_error("--input: %s", why);
 	return ret;
 }

@@ -4,7 +4,6 @@
 
 #if GPU_VIRGL_BUILT
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -83,12 +82,9 @@ static int virgl_load(struct virgl_lib *lib, char *why, size_t len)
 		{ "virgl_renderer_execute", &lib->execute },
 	};
 	const char *missing;
-	int ret = dynlib_load(VIRGL_SONAME, symbols, ARRAY_SIZE(symbols), &missing);
+	int ret = dynlib_load_why(VIRGL_SONAME, symbols, ARRAY_SIZE(symbols), "0.10",
+				  "libvirglrenderer1", why, len);
 
-	if (ret < 0 && missing)
-		snprintf(why, len, "%s has no %s: older than 0.10", VIRGL_SONAME, missing);
-	else if (ret < 0)
-		snprintf(why, len, "%s; install libvirglrenderer1", dlerror());
 	if (ret < 0)
 		return ret;
 	dynlib_load(VIRGL_SONAME, fences, 1, &missing);

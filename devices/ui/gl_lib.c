@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "devices/ui/gl_lib.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,14 +18,9 @@ int gl_lib_load(struct gl_lib *gl, char *why, size_t len)
 		GL_LIB_EGL_FUNCTIONS(SYMBOL)
 #undef SYMBOL
 	};
-	const char *missing;
-	int ret = dynlib_load(EGL_SONAME, symbols, ARRAY_SIZE(symbols), &missing);
 
-	if (ret < 0 && missing)
-		snprintf(why, len, "%s has no %s", EGL_SONAME, missing);
-	else if (ret < 0)
-		snprintf(why, len, "%s; install libegl1", dlerror());
-	return ret;
+	return dynlib_load_why(EGL_SONAME, symbols, ARRAY_SIZE(symbols), "1.4", "libegl1", why,
+			       len);
 }
 
 int gl_lib_load_gl(struct gl_lib *gl, char *why, size_t len)

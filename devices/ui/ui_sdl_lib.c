@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "devices/ui/ui_sdl_lib.h"
 
-#include <dlfcn.h>
-#include <stdio.h>
-
 #include "devices/dynlib.h"
 #include "vmm/util.h"
 
@@ -16,12 +13,7 @@ int ui_sdl_lib_load(struct ui_sdl_lib *lib, char *why, size_t len)
 		UI_SDL_FUNCTIONS(UI_SDL_SYMBOL)
 #undef UI_SDL_SYMBOL
 	};
-	const char *missing;
-	int ret = dynlib_load(SDL_SONAME, symbols, ARRAY_SIZE(symbols), &missing);
 
-	if (ret < 0 && missing)
-		snprintf(why, len, "%s has no %s: older than 2.0.18", SDL_SONAME, missing);
-	else if (ret < 0)
-		snprintf(why, len, "%s; install libsdl2-2.0-0", dlerror());
-	return ret;
+	return dynlib_load_why(SDL_SONAME, symbols, ARRAY_SIZE(symbols), "2.0.18",
+			       "libsdl2-2.0-0", why, len);
 }
