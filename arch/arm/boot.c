@@ -12,6 +12,10 @@
 #include "vmm/log.h"
 #include "vmm/util.h"
 
+/* Boot loaders move themselves and their heaps to the end of RAM: U-Boot takes 21 MiB. */
+#define BOOT_RAW_TOP (64 * MiB)
+#define BOOT_RAW_MIN (4 * BOOT_RAW_TOP)
+
 #define BOOT_PAGE 4096ull
 #define BOOT_RAW_SUFFIX ".bin"
 /* 32-bit payloads and firmware: what an MMU without LPAE can map. */
@@ -173,10 +177,13 @@ static int boot_load_elf(struct boot *boot, uint64_t *pc)
 
 static int boot_load_raw(struct boot *boot, uint64_t *pc)
 {
+	const struct gmem_range *ram = &boot->cfg->ram;
 	uint64_t len = boot->file.size;
 	int ret;
 
 	*pc = boot->cfg->raw_gpa;
+	if (ram->len >= BOOT_RAW_MIN)
+		boot->initrd_limit = MIN(boot->initrd_limit, ram->gpa + ram->len - BOOT_RAW_TOP);
 	ret = boot_claims_add(&boot->claims, "the firmware", -1, *pc, len);
 	return ret < 0 ? ret : payload_load(&boot->kernel.payload, boot->mem, *pc, len);
 }

@@ -778,6 +778,15 @@ static void firmware_goes_where_the_board_says(void **state)
 	assert_true(f->entry.aarch32);
 	assert_true(f->entry.dtb_gpa > RAM_GPA);
 	assert_probe(f, true, true);
+	/* It moves to the end of RAM, and is not to overwrite that. */
+	want_initrd(f, MiB);
+	kernel_loads(f);
+	assert_int_equal(f->entry.initrd_gpa, RAM_GPA + RAM_LEN - 65 * MiB);
+	set_ram(f, RAM_GPA, RAM_LEN / 2);
+	kernel_loads(f);
+	assert_true(f->entry.initrd_gpa > RAM_GPA + RAM_LEN / 2 - 4 * MiB);
+	set_ram(f, RAM_GPA, RAM_LEN);
+	f->boot.initrd = NULL;
 	f->boot.raw_gpa = LOW_LEN;
 	refused(f, "the firmware at 0x400000-0x40ffff is not in the guest's");
 	/* A .bin that is a kernel is a kernel. */
