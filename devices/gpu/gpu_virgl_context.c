@@ -43,13 +43,19 @@ int gpu_virgl_ctx_detach(struct gpu_renderer *r, uint32_t ctx_id, struct gpu_res
 	return 0;
 }
 
+/* Drivers make resources by the stream to map them, which only venus' can be. */
+static bool stream_valid(struct gpu_virgl *v, uint32_t ctx_id, const uint32_t *words, size_t n)
+{
+	return virgl_stream_valid(words, n) &&
+	       (v->venus || !virgl_stream_makes_resources(words, n)) &&
+	       virgl_shaders_valid(&v->shaders, ctx_id, words, n);
+}
+
 int gpu_virgl_submit(struct gpu_renderer *r, uint32_t ctx_id, void *commands, size_t len)
 {
 	struct gpu_virgl *v = virgl_of(r);
 
-	if (!gpu_virgl_venus_has(v, ctx_id) &&
-	    !(virgl_stream_valid(commands, len / 4) &&
-	      virgl_shaders_valid(&v->shaders, ctx_id, commands, len / 4)))
+	if (!gpu_virgl_venus_has(v, ctx_id) && !stream_valid(v, ctx_id, commands, len / 4))
 		return -EINVAL;
 	virgl_begin(v);
 	return virgl_end(v, v->lib.submit_cmd(commands, ctx_id, len / 4));

@@ -5,6 +5,7 @@
 #define COMMAND_MASK 0xff
 #define TRANSFER3D 43
 #define COPY_TRANSFER3D 45
+#define PIPE_RESOURCE_CREATE 48
 #define TRANSFER3D_RESOURCE 1	/* word of the packet */
 #define COPY_TRANSFER3D_SOURCE 12
 
@@ -19,6 +20,14 @@ bool virgl_stream_valid(const uint32_t *words, size_t n)
 		n -= packet;
 	}
 	return true;
+}
+
+bool virgl_stream_makes_resources(const uint32_t *words, size_t n)
+{
+	for (size_t at = 0; at < n; at += 1 + (words[at] >> LENGTH_SHIFT))
+		if ((words[at] & COMMAND_MASK) == PIPE_RESOURCE_CREATE)
+			return true;
+	return false;
 }
 
 /* Which word of such a packet is a resource with backing that is used; 0: none. */

@@ -17,6 +17,12 @@
 bool virgl_stream_valid(const uint32_t *words, size_t n);
 
 /*
+ * Whether one of the @n words' packets, which are whole, makes a resource by itself
+ * (PIPE_RESOURCE_CREATE): the host's memory, of which the card's account does not know.
+ */
+bool virgl_stream_makes_resources(const uint32_t *words, size_t n);
+
+/*
  * Calls @found with the resources whose backing the @n words move to or from the host
  * (TRANSFER3D, and the sources of COPY_TRANSFER3D), as often as they do. What is no
  * packet any more is left out.

@@ -725,6 +725,19 @@ static void case_56_attached_twice_and_gone(void **state)
 	assert_draws(t);
 }
 
+static void case_57_textures_that_nobody_counts(void **state)
+{
+	static const uint32_t huge[] = { 2, XRGB, 2, 16384, 16384, 1, 1, 0, 0, 0, 1 };
+	struct t *t = *state;
+	struct virgl_stream s = { .n = 0 };
+
+	begin(t);
+	for (unsigned i = 0; i < 100; i++)
+		virgl_cmd(&s, VIRGL_PIPE_RESOURCE_CREATE, 0, ARRAY_SIZE(huge), huge);
+	assert_int_equal(send(t, &s), PARAMETER);
+	assert_draws(t);
+}
+
 /* Objects cost the host too; their number is bounded by the length of what made them. */
 static void case_57_contexts_of_many_objects(void **state)
 {
@@ -765,6 +778,7 @@ int main(void)
 		T(case_69_results_for_memory_that_was_taken_away),
 		T(case_49_what_is_shown_is_taken_away),
 		T(case_56_attached_twice_and_gone),
+		T(case_57_textures_that_nobody_counts),
 		T(case_57_contexts_of_many_objects),
 		cmocka_unit_test_setup_teardown(case_70_what_takes_for_ever_is_ended,
 						setup_impatient, teardown),
