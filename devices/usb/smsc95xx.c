@@ -171,13 +171,14 @@ static uint32_t pm_ctrl_write(struct smsc95xx *s, uint32_t value)
 	return value | SMSC_PM_CTRL_DEV_RDY | wups;
 }
 
-/* Done at once, so that nobody sees it busy. Behind other addresses there is no PHY. */
+/*
+ * Done at once, so that nobody sees it busy; some drivers, U-Boot's, do not say that it is to
+ * be. Behind other addresses there is no PHY.
+ */
 static uint32_t mii_addr_write(struct smsc95xx *s, uint32_t value)
 {
 	unsigned phy = value >> 11 & 0x1f, reg = value >> 6 & 0x1f;
 
-	if (!(value & SMSC_MII_BUSY))
-		return value;
 	if (!(value & SMSC_MII_WRITE))
 		*smsc_reg(s, SMSC_MII_DATA) = phy == SMSC_PHY_ADDR ? smsc_phy_read(s, reg) : 0xffff;
 	else if (phy == SMSC_PHY_ADDR)

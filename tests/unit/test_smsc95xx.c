@@ -337,6 +337,10 @@ static void test_eeprom_cannot_be_written(void **state)
 		assert_int_equal(eeprom(t, op, 1), -EIO);
 	}
 	assert_int_equal(eeprom(t, SMSC_E2P_READ, 1), own_mac[0]);
+	/* U-Boot reads a register of the PHY so. */
+	reg_set(t, SMSC_MII_DATA, 0);
+	reg_set(t, SMSC_MII_ADDR, SMSC_PHY_ADDR << 11 | MII_BMSR << 6);
+	assert_true(reg_get(t, SMSC_MII_DATA) & BMSR_LSTATUS);
 	/* Without BUSY it is no command. */
 	reg_set(t, SMSC_E2P_CMD, 2);
 	assert_int_equal(reg_get(t, SMSC_E2P_CMD), SMSC_E2P_CMD_LOADED | 2);
