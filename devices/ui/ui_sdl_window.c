@@ -322,7 +322,7 @@ const struct display_ops ui_window_display_ops = {
 void ui_window_title(struct ui_window *w)
 {
 	struct ui_sdl *ui = w->ui;
-	char title[256], number[16] = "";
+	char title[280], number[16] = "";
 
 	if (ui->n > 1)
 		snprintf(number, sizeof(number), " %u", w->output + 1);
