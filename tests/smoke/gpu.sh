@@ -7,6 +7,11 @@ gpu() { # ARG...: a guest with a shell and the drivers
 	expect 'guest# '
 }
 gpu_process() { pgrep -P "$vm" -x microvm-gpu; }
+# It says what is typed on its console. What comes before somebody has opened that is lost.
+hears_a_line() {
+	does 'exec 3</dev/tty1' listening
+	send $'read -r l <&3; echo "got=$l"\n'
+}
 
 # The drivers find what was asked for, and have nothing to complain of. What they did is played again without them: with
 # the same answers, and the same picture in the end, but for a cursor.
@@ -106,7 +111,7 @@ test_gpu_control() {
 	ctl wait-stable 300
 	ctl screenshot first.png
 	[ "$(head -c 24 first.png | tail -c 8 | od -An -tx1 | tr -d ' ')" = 0000032000000258 ] || fail 'not a PNG of 800x600'
-	send $'read -r l </dev/tty1; echo "got=$l"\n'
+	hears_a_line
 	ctl type $'Typed: {"a~b"}\n'
 	expect 'got=Typed: {"a~b"}'
 	ctl wait-stable 300

@@ -32,7 +32,7 @@ test_gpu_window() {
 	window=$(xdotool search --onlyvisible --name '^microvm') || fail 'no window'
 	shown "$window" first
 	xdotool windowfocus "$window"
-	send $'read -r l </dev/tty1; echo "got=$l"\n'
+	hears_a_line
 	xdotool type --delay 30 'by hand'
 	xdotool key Return
 	expect 'got=by hand'
@@ -63,7 +63,7 @@ test_gpu_view() {
 	view
 	shown "$window" viewed
 	xdotool windowfocus "$window"
-	send $'read -r l </dev/tty1; echo "got=$l"\n'
+	hears_a_line
 	xdotool type --delay 30 'by hand'
 	xdotool key Return
 	expect 'got=by hand'
