@@ -226,10 +226,6 @@ stress-rpi2:
 	@$(MAKE) --no-print-directory ARCH=arm64 microvm
 	@STRESS_SECONDS=$$((60 * $(STRESS_MINUTES))) STRESS_ROUNDS=1000 SMOKE_TIME=$$((1200 * $(STRESS_MINUTES))) \
 		tests/smoke/run --arch arm64 four-rpi2-wire four-rpi2-stress four-virt-stress
-# From the card, word by word: in the lab that takes many minutes.
-uboot-rpi2:
-	@$(MAKE) --no-print-directory ARCH=arm64 microvm
-	@SMOKE_TIME=3600 tests/smoke/run --arch arm64 v7-rpi2-uboot-linux
 lab:
 	@tests/lab/lab --arch $(ARCH)
 bench: deps-bench deps-lab-$(ARCH)
@@ -271,7 +267,7 @@ help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile; sed -n 's/^    \(make .*\)/\1/p' HACKING.md
 
 FORCE:
-.PHONY: FORCE microvm microvm-gpu microvm-ctl microvm-view check asan tsan fuzz run-check build-fuzz run-payloads smoke stress-rpi2 uboot-rpi2 lab bench run-bench \
+.PHONY: FORCE microvm microvm-gpu microvm-ctl microvm-view check asan tsan fuzz run-check build-fuzz run-payloads smoke stress-rpi2 lab bench run-bench \
 	demo demo-shell test install clean help
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
