@@ -14,13 +14,13 @@ picture() {
 	. tests/smoke/lib.sh
 	# shellcheck source=tests/smoke/installer.sh disable=SC2154
 	. tests/smoke/installer.sh
-	local file=$1 start=$SECONDS still=$SECONDS told=$SECONDS
+	local file=$1 first=$PWD/tests/golden/$pages/language.png start=$SECONDS still=$SECONDS told=$SECONDS
 	dir=$(mktemp -d)
 	trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$dir"' EXIT
 	cd "$dir"
 	vm "${@:2}" --control socket
 	# Either this is the page we know, or another version's: then all that can be said is that it stays.
-	until shot now.png && { alike now.png "$golden/language.png" || [ $((SECONDS - still)) -ge 120 ]; }; do
+	until shot now.png && { alike now.png "$first" || [ $((SECONDS - still)) -ge 120 ]; }; do
 		running || die "it has ended: $(tail -n 3 errors)"
 		cmp -s now.png before.png || still=$SECONDS
 		[ ! -e now.png ] || cp now.png before.png
