@@ -109,13 +109,6 @@ static void describe(struct hid *h, bool ours)
 	};
 }
 
-static int give(const struct usb_ctrlrequest *req, void *data, const void *from, unsigned len)
-{
-	len = MIN(len, (unsigned)req->wLength);
-	memcpy(data, from, len);
-	return len;
-}
-
 /* --- requests ------------------------------------------------------------------------------ */
 
 static void set_leds(struct hid *h, uint8_t leds)
@@ -141,13 +134,13 @@ static int get_report(struct hid *h, const struct usb_ctrlrequest *req, void *da
 	struct hid_report r;
 
 	if (h->kind == INPUT_KEYBOARD && is_report(req, HID_OUTPUT_REPORT))
-		return give(req, data, &h->leds, 1);
+		return usb_give(req, data, &h->leds, 1);
 	if (!is_report(req, HID_INPUT_REPORT))
 		return -EPIPE;
 	pthread_mutex_lock(&h->lock);
 	hid_queue_peek(&h->queue, &r);
 	pthread_mutex_unlock(&h->lock);
-	return give(req, data, r.bytes, r.len);
+	return usb_give(req, data, r.bytes, r.len);
 }
 
 static int set_report(struct hid *h, const struct usb_ctrlrequest *req, const uint8_t *data)
@@ -188,7 +181,7 @@ static int get_protocol(struct hid *h, const struct usb_ctrlrequest *req, void *
 {
 	uint8_t report = !h->queue.boot;
 
-	return h->kind == INPUT_TABLET ? -EPIPE : give(req, data, &report, 1);
+	return h->kind == INPUT_TABLET ? -EPIPE : usb_give(req, data, &report, 1);
 }
 
 static int set_protocol(struct hid *h, const struct usb_ctrlrequest *req)
@@ -204,9 +197,9 @@ static int set_protocol(struct hid *h, const struct usb_ctrlrequest *req)
 static int get_descriptor(struct hid *h, const struct usb_ctrlrequest *req, void *data)
 {
 	if (req->wValue == HID_DT_HID << 8)
-		return give(req, data, h->config + HID_AT, HID_LEN);
+		return usb_give(req, data, h->config + HID_AT, HID_LEN);
 	if (req->wValue == HID_DT_REPORT << 8)
-		return give(req, data, h->report, h->report_len);
+		return usb_give(req, data, h->report, h->report_len);
 	return -EPIPE;
 }
 
@@ -226,7 +219,7 @@ static int hid_control(struct usb_device *dev, const struct usb_ctrlrequest *req
 	case CLASS_IN(HID_REQ_GET_REPORT):
 		return get_report(h, req, data);
 	case CLASS_IN(HID_REQ_GET_IDLE):
-		return give(req, data, &h->idle, 1);
+		return usb_give(req, data, &h->idle, 1);
 	case CLASS_IN(HID_REQ_GET_PROTOCOL):
 		return get_protocol(h, req, data);
 	case CLASS_OUT(HID_REQ_SET_REPORT):

@@ -114,13 +114,6 @@ static int hub_clear_feature(struct usb_hub *hub, struct usb_hub_port *port, uns
 
 /* --- requests (11.24.2) ------------------------------------------------------------------ */
 
-static int hub_give(const struct usb_ctrlrequest *req, void *data, const void *from, unsigned len)
-{
-	len = MIN(len, (unsigned)req->wLength);
-	memcpy(data, from, len);
-	return len;
-}
-
 static int hub_descriptor(const struct usb_ctrlrequest *req, void *data)
 {
 	static const uint8_t desc[HUB_DESC_LEN] = {
@@ -132,7 +125,7 @@ static int hub_descriptor(const struct usb_ctrlrequest *req, void *data)
 		0xff,
 	};
 
-	return req->wValue >> 8 == USB_DT_HUB ? hub_give(req, data, desc, sizeof(desc)) : -EPIPE;
+	return req->wValue >> 8 == USB_DT_HUB ? usb_give(req, data, desc, sizeof(desc)) : -EPIPE;
 }
 
 static int hub_of_hub(const struct usb_ctrlrequest *req, void *data)
@@ -141,7 +134,7 @@ static int hub_of_hub(const struct usb_ctrlrequest *req, void *data)
 
 	switch (req->bRequestType << 8 | req->bRequest) {
 	case FROM_HUB(USB_REQ_GET_STATUS):
-		return hub_give(req, data, status, sizeof(status));
+		return usb_give(req, data, status, sizeof(status));
 	case FROM_HUB(USB_REQ_GET_DESCRIPTOR):
 		return hub_descriptor(req, data);
 	case TO_HUB(USB_REQ_SET_FEATURE):
@@ -159,7 +152,7 @@ static int hub_of_port(struct usb_hub *hub, const struct usb_ctrlrequest *req, v
 
 	switch (req->bRequestType << 8 | req->bRequest) {
 	case FROM_PORT(USB_REQ_GET_STATUS):
-		return hub_give(req, data, status, sizeof(status));
+		return usb_give(req, data, status, sizeof(status));
 	case TO_PORT(USB_REQ_SET_FEATURE):
 		return hub_set_feature(hub, port, req->wValue);
 	case TO_PORT(USB_REQ_CLEAR_FEATURE):

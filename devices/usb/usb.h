@@ -113,6 +113,8 @@ int usb_out(struct usb_device *dev, unsigned ep, const void *data, unsigned len)
 
 /* --- for devices -------------------------------------------------------------------- */
 
+/* The answer of an IN request: up to wLength of @len bytes, into @data; how many. */
+int usb_give(const struct usb_ctrlrequest *req, void *data, const void *from, unsigned len);
 /* Something that was refused with -EAGAIN would not be any more. Any thread, any lock. */
 void usb_ready(struct usb_device *dev);
 /* Halts an endpoint of a configured device until the host clears it. */

@@ -65,11 +65,16 @@ static uint16_t *halted(struct usb_device *dev, bool in)
 
 /* --- GET_DESCRIPTOR (9.4.3) ------------------------------------------------------- */
 
-static int give(const struct usb_device *dev, void *data, const void *from, unsigned len)
+int usb_give(const struct usb_ctrlrequest *req, void *data, const void *from, unsigned len)
 {
-	len = MIN(len, (unsigned)dev->request.wLength);
+	len = MIN(len, (unsigned)req->wLength);
 	memcpy(data, from, len);
 	return len;
+}
+
+static int give(const struct usb_device *dev, void *data, const void *from, unsigned len)
+{
+	return usb_give(&dev->request, data, from, len);
 }
 
 /*
