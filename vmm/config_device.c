@@ -204,7 +204,6 @@ static int check_pairs(const struct config_device *dev, const char *label)
 static int parse_value(struct config_device *dev, const char *label, const char *value)
 {
 	struct opt_key keys[MAX_KEYS + 1];
-	const char *bus;
 	int ret;
 
 	model_keys(dev->model, keys);
@@ -214,9 +213,8 @@ static int parse_value(struct config_device *dev, const char *label, const char 
 		ret = opt_value_parse(&dev->opts, label, value, keys);
 	if (ret < 0)
 		return ret;
-	bus = opt_value_get(&dev->opts, "bus");
-	dev->mmio = bus && !strcmp(bus, "mmio");
-	dev->usb = bus && !strcmp(bus, "usb");
+	dev->mmio = opt_value_is(&dev->opts, "bus", "mmio");
+	dev->usb = opt_value_is(&dev->opts, "bus", "usb");
 	dev->packed = opt_value_flag(&dev->opts, "packed", false);
 	ret = check_first(dev, label);
 	if (ret == 0)

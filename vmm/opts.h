@@ -56,6 +56,8 @@ int opt_value_parse_named(struct opt_value *v, const char *option, const char *t
 void opt_value_finish(struct opt_value *v);	/* again, or zeroed: no-op */
 /* The value of @key, the first one; "" for a key alone; NULL when it is not there. */
 const char *opt_value_get(const struct opt_value *v, const char *key);
+/* Whether @key is there, with that value. */
+bool opt_value_is(const struct opt_value *v, const char *key, const char *value);
 /* A flag: key alone or =on, =off; @fallback when it is not there. */
 bool opt_value_flag(const struct opt_value *v, const char *key, bool fallback);
 

@@ -306,6 +306,13 @@ const char *opt_value_get(const struct opt_value *v, const char *key)
 	return NULL;
 }
 
+bool opt_value_is(const struct opt_value *v, const char *key, const char *value)
+{
+	const char *own = opt_value_get(v, key);
+
+	return own && !strcmp(own, value);
+}
+
 bool opt_value_flag(const struct opt_value *v, const char *key, bool fallback)
 {
 	const char *value = opt_value_get(v, key);

@@ -82,7 +82,7 @@ _Static_assert(NETDEV_TAP_MAX_QUEUES == 8 && NETDEV_TAP_MAX_QUEUES <= NET_MAX_PA
 /* The strings stay @opts's. 0, or -EINVAL after one line in the log. */
 static int net_parse(struct net_options *o, const char *label, const struct opt_value *opts)
 {
-	const char *mac = opt_value_get(opts, "mac"), *bus = opt_value_get(opts, "bus"), *why;
+	const char *mac = opt_value_get(opts, "mac"), *why;
 	uint8_t bytes[NETADDR_MAC_LEN];
 	int ret;
 
@@ -90,7 +90,7 @@ static int net_parse(struct net_options *o, const char *label, const struct opt_
 		.tap = opt_value_get(opts, "tap"),
 		.queues = 1,
 		.restricted = opt_value_flag(opts, "restrict", false),
-		.usb = bus && !strcmp(bus, "usb"),
+		.usb = opt_value_is(opts, "bus", "usb"),
 	};
 	if (opts->first && !strcmp(opts->first, "none"))
 		return refuse(label, "none", "", "takes no keys");

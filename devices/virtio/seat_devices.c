@@ -182,9 +182,7 @@ static bool is_host(const struct opt_value *opts)
 
 static bool is_usb(const struct opt_value *opts)
 {
-	const char *bus = opt_value_get(opts, "bus");
-
-	return bus && !strcmp(bus, "usb");
+	return opt_value_is(opts, "bus", "usb");
 }
 
 static bool is_here(const struct opt_value *opts)

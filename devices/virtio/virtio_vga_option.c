@@ -21,13 +21,6 @@ static bool has_window(const struct opt_value *opts)
 	return opt_value_get(opts, "socket") || (x && *x) || (wayland && *wayland);
 }
 
-static bool on_mmio(const struct opt_value *opts)
-{
-	const char *bus = opt_value_get(opts, "bus");
-
-	return bus && !strcmp(bus, "mmio");
-}
-
 static int parse_vram(struct virtio_vga_params *p, const char *label, const char *text)
 {
 	p->vram = VIRTIO_VGA_DEFAULT_VRAM;
@@ -81,7 +74,7 @@ int virtio_vga_option(struct virtio_vga_params *p, const char *label, const stru
 	*p = (struct virtio_vga_params){ 0 };
 	if (ret < 0)
 		return ret;
-	if (!mode && !vram && !rom && (on_mmio(opts) || !has_window(opts)))
+	if (!mode && !vram && !rom && (opt_value_is(opts, "bus", "mmio") || !has_window(opts)))
 		return 0;
 	if (off && (vram || rom)) {
 		log_error("%s: %s= is for vga=on", label, vram ? "vram" : "vga-bios");
@@ -89,7 +82,7 @@ int virtio_vga_option(struct virtio_vga_params *p, const char *label, const stru
 	}
 	if (off)
 		return 0;
-	if (on_mmio(opts)) {
+	if (opt_value_is(opts, "bus", "mmio")) {
 		log_error("%s: a VGA card is on bus=pci", label);
 		return -EINVAL;
 	}
