@@ -12,11 +12,15 @@
 
 #include "devices/dynlib.h"
 #include "devices/ui/gl_dmabuf.h"
+#include "devices/ui/gl_version.h"
 #include "vmm/log.h"
 
 #define VIRGL_SONAME "libvirglrenderer.so.1"
 #define FIRST_RENDERNODE 128
 #define RENDERNODES 64
+/* Without OpenGL of this version it does not start, and does not come back to say so. */
+#define VIRGL_GL_MAJOR 3
+#define VIRGL_GL_MINOR 0
 
 static int virgl_get_drm_fd(void *cookie)
 {
@@ -205,22 +209,34 @@ static void virgl_say_what_draws(struct gpu_virgl *v, const char *where)
 		dmabufs ? ", with dma-bufs" : "");
 }
 
+/* 0; -ENOTSUP, and why in @why: too old; or -ENODEV, and @why is as it was. */
+static int virgl_try(struct gpu_virgl *v, const char *rendernode, char *why, size_t len)
+{
+	char has[200];
+
+	if (gl_version_check(rendernode, VIRGL_GL_MAJOR, VIRGL_GL_MINOR, has, sizeof(has)) < 0) {
+		snprintf(why, len, "%.100s%sOpenGL here is %s, and virglrenderer needs %d.%d",
+			 rendernode ? rendernode : "", rendernode ? ": " : "", has,
+			 VIRGL_GL_MAJOR, VIRGL_GL_MINOR);
+		return -ENOTSUP;
+	}
+	if (virgl_init_on(v, rendernode) != 0)
+		return -ENODEV;
+	virgl_say_what_draws(v, rendernode);
+	return 0;
+}
+
 /* The first node that the library takes; else none, which is what Mesa chooses by itself. */
-static int virgl_init_any(struct gpu_virgl *v)
+static int virgl_try_all(struct gpu_virgl *v, char *why, size_t len)
 {
 	char node[32];
 
 	for (unsigned i = 0; i < RENDERNODES; i++) {
 		snprintf(node, sizeof(node), "/dev/dri/renderD%u", FIRST_RENDERNODE + i);
-		if (access(node, R_OK | W_OK) == 0 && virgl_init_on(v, node) == 0) {
-			virgl_say_what_draws(v, node);
+		if (access(node, R_OK | W_OK) == 0 && virgl_try(v, node, why, len) == 0)
 			return 0;
-		}
 	}
-	if (virgl_init_on(v, NULL) != 0)
-		return -ENODEV;
-	virgl_say_what_draws(v, NULL);
-	return 0;
+	return virgl_try(v, NULL, why, len);
 }
 
 static int virgl_init(struct gpu_virgl *v, const struct gpu_virgl_params *params, char *why,
@@ -237,24 +253,18 @@ static int virgl_init(struct gpu_virgl *v, const struct gpu_virgl_params *params
 		log_warn("--gpu virgl: not with the windows' OpenGL: pictures are copied");
 	}
 	if (!rendernode) {
-		ret = virgl_init_any(v);
-		if (ret < 0)
-			snprintf(why, len, "no OpenGL by EGL, neither on /dev/dri/renderD* nor "
-				 "without a GPU; install libegl1 libegl-mesa0 libgl1-mesa-dri");
-		return ret;
+		snprintf(why, len, "no OpenGL by EGL, neither on /dev/dri/renderD* nor "
+			 "without a GPU; install libegl1 libegl-mesa0 libgl1-mesa-dri");
+		return virgl_try_all(v, why, len);
 	}
 	if (access(rendernode, R_OK | W_OK) < 0) {
 		ret = -errno;
 		snprintf(why, len, "%.100s: %s", rendernode, strerror(-ret));
 		return ret;
 	}
-	if (virgl_init_on(v, rendernode) != 0) {
-		snprintf(why, len, "%.100s: no OpenGL by GBM and EGL; install libgbm1 "
-			 "libegl-mesa0 libgl1-mesa-dri", rendernode);
-		return -ENODEV;
-	}
-	virgl_say_what_draws(v, rendernode);
-	return 0;
+	snprintf(why, len, "%.100s: no OpenGL by GBM and EGL; install libgbm1 "
+		 "libegl-mesa0 libgl1-mesa-dri", rendernode);
+	return virgl_try(v, rendernode, why, len);
 }
 
 int gpu_virgl_lib_open(struct gpu_virgl *v, const struct gpu_virgl_params *params, char *why,

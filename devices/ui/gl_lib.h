@@ -16,7 +16,7 @@
 #define GL_LIB_EGL_FUNCTIONS(F)                                                                    \
 	F(GetProcAddress) F(GetCurrentDisplay) F(GetCurrentContext) F(GetCurrentSurface)           \
 	F(MakeCurrent) F(BindAPI) F(CreateContext) F(DestroyContext) F(QueryContext)               \
-	F(ChooseConfig) F(QueryString)
+	F(ChooseConfig) F(QueryString) F(Initialize) F(Terminate)
 
 /* Of OpenGL 3.2 and before. */
 #define GL_LIB_FUNCTIONS(F)                                                                        \

@@ -142,6 +142,36 @@ static void gpu_that_is_not_there_is_said(void **state)
 	loop_destroy(loop);
 }
 
+/* Of Mesa's drivers, which do as they are told here. */
+static void opengl_that_is_too_old_is_said_and_the_card_is_of_2d(void **state)
+{
+	struct gpu_front *t = malloc(sizeof(*t));
+	struct capture cap;
+	uint64_t features;
+	char *text;
+
+	capture_begin(&cap, STDERR_FILENO);
+	setenv("MESA_GL_VERSION_OVERRIDE", "2.1", 1);
+	gpu_front_init(t, "virgl");
+	unsetenv("MESA_GL_VERSION_OVERRIDE");
+	gpu_front_start(t, VIRTIO_COMMON_FEATURES);
+	assert_int_equal(vgpu_create_2d(&t->g, 1, XRGB, W, H), OK);
+	assert_int_equal(vgpu_set_scanout(&t->g, 0, 1, ALL), OK);
+	assert_int_equal(vgpu_flush(&t->g, 1, ALL), OK);
+	assert_int_equal(gpu_front_screenshot(t, W, H), 0);
+	features = vdrv_device_features(&t->r.d);
+	gpu_front_finish(t);
+	text = capture_end(&cap);
+	fputs(text, stderr);
+	if (strstr(text, "Mesa")) {
+		assert_non_null(strstr(text, "OpenGL here is 2.1 Mesa"));
+		assert_non_null(strstr(text, ", and virglrenderer needs 3.0; there is 2D only\n"));
+		assert_false(features & BIT(VIRTIO_GPU_F_VIRGL));
+	}
+	free(text);
+	free(t);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -150,6 +180,7 @@ int main(void)
 		T(what_is_drawn_is_in_the_screenshot),
 		T(case_71_killed_while_it_draws),
 		cmocka_unit_test(gpu_that_is_not_there_is_said),
+		cmocka_unit_test(opengl_that_is_too_old_is_said_and_the_card_is_of_2d),
 	};
 	int status;
 
