@@ -56,7 +56,7 @@ struct dwc2 {
 	struct loop_timer sof_timer;
 	uint64_t sof_delay;	/* ns, until the next one */
 	bool sof;		/* as in GINTSTS */
-	bool sof_armed;
+	uint64_t sof_armed;	/* ns, what the timer was set to; 0: it does not run */
 	bool sof_soon;		/* something has happened */
 	bool sof_now;		/* something waits for it */
 	bool read_status;	/* the last read was that of GINTSTS */

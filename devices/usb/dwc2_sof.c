@@ -65,14 +65,14 @@ void dwc2_sof_acknowledged(struct dwc2 *d)
 
 void dwc2_sof_timer(struct dwc2 *d)
 {
-	d->sof_armed = false;
+	d->sof_armed = 0;
 	d->sof = dwc2_sof_wanted(d);
 }
 
 static void dwc2_sof_arm(struct dwc2 *d)
 {
 	loop_timer_arm(d->loop, &d->sof_timer, d->sof_delay);
-	d->sof_armed = true;
+	d->sof_armed = d->sof_delay;
 	d->sof_delay = MIN(d->sof_delay * 2, SOF_LAST_NS);
 }
 
@@ -84,11 +84,12 @@ void dwc2_sof_pace(struct dwc2 *d)
 		d->sof_delay = SOF_FIRST_NS;
 	if (now || !dwc2_sof_wanted(d)) {
 		loop_timer_disarm(d->loop, &d->sof_timer);
-		d->sof_armed = false;
+		d->sof_armed = 0;
 	}
 	if (dwc2_sof_wanted(d)) {
 		d->sof |= now;
-		if (!d->sof && (d->sof_soon || !d->sof_armed))
+		/* What happens all the time does not put off the one that comes first. */
+		if (!d->sof && (!d->sof_armed || (d->sof_soon && d->sof_armed > SOF_FIRST_NS)))
 			dwc2_sof_arm(d);
 	}
 	d->sof_now = d->sof_soon = false;

@@ -540,6 +540,23 @@ static void who_looks_at_the_mask_has_queued_something(void **state)
 	assert_int_equal(t->irq.level, 1);
 }
 
+static void traffic_does_not_put_off_a_start_of_frame(void **state)
+{
+	struct fixture *t = *state;
+	uint64_t due;
+
+	configure(t);
+	wr(t, GAHBCFG, GAHBCFG_GLBL_INTR_EN);
+	wr(t, GINTMSK, GINTSTS_SOF);
+	fake_settle(&t->f);
+	due = t->d.sof_timer.due_ns;
+	for (unsigned i = 0; i < 3; i++) {
+		start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(0, 1, 4), BUFFER);
+		assert_int_equal(ch(t, 1, HCINT), COMPLETE);
+		assert_true(t->d.sof || t->d.sof_timer.due_ns == due);
+	}
+}
+
 /* --- hostile guests ---------------------------------------------------------------------------------- */
 
 static void case_07_dma_outside_memory_ends_the_transfer(void **state)
@@ -684,6 +701,7 @@ int main(void)
 		T(an_interrupt_endpoints_channel_comes_back_unasked),
 		T(starts_of_frames_come_while_wanted_and_ever_more_rarely),
 		T(who_looks_at_the_mask_has_queued_something),
+		T(traffic_does_not_put_off_a_start_of_frame),
 		T(case_07_dma_outside_memory_ends_the_transfer),
 		T(case_06_sizes_that_make_no_sense),
 		T(case_36_registers_that_do_not_exist),
