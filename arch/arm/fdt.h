@@ -170,7 +170,10 @@ struct arm_fdt_cpu {
 
 /* Enabled CPUs in the order of the tree: how many there are, of which @max are filled in. */
 unsigned arm_fdt_cpus(const struct arm_fdt *fdt, struct arm_fdt_cpu *cpus, unsigned max);
-/* What nodes of device_type "memory" say: how many, of which @max are filled in. */
+/*
+ * What nodes of device_type "memory" say: how many, of which @max are filled in. One without
+ * a length is for the boot loader to fill in, as in the trees of the Raspberry Pi's kernels.
+ */
 unsigned arm_fdt_memory(const struct arm_fdt *fdt, struct gmem_range *ranges, unsigned max);
 /* The /memreserve/ entries and what has a reg under /reserved-memory: likewise. */
 unsigned arm_fdt_reserved(const struct arm_fdt *fdt, struct gmem_range *ranges, unsigned max);

@@ -67,11 +67,12 @@ unsigned arm_fdt_cpus(const struct arm_fdt *fdt, struct arm_fdt_cpu *cpus, unsig
 struct tree_ranges {
 	struct gmem_range *ranges;
 	unsigned n, max;
+	bool empty;		/* those without a length count, too */
 };
 
 static void tree_add_range(struct tree_ranges *out, struct gmem_range r)
 {
-	if (r.len == 0 || r.gpa + r.len < r.gpa)
+	if ((r.len == 0 && !out->empty) || r.gpa + r.len < r.gpa)
 		return;
 	if (out->n < out->max)
 		out->ranges[out->n] = r;
@@ -106,7 +107,7 @@ static bool tree_at_memory(const struct tree_walk *w)
 
 unsigned arm_fdt_memory(const struct arm_fdt *fdt, struct gmem_range *ranges, unsigned max)
 {
-	struct tree_ranges out = { ranges, 0, max };
+	struct tree_ranges out = { ranges, 0, max, true };
 
 	tree_collect(fdt, 1, tree_at_memory, &out);
 	return out.n;
@@ -119,7 +120,7 @@ static bool tree_at_reserved(const struct tree_walk *w)
 
 unsigned arm_fdt_reserved(const struct arm_fdt *fdt, struct gmem_range *ranges, unsigned max)
 {
-	struct tree_ranges out = { ranges, 0, max };
+	struct tree_ranges out = { ranges, 0, max, false };
 	int n = fdt_num_mem_rsv(fdt->blob);
 
 	for (int i = 0; i < n; i++) {

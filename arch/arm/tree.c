@@ -14,16 +14,30 @@
 
 /* --- a tree of the user's ----------------------------------------------------------- */
 
+/* The first that has a length, or else the first. */
+static bool tree_find_ram(const struct arm_fdt *tree, uint64_t *gpa)
+{
+	struct gmem_range ranges[GMEM_MAX_REGIONS];
+	unsigned n = MIN(arm_fdt_memory(tree, ranges, ARRAY_SIZE(ranges)),
+			 (unsigned)ARRAY_SIZE(ranges)), i = 0;
+
+	while (i < n && !ranges[i].len)
+		i++;
+	if (n)
+		*gpa = ranges[i < n ? i : 0].gpa;
+	return n;
+}
+
 static int tree_place_ram(struct vm *vm)
 {
 	struct arch_machine *m = vm->machine;
-	struct gmem_range first;
+	uint64_t gpa = 0;
 
-	if (arm_fdt_memory(&m->tree, &first, 1) == 0) {
+	if (!tree_find_ram(&m->tree, &gpa)) {
 		log_error("%s: no node says where memory is", m->tree.name);
 		return -EINVAL;
 	}
-	m->ram = (struct gmem_range){ first.gpa, vm->cfg->memory };
+	m->ram = (struct gmem_range){ gpa, vm->cfg->memory };
 	if (m->ram.gpa + m->ram.len <= m->ram.gpa || m->ram.gpa % (64 * KiB)) {
 		log_error("%s: no memory can be at %#" PRIx64, m->tree.name, m->ram.gpa);
 		return -EINVAL;

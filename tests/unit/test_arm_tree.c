@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -49,6 +50,30 @@ static void memory_is_where_the_tree_says_and_as_large_as_asked_for(void **state
 	assert_int_equal(arm_rig_create(r, TREE(CPUS MEMORY(80000000))), 0);
 	assert_true(r->machine.ram.gpa == 0x80000000 && r->machine.ram.len == 512 * MiB);
 	assert_true(r->machine.pvtime_gpa == 0 && r->machine.firmware.len == 0);
+}
+
+/* As in the trees of the Raspberry Pi's own kernels: their firmware fills it in. */
+static void memory_may_have_no_length_yet(void **state)
+{
+	static const char empty[] = "memory@0 { device_type = \"memory\"; reg = <0 0 0 0>; };";
+	struct arm_rig *r = *state;
+	struct gmem_range ram;
+	struct arm_fdt fdt = { 0 };
+	struct arm_entry entry = { 0 };
+	char tree[1024];
+
+	r->cfg.memory = 64 * MiB;
+	snprintf(tree, sizeof(tree), TREE(CPUS "%s"), empty);
+	assert_int_equal(arm_rig_create(r, tree), 0);
+	assert_true(r->machine.ram.gpa == 0 && r->machine.ram.len == 64 * MiB);
+	assert_int_equal(arm_tree_for_guest(&r->vm, &entry, &fdt), 0);
+	assert_int_equal(arm_fdt_memory(&fdt, &ram, 1), 1);
+	assert_int_equal(ram.len, 64 * MiB);
+	arm_fdt_close(&fdt);
+	arm_rig_again(r);
+	snprintf(tree, sizeof(tree), TREE(CPUS "%s" MEMORY(40000000)), empty);
+	assert_int_equal(arm_rig_create(r, tree), 0);
+	assert_int_equal(r->machine.ram.gpa, 0x40000000);
 }
 
 static void cpus_have_the_numbers_of_the_tree(void **state)
@@ -289,6 +314,7 @@ int main(void)
 		T(a_tree_that_has_slots_gets_no_more),
 		T(the_boards_mac_is_that_of_its_ethernet),
 		T(memory_is_where_the_tree_says_and_as_large_as_asked_for),
+		T(memory_may_have_no_length_yet),
 		T(cpus_have_the_numbers_of_the_tree),
 		T(firmware_is_at_0_unless_that_is_memory),
 		T(more_memory_than_there_is_room_for_is_refused),
