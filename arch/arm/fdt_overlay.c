@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <libfdt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,21 +60,51 @@ int arm_overlay_open(struct arm_fdt *overlay, const void *blob, size_t len, cons
 	return -EINVAL;
 }
 
+/* The tree's own words for the kernel, which are taken out of it; NULL: there are none. */
+static char *overlay_take_words(struct arm_fdt *fdt)
+{
+	int chosen = arm_fdt_find(fdt, "/chosen");
+	const char *own = chosen < 0 ? NULL : arm_fdt_string(fdt, chosen, "bootargs");
+	char *words = own ? strdup(own) : NULL;
+
+	if (words)
+		fdt_delprop(fdt->blob, chosen, "bootargs");
+	return words;
+}
+
+/* The overlay's come behind them, for which the firmware makes an exception among properties. */
+static int overlay_put_words(struct arm_fdt *fdt, const char *own)
+{
+	int chosen = arm_fdt_find(fdt, "/chosen"), ret;
+	const char *more = chosen < 0 ? NULL : arm_fdt_string(fdt, chosen, "bootargs");
+	char *text;
+
+	if (chosen < 0)
+		return 0;
+	if (asprintf(&text, "%s%s%s", own, *own && more && *more ? " " : "", more ? more : "") < 0)
+		return -ENOMEM;
+	ret = tree_set_string(fdt, chosen, "bootargs", text);
+	free(text);
+	return ret;
+}
+
 static int overlay_merge(struct arm_fdt *merged, const struct arm_fdt *overlay)
 {
 	struct arm_fdt part = { 0 };
+	char *words = overlay_take_words(merged);
 	int err, ret = tree_grow(merged, overlay->size + 1024);
 
 	if (ret == 0)
 		ret = arm_fdt_copy(&part, overlay);
-	if (ret < 0)
-		return ret;
-	err = fdt_overlay_apply(merged->blob, part.blob);
+	err = ret == 0 ? fdt_overlay_apply(merged->blob, part.blob) : 0;
 	if (err) {
 		log_error("%s: does not fit %s: %s", overlay->name, merged->name,
 			  fdt_strerror(err));
 		ret = -EINVAL;
 	}
+	if (ret == 0 && words)
+		ret = overlay_put_words(merged, words);
+	free(words);
 	arm_fdt_close(&part);
 	return ret < 0 ? ret : tree_shrink(merged);
 }

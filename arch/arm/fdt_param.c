@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Parameters: properties of /__overrides__ that say what of which node a value goes to.
- * "Device Trees, Overlays, and Parameters", 2.2. Tables to look a value up in are not
- * known here, nor is what leads from an overlay to labels of the tree below it.
+ * "Device Trees, Overlays, and Parameters", 2.2. What leads from an overlay to labels of
+ * the tree below it is not known here.
  */
 #include <errno.h>
 #include <libfdt.h>
@@ -19,6 +19,8 @@
 #define PARAM_ROOM (ARM_OVERLAY_MAX_VALUE + 1024)	/* what one target may add */
 #define PARAM_MAX_TARGETS 64
 #define PARAM_NAME 64
+#define DECL_KINDS ".;:#?!["
+#define DECL_UNKNOWN "is declared in a way not known here"
 
 /* One target of a parameter, taken apart. */
 struct target {
@@ -35,6 +37,11 @@ static int param_refuse(const struct arm_fdt *fdt, const char *param, const char
 {
 	log_error("%s: parameter %.40s: %s", fdt->name, param, why);
 	return -EINVAL;
+}
+
+static bool is_number(char kind)
+{
+	return kind && strchr(".;:#", kind);
 }
 
 /* --- values --------------------------------------------------------------------------- */
@@ -223,7 +230,7 @@ static int set_fragments(struct arm_fdt *fdt, const char *param, const char *ops
 		unsigned long n = strtoul(p, &end, 10);
 
 		if (!strchr("+-=!", op) || end == p) {
-			ret = param_refuse(fdt, param, "is declared in a way not known here");
+			ret = param_refuse(fdt, param, DECL_UNKNOWN);
 			break;
 		}
 		p = end;
@@ -251,9 +258,9 @@ static bool decl_cell(struct decl *d, uint32_t *cell)
 	return true;
 }
 
-static const char *decl_string(struct decl *d)
+static char *decl_string(struct decl *d)
 {
-	const char *s = (const char *)d->p + d->pos;
+	char *s = (char *)d->p + d->pos;
 
 	if (d->pos >= d->len || !memchr(s, 0, d->len - d->pos))
 		return NULL;
@@ -261,51 +268,156 @@ static const char *decl_string(struct decl *d)
 	return s;
 }
 
-/* PROPERTY, its kind, a number's offset, and perhaps '=' and a value of its own. */
-static bool decl_target(struct decl *d, const char *text, const char *value, struct target *t)
+/* --- tables (2.2.7) ----------------------------------------------------------------------------- */
+
+/* KEY=VALUE, KEY for itself, =VALUE for all else; an empty pair takes all else as it is. */
+struct pair {
+	const char *key;
+	size_t key_len;
+	char *value;		/* in the declaration, not ended by a NUL */
+	size_t value_len;
+	bool own_value, cell;	/* there is a '='; it is this number */
+	uint32_t number;
+};
+
+/* Behind the value of a pair; NULL: that is no pair. */
+static char *pair_value(struct decl *d, char *s, struct pair *pair)
 {
-	size_t len = strcspn(text, ".;:#?![={");
+	if (!*s) {
+		/* Behind a number the rest is another string. */
+		pair->cell = true;
+		return decl_cell(d, &pair->number) ? decl_string(d) : NULL;
+	}
+	if (*s != '\'') {
+		pair->value = s;
+		pair->value_len = strcspn(s, ",}");
+		return s + pair->value_len;
+	}
+	pair->value = ++s;
+	pair->value_len = strcspn(s, "'");
+	s += pair->value_len;
+	return *s ? s + 1 : NULL;
+}
+
+/* The pair at *@at, which becomes what is behind it: the next one, or NULL at the end. */
+static bool next_pair(struct decl *d, char **at, struct pair *pair)
+{
+	char *s = *at;
+
+	*pair = (struct pair){ .key = s, .key_len = strcspn(s, "=,}"), .value = s };
+	pair->value_len = pair->key_len;
+	s += pair->key_len;
+	if (*s == '=') {
+		pair->own_value = true;
+		s = pair_value(d, s + 1, pair);
+	}
+	if (!s || (!pair->cell && *s != ',' && *s != '}'))
+		return false;
+	*at = *s == '}' ? NULL : s + (pair->cell ? 0 : 1);
+	return *s != '}' || !s[1];
+}
+
+static bool pair_is_for(const struct pair *pair, const char *value)
+{
+	return pair->key_len && strlen(value) == pair->key_len &&
+	       !memcmp(pair->key, value, pair->key_len);
+}
+
+/* What @text, behind the '{', makes of @value. NULL, or why it is refused. */
+static const char *decl_table(struct decl *d, char *text, const char *value, struct target *t)
+{
+	struct pair pair, best = { 0 };
+	bool found = false, as_is = false;
+
+	while (text) {
+		if (!next_pair(d, &text, &pair))
+			return DECL_UNKNOWN;
+		as_is |= !pair.key_len && !pair.own_value;
+		/* The value for all else waits for what fits. */
+		if (found || (pair.key_len ? !pair_is_for(&pair, value) : !pair.own_value))
+			continue;
+		found = pair.key_len;
+		best = pair;
+	}
+	if (!best.key)
+		return as_is ? NULL : "has no such value";
+	if (best.cell) {
+		t->cell = true;
+		t->number = best.number;
+		return is_number(t->kind) ? NULL : DECL_UNKNOWN;
+	}
+	best.value[best.value_len] = '\0';
+	t->value = best.value;
+	return NULL;
+}
+
+/* --- targets ------------------------------------------------------------------------------------ */
+
+/* A value of the declaration's own, behind a '=' (2.2.6). */
+static bool decl_literal(struct decl *d, const char *text, struct target *t)
+{
+	t->value = text;
+	if (*text)
+		return true;
+	if (is_number(t->kind)) {
+		t->cell = true;
+		return decl_cell(d, &t->number);
+	}
+	/* A label becomes the path of what it names; what else would follow is a phandle. */
+	if (d->pos < d->len && d->p[d->pos] == '/')
+		t->value = decl_string(d);
+	return t->value;
+}
+
+/*
+ * PROPERTY, its kind, a number's offset, and perhaps '=' and a value or '{' and a table.
+ * NULL, or why it is refused.
+ */
+static const char *decl_target(struct decl *d, char *text, const char *value, struct target *t)
+{
+	size_t len = strcspn(text, DECL_KINDS "={");
 	char *end;
 
 	/* A comma, as in "brcm,pins", is of the name; so is a '#' at its beginning. */
 	if (*text == '#')
-		len = 1 + strcspn(text + 1, ".;:#?![={");
-	if (!len || len >= sizeof(t->prop) || text[len] == '{')
-		return false;
+		len = 1 + strcspn(text + 1, DECL_KINDS "={");
+	if (!len || len >= sizeof(t->prop))
+		return DECL_UNKNOWN;
 	memcpy(t->prop, text, len);
 	t->prop[len] = '\0';
 	t->value = value;
 	text += len;
-	t->kind = *text == '=' ? '\0' : *text;
-	text += t->kind != '\0';
-	if (t->kind && strchr(".;:#", t->kind)) {
+	t->kind = *text && strchr(DECL_KINDS, *text) ? *text++ : '\0';
+	if (is_number(t->kind)) {
 		unsigned long offset = strtoul(text, &end, 0);
 
 		if (end == text || offset > ARM_OVERLAY_MAX_VALUE)
-			return false;
+			return DECL_UNKNOWN;
 		t->offset = offset;
 		text = end;
 	}
-	if (*text == '=' && !text[1] && t->kind && strchr(".;:#", t->kind))
-		return t->cell = true, decl_cell(d, &t->number);
+	if (*text == '{')
+		return decl_table(d, text + 1, value, t);
 	if (*text == '=')
-		t->value = text + 1;
-	return *text == '=' || !*text;
+		return decl_literal(d, text + 1, t) ? NULL : DECL_UNKNOWN;
+	return *text ? DECL_UNKNOWN : NULL;
 }
 
 static int param_set(struct arm_fdt *fdt, struct decl *d, const char *param, const char *value)
 {
 	struct target t = { .param = param };
 	uint32_t phandle;
-	const char *text;
+	const char *why;
+	char *text;
 	int node;
 
 	if (!decl_cell(d, &phandle) || !(text = decl_string(d)))
-		return param_refuse(fdt, param, "is declared in a way not known here");
+		return param_refuse(fdt, param, DECL_UNKNOWN);
 	if (!phandle)
 		return set_fragments(fdt, param, text, value);
-	if (!decl_target(d, text, value, &t))
-		return param_refuse(fdt, param, "is declared in a way not known here");
+	why = decl_target(d, text, value, &t);
+	if (why)
+		return param_refuse(fdt, param, why);
 	if (!t.cell && strlen(t.value) >= ARM_OVERLAY_MAX_VALUE)
 		return param_refuse(fdt, param, "too long a value");
 	node = fdt_node_offset_by_phandle(fdt->blob, phandle);

@@ -73,6 +73,29 @@ static void an_overlay_is_merged(void **state)
 	arm_fdt_close(&base);
 }
 
+static void words_of_an_overlay_come_behind_the_trees_own(void **state)
+{
+	static const char *const overlays[] = {
+		OVERLAY("fragment@2 { target-path = \"/chosen\"; __overlay__ {"
+			" bootargs = \"two three\"; }; };"),
+		OVERLAY("fragment@2 { target-path = \"/chosen\"; __overlay__ { y; }; };"),
+		OVERLAY("fragment@2 { target-path = \"/chosen\"; __overlay__ {"
+			" bootargs = \"\"; }; };"),
+	};
+	static const char *const want[] = { "one two three", "one", "one" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(overlays); i++) {
+		struct arm_fdt base, part;
+
+		open_base(&base, BASE(""));
+		assert_int_equal(open_overlay(&part, overlays[i]), 0);
+		assert_int_equal(arm_overlay_apply(&base, &part), 0);
+		assert_string_equal(text_of(&base, "/chosen", "bootargs"), want[i]);
+		arm_fdt_close(&part);
+		arm_fdt_close(&base);
+	}
+}
+
 static void an_overlay_that_does_not_fit_changes_nothing(void **state)
 {
 	struct arm_fdt base, was = { 0 }, part;
@@ -190,6 +213,8 @@ static void a_parameter_sets_what_its_declaration_says(void **state)
 		{ "<9>, \"label\", <9>, \"status\"", "on", "status", "okay", 5 },
 		{ "<9>, \"reg:0\"", "0x20", "reg", "\0\0\0\x20\0\0\x10\0", 8 },
 		{ "<9>, \"#x-cells:0\"", "1", "#x-cells", "\0\0\0\1", 4 },
+		{ "<9>, \"label=\", \"/chosen\", <9>, \"flag?\"", "1", "label", "/chosen", 8 },
+		{ "<9>, \"label=\", <9>, \"flag?\"", "1", "label", "", 1 },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -202,6 +227,54 @@ static void a_parameter_sets_what_its_declaration_says(void **state)
 		if (len != cases[i].len || (len != UINT32_MAX && memcmp(bytes, cases[i].want, len)))
 			fail_msg("%s of %s", cases[i].decl, cases[i].value);
 	}
+}
+
+/* 2.2.7 */
+static void tables_say_what_a_value_stands_for(void **state)
+{
+#define WORDS "<9>, \"label{a=alpha,b='b, too',c,=other}\""
+#define BUS "<9>, \"bus:0{0=\", <0x55>, \"1=\", <0x66>, \"}\", <9>, \"last\""
+	static const struct {
+		const char *decl, *value, *prop, *want;
+		unsigned len;
+	} cases[] = {
+		{ WORDS, "a", "label", "alpha", 6 }, { WORDS, "b", "label", "b, too", 7 },
+		{ WORDS, "c", "label", "c", 2 }, { WORDS, "cc", "label", "other", 6 },
+		{ WORDS, "", "label", "other", 6 },
+		{ "<9>, \"label{a=b,}\"", "z", "label", "z", 2 },
+		{ "<9>, \"label{,a=b}\"", "a", "label", "b", 2 },
+		{ "<9>, \"label{a=}\"", "a", "label", "", 1 },
+		{ BUS, "1", "bus", "\0\0\0\x66", 4 }, { BUS, "0", "bus", "\0\0\0\x55", 4 },
+		{ BUS, "1", "last", "1", 2 },
+		{ "<9>, \"n;2{low=1,high=0x200}\"", "high", "n", "\0\0\2\0", 4 },
+		{ "<9>, \"mac[{1=0102,2=0304}\"", "2", "mac", "\3\4", 2 },
+		{ "<9>, \"status{near=on,far=off}\"", "near", "status", "okay", 5 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		char overrides[256];
+		uint8_t bytes[64];
+		unsigned len;
+
+		snprintf(overrides, sizeof(overrides), OVERRIDES("p = %s;"), cases[i].decl);
+		assert_int_equal(set(overrides, cases[i].value, cases[i].prop, bytes, &len), 0);
+		if (len != cases[i].len || memcmp(bytes, cases[i].want, len))
+			fail_msg("%s of '%s'", cases[i].decl, cases[i].value);
+	}
+}
+
+/* "audio" of bcm2709-rpi-2-b.dts, which every card of Raspberry Pi OS sets */
+static void sound_is_words_for_the_kernel(void **state)
+{
+	struct arm_fdt base;
+
+	open_base(&base, BASE(OVERRIDES("audio = <8>, \"bootargs{on='snd.a=1 snd.b=1',"
+					"off='snd.a=0 snd.b=0'}\";")));
+	assert_int_equal(arm_overlay_param(&base, "audio", "on"), 0);
+	assert_string_equal(text_of(&base, "/chosen", "bootargs"), "one snd.a=1 snd.b=1");
+	assert_int_equal(arm_overlay_param(&base, "audio", "maybe"), -EINVAL);
+	assert_string_equal(text_of(&base, "/chosen", "bootargs"), "one snd.a=1 snd.b=1");
+	arm_fdt_close(&base);
 }
 
 static void words_for_the_kernel_add_up(void **state)
@@ -256,7 +329,12 @@ static void case_95_declarations_that_lie_are_refused(void **state)
 		{ "<9>, \"x:\"", "1" }, { "<9>, \"x:99999\"", "1" }, { "<9>, \"x:4095\"", "1" },
 		{ "<9>, \"x:0\"", "maybe" }, { "<9>, \"x?\"", "maybe" }, { "<9>, \"x[\"", "0g" },
 		{ "<9>, \"x[\"", "123" }, { "<9>, \"\"", "1" }, { "<9>, \":0\"", "1" },
-		{ "<9>, \"x{a=b}\"", "1" }, { "<9>, \"x:0=\"", "1" }, { "<0>, \"+7\"", "1" },
+		{ "<9>, \"x{a=b}\"", "1" }, { "<9>, \"x{1=b\"", "1" }, { "<9>, \"x{1='b}\"", "1" },
+		{ "<9>, \"x{1=b}=\"", "1" }, { "<9>, \"x{1='b'c}\"", "1" }, { "<9>, \"x{\"", "1" },
+		{ "<9>, \"x{1=\", <2>, \"}\"", "1" }, { "<9>, \"x:0{1=\", <2>", "1" },
+		{ "<9>, \"x:0{1=\", <2>, \"\"", "1" }, { "<9>, \"x:0{1=\"", "1" },
+		{ "<9>, \"x:0{1=\", <2>, [41]", "1" }, { "<9>, \"x:0{1=\", <2>, \"2=\"", "1" },
+		{ "<9>, \"x=\", [2f]", "1" }, { "<9>, \"x:0=\"", "1" }, { "<0>, \"+7\"", "1" },
 		{ "<0>, \"x\"", "1" }, { "<0>, \"=0\"", "maybe" }, { "<0>, \"+\"", "1" },
 		{ "<9>, \"0123456789012345678901234567890123456789012345678901234567890123\"", "" },
 	};
@@ -276,11 +354,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_overlay_is_merged),
+		cmocka_unit_test(words_of_an_overlay_come_behind_the_trees_own),
 		cmocka_unit_test(an_overlay_that_does_not_fit_changes_nothing),
 		cmocka_unit_test(case_95_what_an_overlay_makes_is_checked),
 		cmocka_unit_test(case_95_aliases_that_go_round_are_refused),
 		cmocka_unit_test(case_95_overlays_that_are_too_large_are_refused),
 		cmocka_unit_test(a_parameter_sets_what_its_declaration_says),
+		cmocka_unit_test(tables_say_what_a_value_stands_for),
+		cmocka_unit_test(sound_is_words_for_the_kernel),
 		cmocka_unit_test(words_for_the_kernel_add_up),
 		cmocka_unit_test(parameters_of_an_overlay_change_it_before_it_is_merged),
 		cmocka_unit_test(unknown_parameters_are_silently_missing),
