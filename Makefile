@@ -99,7 +99,7 @@ COLD := $(CONFIG) $(PURE_x86) $(filter-out arch/arm/fdt_walk.c,$(PURE_arm64)) \
 	$(wildcard vmm/vm_*.c devices/control/*.c devices/virtio/*_model.c devices/virtio/*_option.c) \
 	$(addprefix devices/,acpi_ged.c cf9.c i8042.c pci.c pci_bar.c pci_rom.c pvpanic.c rtc_cmos.c \
 	rtc_pl031.c testdev.c gpu/options.c ui/display_proto.c ui/edid.c ui/input_state.c ui/keymap.c) \
-	$(wildcard devices/usb/hid*.c devices/usb/hub*.c devices/usb/usb_*.c) \
+	$(wildcard devices/usb/hid*.c devices/usb/hub*.c devices/usb/usb_*.c devices/usb/*_model.c) \
 	$(addprefix devices/backend/,chardev_link.c chardev_pty.c chardev_spec.c child.c disk_lock.c \
 	disk_open.c display_link.c evdev.c evdev_grab.c evdev_lights.c gpu_process.c handover.c \
 	hostfd.c keychord.c netaddr.c netdns.c path_watch.c term.c unixsock.c) \

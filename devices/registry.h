@@ -17,7 +17,6 @@ struct disk;
 struct evdev_set;
 struct gpu_process;
 struct term;
-struct usb_device;
 struct virtio_device;
 struct virtio_vga_params;
 
@@ -76,14 +75,7 @@ struct virtio_model {
 	 */
 	int (*open_disk)(struct disk **out, const struct virtio_env *env,
 			 const struct opt_value *opts);
-	/*
-	 * Of a model that can be a USB device instead (bus=usb), for a machine with a place for
-	 * such. 0, or negative errno after one line. Else NULL, and then both.
-	 */
-	int (*create_usb)(struct usb_device **out, const struct virtio_env *env,
-			  const struct opt_value *opts);
-	void (*destroy_usb)(struct usb_device *usb);	/* as destroy() */
-	bool usb_inside;	/* of the kind that boards have soldered to their hub */
+	bool usb;		/* it can be a USB device instead: usb/usb_models.h */
 };
 
 /* Ended by NULL. */

@@ -26,7 +26,7 @@ static void model_keys(const struct virtio_model *model, struct opt_key keys[MAX
 		assert(n + 2 < MAX_KEYS);
 		keys[n++] = *k;
 	}
-	keys[n++] = model->create_usb ? usb_bus_key : bus_key;
+	keys[n++] = model->usb ? usb_bus_key : bus_key;
 	keys[n++] = packed_key;
 	keys[n] = (struct opt_key){ 0 };
 }

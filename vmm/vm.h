@@ -69,6 +69,7 @@ struct vm_disk_slot {
 };
 
 struct usb_device;
+struct usb_model;
 
 /* A place for USB devices (bus=usb), where a machine has one. */
 struct vm_usb_place {
@@ -78,6 +79,7 @@ struct vm_usb_place {
 	 */
 	int (*plug)(void *ctx, struct usb_device *dev, bool inside);
 	void *ctx;
+	const struct usb_model *const *models;	/* what can be plugged in: usb_models */
 };
 
 struct vm_virtio;		/* vm_devices.c */

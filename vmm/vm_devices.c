@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "devices/backend/disk.h"
+#include "devices/usb/usb_models.h"
 #include "devices/virtio/shm_window.h"
 #include "devices/virtio/virtio_mmio.h"
 #include "devices/virtio/virtio_pci.h"
@@ -15,7 +16,8 @@
 
 struct vm_virtio {
 	const struct virtio_model *model;
-	struct usb_device *usb;	/* NULL: it is a virtio device */
+	const struct usb_model *usb_model;	/* NULL: it is a virtio device */
+	struct usb_device *usb;
 	struct virtio_device *v;
 	bool on_mmio, is_vga;
 	union {
@@ -174,24 +176,37 @@ static int vm_insert_configured(struct vm *vm, const struct config_device *cfg)
 	return ret < 0 ? ret : vm_insert_disk(vm, disk);
 }
 
+/* NULL: the machine has no place for it. */
+static const struct usb_model *vm_find_usb_model(const struct vm *vm,
+						 const struct virtio_model *option)
+{
+	const struct usb_model *const *m = vm->usb_place.models;
+
+	while (m && *m && (*m)->option != option)
+		m++;
+	return m ? *m : NULL;
+}
+
 static int vm_plug_usb(struct vm *vm, struct vm_virtio *dev, const struct config_device *cfg)
 {
+	const struct usb_model *model = vm_find_usb_model(vm, cfg->model);
 	const struct vm_usb_place *place = &vm->usb_place;
 	struct virtio_env env = vm_device_env(vm, cfg);
 	int ret;
 
-	if (!place->plug) {
+	if (!model) {
 		log_error("--%s: this machine has no USB: leave bus=usb out", cfg->model->name);
 		return -ENODEV;
 	}
-	ret = cfg->model->create_usb(&dev->usb, &env, &cfg->opts);
+	ret = model->create(&dev->usb, &env, &cfg->opts);
 	if (ret < 0)
 		return ret;
-	ret = place->plug(place->ctx, dev->usb, cfg->model->usb_inside);
+	ret = place->plug(place->ctx, dev->usb, model->inside);
 	if (ret < 0) {
 		log_error("--%s: no USB socket is left", cfg->model->name);
-		cfg->model->destroy_usb(dev->usb);
+		model->destroy(dev->usb);
 	}
+	dev->usb_model = model;
 	return ret;
 }
 
@@ -292,8 +307,8 @@ void vm_reset_devices(struct vm *vm)
 
 static void vm_remove_device(struct vm *vm, struct vm_virtio *dev)
 {
-	if (dev->usb) {
-		dev->model->destroy_usb(dev->usb);
+	if (dev->usb_model) {
+		dev->usb_model->destroy(dev->usb);
 		return;
 	}
 	if (dev->on_mmio)

@@ -7,8 +7,11 @@
 #include "arch/arm/rpi.h"
 #include "devices/usb/dwc2.h"
 #include "devices/usb/hub.h"
+#include "devices/usb/usb_models.h"
 #include "devices/virtio/net.h"
 #include "vmm/util.h"
+
+extern const struct virtio_model virtio_net_model;
 
 #define PORT_INSIDE 1		/* of the hub: Ethernet's; the others are sockets */
 
@@ -25,7 +28,7 @@ struct arm_rpi arm_board(const struct vm *vm)
 	unsigned index = 0;
 
 	for (unsigned i = 0; i < vm->cfg->n_devices; i++) {
-		if (!devices[i].model->usb_inside)
+		if (devices[i].model != &virtio_net_model)
 			continue;
 		if (devices[i].usb) {
 			net_option_mac(board.mac, &devices[i].opts, vm->cfg->name, index);
@@ -79,7 +82,7 @@ static int add_usb(struct vm *vm, const struct arm_fdt_node *node)
 	if (ret < 0)
 		return ret;
 	if (!vm->usb_place.plug)
-		vm->usb_place = (struct vm_usb_place){ plug, b };
+		vm->usb_place = (struct vm_usb_place){ plug, b, usb_models };
 	return arm_node_map(vm, node, 0, &b->host.region);
 }
 

@@ -1,37 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* --input KIND,bus=usb: a device of ours whose events come from microvm-gpu. */
-#include <errno.h>
-#include <string.h>
-
+/*
+ * --input KIND,bus=usb: a device of ours whose events come from microvm-gpu, where its place
+ * is GPU_PROCESS_EVENTS.
+ */
 #include "devices/backend/display_link.h"
+#include "devices/gpu/options.h"
 #include "devices/registry.h"
 #include "devices/usb/hid.h"
-#include "devices/usb/hid_model.h"
-#include "vmm/log.h"
-#include "vmm/util.h"
+#include "devices/usb/usb_models.h"
 
-static const char *const kinds[] = {
-	[INPUT_KEYBOARD] = "keyboard",
-	[INPUT_MOUSE] = "mouse",
-	[INPUT_TABLET] = "tablet",
-};
-
-/* INPUT_KINDS: none of them. */
-static enum input_kind find_kind(const struct opt_value *opts)
-{
-	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (opts->first && !strcmp(opts->first, kinds[i]))
-			return i;
-	return INPUT_KINDS;
-}
-
-int hid_model_check(const char *label, const struct opt_value *opts)
-{
-	if (find_kind(opts) != INPUT_KINDS)
-		return 0;
-	log_error("%s: bus=usb: keyboard, mouse or tablet", label);
-	return -EINVAL;
-}
+extern const struct virtio_model virtio_input_model;
 
 static void close_link(void *ctx)
 {
@@ -55,20 +33,23 @@ static int connect(struct hid *h, const struct virtio_env *env, enum input_kind 
 	return 0;
 }
 
-int hid_model_create(struct usb_device **out, const struct virtio_env *env,
-		     const struct opt_value *opts)
+static int create(struct usb_device **out, const struct virtio_env *env,
+		  const struct opt_value *opts)
 {
-	const struct hid_params params = {
-		.kind = find_kind(opts),
-		.name = opt_value_get(opts, "name"),
-		.serial = opt_value_get(opts, "serial"),
-	};
+	struct seat_input input;
+	struct hid_params params;
 	struct hid *h;
-	int ret = hid_create(&h, env->loop, &params);
+	int ret = gpu_option_input(&input, "--input", opts);
 
 	if (ret < 0)
 		return ret;
-	ret = connect(h, env, params.kind);
+	params = (struct hid_params){
+		.kind = input.kind, .name = input.name, .serial = input.serial,
+	};
+	ret = hid_create(&h, env->loop, &params);
+	if (ret < 0)
+		return ret;
+	ret = connect(h, env, input.kind);
 	if (ret < 0)
 		hid_destroy(h);
 	else
@@ -76,7 +57,13 @@ int hid_model_create(struct usb_device **out, const struct virtio_env *env,
 	return ret;
 }
 
-void hid_model_destroy(struct usb_device *usb)
+static void destroy(struct usb_device *usb)
 {
 	hid_destroy(hid_of(usb));
 }
+
+const struct usb_model hid_model = {
+	.option = &virtio_input_model,
+	.create = create,
+	.destroy = destroy,
+};

@@ -63,10 +63,14 @@ int virtio_net_create(struct virtio_device **out, struct loop *loop, const struc
 void virtio_net_destroy(struct virtio_device *v);
 
 struct opt_value;
+struct virtio_env;
 
-/* net_model.c: the address of the card that --net makes, with or without virtio. */
+/* net_model.c: the address of the card that --net makes, of virtio or not. */
 void net_option_mac(uint8_t mac[NETADDR_MAC_LEN], const struct opt_value *opts,
 		    const char *guest, unsigned index);
+/* Likewise what it is connected to. 0, or negative errno after one line in the log. */
+int net_option_open(struct netdev **out, uint8_t mac[NETADDR_MAC_LEN],
+		    const struct virtio_env *env, const struct opt_value *opts);
 
 /* net_queues.c; loop thread, v->lock held, device running, @pair in use. */
 void net_transmit(struct net *n, unsigned pair);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the option --net says, and the card that it makes: of virtio, or a Raspberry Pi's. */
+/* What the option --net says, and the card of virtio that it makes. */
 #include <errno.h>
 
 #include "devices/backend/netdev_tap.h"
@@ -119,8 +119,7 @@ void net_option_mac(uint8_t mac[NETADDR_MAC_LEN], const struct opt_value *opts,
 		netaddr_default_mac(mac, guest, index, tap ? tap : "user");
 }
 
-/* What the card is connected to, and its address. */
-static int net_open(struct netdev **out, uint8_t mac[NETADDR_MAC_LEN],
+int net_option_open(struct netdev **out, uint8_t mac[NETADDR_MAC_LEN],
 		    const struct virtio_env *env, const struct opt_value *opts)
 {
 	struct net_options o;
@@ -144,26 +143,11 @@ static int net_create(struct virtio_device **out, const struct virtio_env *env,
 {
 	uint8_t mac[NETADDR_MAC_LEN];
 	struct netdev *dev;
-	int ret = net_open(&dev, mac, env, opts);
+	int ret = net_option_open(&dev, mac, env, opts);
 
 	if (ret < 0)
 		return ret;
 	ret = virtio_net_create(out, env->loop, env->mem, dev, mac);
-	if (ret < 0)
-		netdev_close(dev);
-	return ret;
-}
-
-static int net_create_usb(struct usb_device **out, const struct virtio_env *env,
-			  const struct opt_value *opts)
-{
-	uint8_t mac[NETADDR_MAC_LEN];
-	struct netdev *dev;
-	int ret = net_open(&dev, mac, env, opts);
-
-	if (ret < 0)
-		return ret;
-	ret = smsc95xx_create(out, dev, mac);
 	if (ret < 0)
 		netdev_close(dev);
 	return ret;
@@ -188,7 +172,5 @@ const struct virtio_model virtio_net_model = {
 	.check = net_check,
 	.create = net_create,
 	.destroy = virtio_net_destroy,
-	.create_usb = net_create_usb,
-	.destroy_usb = smsc95xx_destroy,
-	.usb_inside = true,
+	.usb = true,
 };

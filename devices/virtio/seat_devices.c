@@ -15,7 +15,6 @@
 #include "devices/backend/unixsock.h"
 #include "devices/gpu/options.h"
 #include "devices/registry.h"
-#include "devices/usb/hid_model.h"
 #include "devices/virtio/gpu_proto.h"
 #include "devices/virtio/input.h"
 #include "devices/virtio/vhost_user_frontend.h"
@@ -196,8 +195,10 @@ static int input_check(const char *label, const struct opt_value *opts)
 	bool host = is_host(opts);
 	struct seat_input input;
 
-	if (is_usb(opts) && hid_model_check(label, opts) < 0)
+	if (is_usb(opts) && (!opts->first || !opt_words_have("keyboard|mouse|tablet", opts->first))) {
+		log_error("%s: bus=usb: keyboard, mouse or tablet", label);
 		return -EINVAL;
+	}
 	if (host && opts->first) {
 		log_error("%s: either %.20s or evdev=", label, opts->first);
 		return -EINVAL;
@@ -269,8 +270,7 @@ const struct virtio_model virtio_input_model = {
 	.announce = input_announce,
 	.create = input_any_create,
 	.destroy = input_any_destroy,
-	.create_usb = hid_model_create,
-	.destroy_usb = hid_model_destroy,
+	.usb = true,
 };
 
 /* --- --gpu ---------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "devices/bcm283x_local.h"
 #include "devices/bcm283x_sdhost.h"
 #include "devices/usb/usb.h"
+#include "devices/usb/usb_models.h"
 #include "tests/arm_rig.h"
 #include "tests/mem_disk.h"
 #include "vmm/util.h"
@@ -189,6 +190,7 @@ static void a_board_has_one_usb_socket_inside_and_four_outside(void **state)
 		" interrupts = <1 9>; };")), 0);
 	assert_int_equal(rd(r, 0x3f980040), 0x4f54280a);
 	place = r->vm.usb_place;
+	assert_ptr_equal(place.models, usb_models);
 	for (unsigned i = 0; i < ARRAY_SIZE(devices); i++)
 		devices[i] = (struct usb_device){ .ops = &ops };
 	for (unsigned i = 0; i < 4; i++)

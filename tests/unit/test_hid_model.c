@@ -10,12 +10,14 @@
 
 #include "devices/backend/gpu_process.h"
 #include "devices/registry.h"
+#include "devices/usb/usb_models.h"
 #include "tests/capture.h"
 #include "tests/program.h"
 #include "tests/until.h"
 #include "tests/usb_host.h"
 
 extern const struct virtio_model virtio_input_model;
+extern const struct usb_model hid_model;
 
 #define MODEL (&virtio_input_model)
 
@@ -62,7 +64,7 @@ static int setup(void **state)
 	assert_int_equal(gpu_process_set(t->process, path, NULL), 0);
 	port = gpu_process_add(t->process, "control", "");
 	assert_true(port >= 0);
-	assert_int_equal(MODEL->create_usb(&t->usb, &t->env, &t->opts), 0);
+	assert_int_equal(hid_model.create(&t->usb, &t->env, &t->opts), 0);
 	usb_host_start(&t->bus, t->usb);
 	t->control = gpu_process_visit(t->process, port);
 	assert_true(t->control >= 0);
@@ -76,7 +78,7 @@ static int teardown(void **state)
 	if (t->control >= 0)
 		close(t->control);
 	if (t->usb)
-		MODEL->destroy_usb(t->usb);
+		hid_model.destroy(t->usb);
 	gpu_process_destroy(t->process);
 	opt_value_finish(&t->opts);
 	loop_destroy(t->loop);
@@ -115,7 +117,7 @@ static void without_the_program_there_is_no_device(void **state)
 	t = *state;
 	assert_int_equal(gpu_process_set(t->process, "/no/such", NULL), 0);
 	capture_begin(&cap, STDERR_FILENO);
-	assert_int_equal(MODEL->create_usb(&t->usb, &t->env, &t->opts), -ENOENT);
+	assert_int_equal(hid_model.create(&t->usb, &t->env, &t->opts), -ENOENT);
 	assert_true(capture_end_has(&cap, "--gpu: /no/such: No such file"));
 	t->usb = NULL;
 }
@@ -138,6 +140,18 @@ static void what_usb_does_not_have_is_refused(void **state)
 	refused("evdev=/dev/input/event0,bus=usb", "--input: bus=usb: keyboard, mouse or tablet\n");
 }
 
+static void who_takes_bus_usb_has_a_device(void **state)
+{
+	(void)state;
+	for (const struct virtio_model *const *option = virtio_models; *option; option++) {
+		const struct usb_model *const *m = usb_models;
+
+		while (*m && (*m)->option != *option)
+			m++;
+		assert_int_equal(!!*m, (*option)->usb);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +159,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_teardown(without_the_program_there_is_no_device, teardown),
 		cmocka_unit_test(what_usb_does_not_have_is_refused),
+		cmocka_unit_test(who_takes_bus_usb_has_a_device),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include "devices/backend/netframe.h"
 #include "devices/registry.h"
 #include "devices/usb/smsc95xx_impl.h"
+#include "devices/usb/usb_models.h"
 #include "tests/fake.h"
 #include "tests/fake_netdev.h"
 #include "tests/packets.h"
@@ -1241,6 +1242,7 @@ static void test_endpoints_that_are_not_there(void **state)
 /* --- the option -------------------------------------------- */
 
 extern const struct virtio_model virtio_net_model;
+extern const struct usb_model smsc95xx_model;
 
 /* What --net @text makes for guest "pi", as its first card; or what refuses it. */
 static int make_card(struct fake *f, const char *text, struct usb_device **out)
@@ -1256,7 +1258,7 @@ static int make_card(struct fake *f, const char *text, struct usb_device **out)
 	assert_int_equal(opt_value_parse(&opts, "--net", text, keys), 0);
 	ret = virtio_net_model.check("--net", &opts);
 	if (ret == 0)
-		ret = virtio_net_model.create_usb(out, &env, &opts);
+		ret = smsc95xx_model.create(out, &env, &opts);
 	opt_value_finish(&opts);
 	return ret;
 }
@@ -1281,7 +1283,7 @@ static void test_option_makes_it_with_an_address_and_short_packets(void **state)
 		s = usb->priv;
 		assert_int_equal(s->dev->mtu, cases[i].mtu);
 		assert_memory_equal(s->mac, i == 2 ? own_mac : mac, 6);
-		virtio_net_model.destroy_usb(usb);
+		smsc95xx_model.destroy(usb);
 	}
 	fake_finish(f);
 	free(f);
