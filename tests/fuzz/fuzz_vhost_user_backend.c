@@ -74,8 +74,8 @@ static struct rig *rig_create(void)
 	r->fds[FD_NONE] = -1;
 	r->fds[FD_MEMORY] = make_memory(F_SEAL_SHRINK | F_SEAL_GROW);
 	r->fds[FD_UNSEALED] = make_memory(F_SEAL_GROW);
-	r->fds[FD_EVENT] = eventfd(0, EFD_CLOEXEC);
-	r->fds[FD_EVENT2] = eventfd(0, EFD_CLOEXEC);
+	r->fds[FD_EVENT] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->fds[FD_EVENT2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->fds[FD_PIPE] = fds[1];
 	r->fds[FD_NULL] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
@@ -135,6 +135,17 @@ static void drain(struct rig *r, int fd)
 		;
 }
 
+/* What was in the guest's memory before, and its kicks, are no business of this run. */
+static void forget(struct rig *r)
+{
+	eventfd_t n;
+
+	eventfd_read(r->fds[FD_EVENT], &n);
+	eventfd_read(r->fds[FD_EVENT2], &n);
+	if (fallocate(r->fds[FD_MEMORY], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, MEMORY) < 0)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct rig *r;
@@ -144,9 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		r = rig_create();
 	if (size > 4096 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return 0;
-	/* What was in the guest's memory before is no business of this run. */
-	if (fallocate(r->fds[FD_MEMORY], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, MEMORY) < 0)
-		abort();
+	forget(r);
 	if (size > 1024 && pwrite(r->fds[FD_MEMORY], data + 1024, size - 1024, 0) < 0)
 		abort();
 	/* A device that keeps its state when rings stop, or one that does not. */
@@ -164,6 +173,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		drain(r, pair[0]);
 	}
 	close(pair[0]);
+	/* A message a turn: noise may be of more messages than any number of turns so far. */
+	for (size_t left = size; left && r->b.conn.fd >= 0; left--)
+		loop_run_once(r->loop, 0);
 	settle(r);
 	if (r->b.mem.n_regions || r->b.conn.fd >= 0 || virtio_get_status(&r->e.v) || r->away)
 		abort();
