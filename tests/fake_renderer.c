@@ -99,7 +99,19 @@ static void fake_detach(struct gpu_renderer *r, struct gpu_resource *res)
 	fake_of(r)->attached--;
 }
 
-/* Reads, or writes, all of the backing. */
+/* Of a piece of the backing, that much at each end is looked at: they may be gigabytes. */
+#define LOOK 65536u
+
+static uint8_t look(const uint8_t *p, size_t len)
+{
+	uint8_t sum = 0;
+
+	for (size_t k = 0; k < len; k++)
+		sum += p[k];
+	return sum;
+}
+
+/* Reads, or writes, the backing. */
 static int fake_transfer(struct gpu_renderer *r, struct gpu_resource *res,
 			 const struct gpu_transfer *t, uint64_t *copied)
 {
@@ -112,13 +124,16 @@ static int fake_transfer(struct gpu_renderer *r, struct gpu_resource *res,
 	f->transfer = *t;
 	f->transfers++;
 	for (unsigned i = 0; i < res->n_iov; i++) {
-		const uint8_t *p = res->iov[i].iov_base;
+		uint8_t *first = res->iov[i].iov_base;
+		size_t n = MIN(res->iov[i].iov_len, LOOK);
+		uint8_t *last = first + res->iov[i].iov_len - n;
 
-		if (t->to_host)
-			for (size_t k = 0; k < res->iov[i].iov_len; k++)
-				sum += p[k];
-		else
-			memset(res->iov[i].iov_base, 0x5a, res->iov[i].iov_len);
+		if (t->to_host) {
+			sum += look(first, n) + look(last, n);
+		} else {
+			memset(first, 0x5a, n);
+			memset(last, 0x5a, n);
+		}
 		*copied += res->iov[i].iov_len;
 	}
 	f->submit_sum += sum;
