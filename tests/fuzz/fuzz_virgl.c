@@ -31,7 +31,8 @@
 #define BACKING 65536u
 #define NO_GL 77		/* exit statuses of the child */
 #define FOUND 99
-#define PATIENCE_NS 8000000000ull
+/* With the start of a child before it, still well below what a fuzzer lets an input take. */
+#define PATIENCE_NS 3000000000ull
 #define RESOURCES 4
 
 /* Signals are how the library dies; ours are found by what was built in. Mesa leaks. */
