@@ -4,6 +4,7 @@
 
 #include "devices/bcm283x_mbox.h"
 #include "tests/fake.h"
+#include "vmm/log.h"
 #include "vmm/util.h"
 
 #define MBOX 0x3f00b880
@@ -35,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (!mbox)
 		return 0;
+	log_set_level(LOG_ERROR);
 	fake_init(&f);
 	bcm283x_mbox_init(mbox, &f.mem, (struct irq_line){ 0 }, &board);
 	bus_add(&f.mmio, &mbox->region, MBOX);

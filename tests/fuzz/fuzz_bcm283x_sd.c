@@ -11,6 +11,7 @@
 #include "tests/fake.h"
 #include "tests/fuzz/input.h"
 #include "tests/mem_disk.h"
+#include "vmm/log.h"
 #include "vmm/util.h"
 
 #define SDHOST 0x3f202000
@@ -126,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (!r)
 		return 0;
+	log_set_level(LOG_ERROR);
 	rig_init(r);
 	for (unsigned i = 0; i < 16; i++) {
 		uint32_t word = take(&in, 4);

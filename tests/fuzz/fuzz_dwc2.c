@@ -13,6 +13,7 @@
 #include "tests/fake.h"
 #include "tests/fuzz/input.h"
 #include "tests/usb_host.h"
+#include "vmm/log.h"
 
 #define HOST 0x3f980000ull
 #define ACCESSES 256
@@ -131,6 +132,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct input in = { data, len };
 	uint8_t found[32] = { 0 };
 
+	log_set_level(LOG_ERROR);
+	r.answer = 0;
 	rig_init(&r);
 	for (unsigned i = 0; i < sizeof(found); i++)
 		found[i] = take(&in, 1);

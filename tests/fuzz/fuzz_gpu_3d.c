@@ -303,7 +303,7 @@ static void step(struct fuzz *f, struct input *in)
 	case 1:
 		fences_done(f, &(struct gpu_fence){ .ctx_id = take_u32(in, 4),
 						    .ring_idx = take_u32(in, 16),
-						    .seq = take(in, 1) });
+						    .seq = f->r->asked.seq - take(in, 1) });
 		break;
 	case 2:
 		gpu_memory_leave(f->rig.gpu);

@@ -29,6 +29,7 @@ struct guest {
 	struct input_state want;	/* what the source has said */
 	struct input_state heard;	/* what the guest was told */
 	bool odd;			/* something came that breaks no rule but proves nothing */
+	unsigned slot;			/* of guest memory, for the next buffer */
 };
 
 static bool broken(struct guest *g)
@@ -108,10 +109,8 @@ static unsigned collect(struct guest *g)
 
 static unsigned give(struct guest *g, unsigned n, uint32_t len)
 {
-	static unsigned slot;
-
 	for (unsigned i = 0; i < n; i++) {
-		uint64_t gpa = IN + 64 * (slot++ % (4 * INPUT_QUEUE_SIZE));
+		uint64_t gpa = IN + 64 * (g->slot++ % (4 * INPUT_QUEUE_SIZE));
 
 		vdrv_add(&g->r.d.rings[EVENTQ], &(struct vdrv_buf)VDRV_IN(gpa, len), 1);
 	}
