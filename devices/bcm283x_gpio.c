@@ -23,9 +23,6 @@
 
 enum { RISING, FALLING, HIGH, LOW, ASYNC_RISING, ASYNC_FALLING };
 
-/* "Alternative functions": those that are pulled up: 0 to 8, 34 to 36, 46 to 53. */
-#define PULLED_UP (0x1ffull | 7ull << 34 | 0xffull << 46)
-
 /* The pins of each interrupt. */
 static const uint64_t gpio_irq_pins[BCM283X_GPIO_IRQS] = {
 	0x0fffffffull, 0x3ffffull << 28, 0xffull << 46, ALL_PINS
@@ -179,7 +176,7 @@ static void gpio_power_on(struct bcm283x_gpio *gpio)
 void bcm283x_gpio_init(struct bcm283x_gpio *gpio, const struct irq_line irqs[BCM283X_GPIO_IRQS])
 {
 	*gpio = (struct bcm283x_gpio){
-		.in = PULLED_UP,
+		.in = BCM283X_GPIO_PULLED_UP,
 		.region = {
 			.name = "bcm283x-gpio",
 			.ops = &gpio_ops,

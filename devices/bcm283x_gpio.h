@@ -15,6 +15,8 @@
 
 #define BCM283X_GPIO_LEN 0xb4
 #define BCM283X_GPIO_PINS 54
+/* "Alternative functions": the pins that are pulled up: 0 to 8, 34 to 36, 46 to 53. */
+#define BCM283X_GPIO_PULLED_UP (0x1ffull | 7ull << 34 | 0xffull << 46)
 #define BCM283X_GPIO_IRQS 4	/* pins 0-27, 28-45, 46-53, all */
 
 struct bcm283x_gpio {

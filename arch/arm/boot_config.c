@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "devices/bcm283x_gpio.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
 
@@ -53,6 +54,16 @@ static bool has_number(const char *text, uint64_t number)
 	return end != text && !*end && n == number;
 }
 
+/* "PIN=LEVEL"; nothing is connected to the pins. */
+static bool pin_has_level(const char *text)
+{
+	char *end;
+	unsigned long pin = strtoul(text, &end, 10);
+
+	return end != text && *end == '=' && pin < BCM283X_GPIO_PINS &&
+	       has_number(end + 1, BCM283X_GPIO_PULLED_UP >> pin & 1);
+}
+
 static void set_filter(struct parse *p, const struct at *at, const char *word)
 {
 	if (!strcasecmp(word, "all"))
@@ -67,8 +78,8 @@ static void set_filter(struct parse *p, const struct at *at, const char *word)
 		p->out[FILTER_SERIAL] = !has_number(word, p->serial);
 	else if (!strncasecmp(word, "EDID=", 5))
 		p->out[FILTER_EDID] = true;
-	else if (!strncasecmp(word, "gpio", 4))		/* nothing drives a pin high */
-		p->out[FILTER_GPIO] = !strchr(word, '=') || !has_number(strchr(word, '=') + 1, 0);
+	else if (!strncasecmp(word, "gpio", 4))
+		p->out[FILTER_GPIO] = !pin_has_level(word + 4);
 	else if (strncasecmp(word, "HDMI:", 5)) {
 		log_info("%s:%u: [%.40s] fits no board here", at->name, at->line, word);
 		p->out[FILTER_OTHER] = true;
@@ -206,7 +217,7 @@ static int include(struct parse *p, const struct at *at, const char *name)
 		return bad_line(at, name, "one file too many to include");
 	ret = p->reader->read(p->reader->ctx, name, &text, &len);
 	if (ret == -ENOENT) {
-		log_warn("%s:%u: %.80s is not there to be included", at->name, at->line, name);
+		log_info("%s:%u: %.80s is not there to be included", at->name, at->line, name);
 		return 0;
 	}
 	if (ret < 0)

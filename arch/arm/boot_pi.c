@@ -13,7 +13,10 @@
 #include "vmm/util.h"
 
 #define CONFIG_NAME "config.txt"
+#define UPSTREAM_TREE "bcm2836-rpi-2-b.dtb"
+#define DOWNSTREAM_TREE "bcm2709-rpi-2-b.dtb"	/* of the Raspberry Pi's own kernels */
 #define CMDLINE_MAX 16384		/* bytes of the file; the first line of it counts */
+#define PI_NEEDS "a Raspberry Pi 2 has 32-bit CPUs, and needs an image for them (armhf)"
 #define PATH_LEN (3 * BOOT_CONFIG_NAME + 16)
 
 /* On the way from a card to what is on it. */
@@ -25,9 +28,16 @@ struct pi_open {
 	char overlays[PATH_LEN];	/* of overlays' */
 };
 
-static int pi_missing(const struct pi_open *o, const char *name, const char *what)
+/* None of @names, up to a NULL, is there. */
+static int pi_missing(const struct pi_open *o, const char *prefix, const char *const *names,
+		      const char *what)
 {
-	log_error("%s: has no %s, %s", o->source.path, name, what);
+	char list[PATH_LEN] = "", *p = list;
+
+	for (; *names; names++)
+		p += snprintf(p, list + sizeof(list) - p, "%s%s%s", p == list ? "" : " and no ",
+			      **names == '/' ? "" : prefix, *names);
+	log_error("%s: has no %s, which would be the %s", o->source.path, list, what);
 	return -ENOENT;
 }
 
@@ -38,7 +48,7 @@ static void pi_path(char path[PATH_LEN], const char *prefix, const char *name)
 	snprintf(path, PATH_LEN, "%s%s", *name == '/' ? "" : prefix, name);
 }
 
-/* The first of @names, up to a NULL, that is there; @path is the last one otherwise. */
+/* The first of @names that is there; @path is the last one otherwise. */
 static int pi_find(struct pi_open *o, const char *prefix, const char *const *names,
 		   char path[PATH_LEN])
 {
@@ -51,24 +61,41 @@ static int pi_find(struct pi_open *o, const char *prefix, const char *const *nam
 	return ret;
 }
 
+/* What the kernel may be called, up to a NULL. */
+static void pi_kernel_names(const struct pi_open *o, const char *names[3])
+{
+	const char *named = o->pi->config.kernel;
+
+	names[0] = *named ? named : "kernel7.img";
+	names[1] = *named ? NULL : "kernel.img";
+	names[2] = NULL;
+}
+
+/* Likewise; the one that goes with such a kernel comes first. */
+static void pi_tree_names(const struct pi_open *o, const char *names[3])
+{
+	static const char *const usual[] = { DOWNSTREAM_TREE, UPSTREAM_TREE };
+	const struct boot_config *c = &o->pi->config;
+
+	names[0] = *c->device_tree ? c->device_tree : usual[c->upstream];
+	names[1] = *c->device_tree ? NULL : usual[!c->upstream];
+	names[2] = NULL;
+}
+
 static int pi_find_kernel(struct pi_open *o, const char *prefix, char path[PATH_LEN])
 {
-	const char *named[] = { o->pi->config.kernel, NULL };
-	static const char *const usual[] = { "kernel7.img", "kernel.img", NULL };
+	const char *names[3];
 
-	return pi_find(o, prefix, *named[0] ? named : usual, path);
+	pi_kernel_names(o, names);
+	return pi_find(o, prefix, names, path);
 }
 
 static int pi_find_tree(struct pi_open *o, const char *prefix, char path[PATH_LEN])
 {
-	const char *named[] = { o->pi->config.device_tree, NULL };
-	static const char *const usual[] = { "bcm2709-rpi-2-b.dtb", "bcm2836-rpi-2-b.dtb", NULL };
-	static const char *const upstream[] = { "bcm2836-rpi-2-b.dtb", "bcm2709-rpi-2-b.dtb",
-						NULL };
+	const char *names[3];
 
-	if (*named[0])
-		return pi_find(o, prefix, named, path);
-	return pi_find(o, prefix, o->pi->config.upstream ? upstream : usual, path);
+	pi_tree_names(o, names);
+	return pi_find(o, prefix, names, path);
 }
 
 /* A prefix without a kernel and a tree behind it is none, as the firmware has it. */
@@ -118,13 +145,25 @@ static int pi_new_file(struct pi_open *o, struct arm_pi_file *f, const char *pat
 	return 0;
 }
 
+static int pi_no_kernel(struct pi_open *o)
+{
+	const char *names[3];
+
+	if (!*o->pi->config.kernel && boot_source_has(&o->source, "kernel8.img") == 0) {
+		log_error("%s: has no kernel7.img but kernel8.img: " PI_NEEDS, o->source.path);
+		return -ENOENT;
+	}
+	pi_kernel_names(o, names);
+	return pi_missing(o, o->prefix, names, "kernel; --kernel names another");
+}
+
 static int pi_take_kernel(struct pi_open *o)
 {
 	char path[PATH_LEN];
 	int ret = pi_find_kernel(o, o->prefix, path);
 
 	if (ret == -ENOENT)
-		return pi_missing(o, path, "which would be the kernel");
+		return pi_no_kernel(o);
 	if (ret == 0)
 		ret = pi_new_file(o, &o->pi->kernel, path);
 	return ret < 0 ? ret : boot_source_copy(&o->source, path, o->pi->kernel.fd);
@@ -166,7 +205,8 @@ static int pi_take_initrd(struct pi_open *o)
 		if (ret == 0)
 			ret = boot_source_copy(&o->source, path, o->pi->initrd.fd);
 		if (ret == -ENOENT)
-			return pi_missing(o, path, "which would be the initramfs");
+			return pi_missing(o, o->prefix, (const char *[]){ name, NULL },
+					  "initramfs; --initrd names another");
 		end = ret == 0 ? lseek(o->pi->initrd.fd, 0, SEEK_END) : 0;
 		if (end % 4 && ftruncate(o->pi->initrd.fd, align_up(end, 4)) == 0)
 			lseek(o->pi->initrd.fd, 0, SEEK_END);
@@ -216,24 +256,33 @@ static int pi_read_blob(struct pi_open *o, const char *path, size_t max, struct 
 	return ret;
 }
 
-/* "NAME=VALUE", or NAME alone for on. What does not fit is named, and no reason not to boot. */
-static void pi_param(struct pi_open *o, struct arm_fdt *fdt, char *text)
+/*
+ * "NAME=VALUE", or NAME alone for on, of @fdt or else of @base, if that is not NULL. What
+ * does not fit is named, and no reason not to boot.
+ */
+static void pi_param(struct pi_open *o, struct arm_fdt *fdt, struct arm_fdt *base, char *text)
 {
 	char *value = strchr(text, '=');
+	int ret;
 
 	if (value)
 		*value++ = '\0';
-	if (*text && arm_overlay_param(fdt, text, value ? value : "true") == -ENOENT)
+	if (!*text)
+		return;
+	ret = arm_overlay_param(fdt, text, value ? value : "true");
+	if (ret == -ENOENT && base)
+		ret = arm_overlay_param(base, text, value ? value : "true");
+	if (ret == -ENOENT)
 		log_warn("%s: " CONFIG_NAME ": %s has no parameter %.40s", o->source.path,
 			 fdt->name, text);
 }
 
-static void pi_params(struct pi_open *o, struct arm_fdt *fdt, char *text)
+static void pi_params(struct pi_open *o, struct arm_fdt *fdt, struct arm_fdt *base, char *text)
 {
 	char *param;
 
 	while ((param = strsep(&text, ",")))
-		pi_param(o, fdt, param);
+		pi_param(o, fdt, base, param);
 }
 
 /* "dtoverlay=NAME,PARAM=VALUE,..." opens one, behind which dtparam= is for that. */
@@ -255,7 +304,7 @@ static void pi_open_overlay(struct pi_open *o, struct arm_fdt *overlay, char *te
 	if (ret == -ENOENT)
 		log_warn("%s: has no overlay %s", o->source.path, path);
 	if (ret == 0 && params)
-		pi_params(o, overlay, params);
+		pi_params(o, overlay, NULL, params);
 }
 
 static void pi_close_overlay(struct pi_open *o, struct arm_fdt *overlay)
@@ -265,22 +314,24 @@ static void pi_close_overlay(struct pi_open *o, struct arm_fdt *overlay)
 	arm_fdt_close(overlay);
 }
 
-static void pi_take_overlays(struct pi_open *o)
+/* @adapt: the tree is downstream's, the kernel is not; there is an overlay for that. */
+static void pi_take_overlays(struct pi_open *o, bool adapt)
 {
 	const struct boot_config *c = &o->pi->config;
-	struct arm_fdt overlay = { 0 };
-	bool opened = false;	/* and perhaps not there */
+	struct arm_fdt overlay = { 0 }, *base = &o->pi->tree;
+	char text[BOOT_CONFIG_NAME] = "upstream";
 
+	if (adapt)
+		pi_open_overlay(o, &overlay, text);
 	for (unsigned i = 0; i < c->n_dt; i++) {
-		char text[BOOT_CONFIG_NAME];
-
 		strcpy(text, c->dt[i].text);
 		if (c->dt[i].overlay) {
 			pi_close_overlay(o, &overlay);
-			opened = *text;
 			pi_open_overlay(o, &overlay, text);
-		} else if (!opened || overlay.blob) {
-			pi_params(o, opened ? &overlay : &o->pi->tree, text);
+		} else if (overlay.blob) {
+			pi_params(o, &overlay, base, text);
+		} else {
+			pi_params(o, base, NULL, text);
 		}
 	}
 	pi_close_overlay(o, &overlay);
@@ -288,22 +339,25 @@ static void pi_take_overlays(struct pi_open *o)
 
 static int pi_take_tree(struct pi_open *o)
 {
+	const struct boot_config *c = &o->pi->config;
 	struct arm_fdt checked = { 0 };
 	char path[PATH_LEN];
+	const char *names[3];
 	int ret = pi_find_tree(o, o->prefix, path);
 
-	if (o->pi->config.no_tree) {
+	if (c->no_tree) {
 		log_error("%s: " CONFIG_NAME ": device_tree= says that there is none, and one is "
-			  "needed", o->source.path);
+			  "needed: --dtb names it", o->source.path);
 		return -EINVAL;
 	}
+	pi_tree_names(o, names);
 	if (ret == -ENOENT)
-		return pi_missing(o, path, "which would be the device tree");
+		return pi_missing(o, o->prefix, names, "device tree; --dtb names another");
 	if (ret == 0)
 		ret = pi_read_blob(o, path, ARM_FDT_MAX, &o->pi->tree, arm_fdt_open_blob);
 	if (ret < 0)
 		return ret;
-	pi_take_overlays(o);
+	pi_take_overlays(o, c->upstream && !*c->device_tree && strstr(path, DOWNSTREAM_TREE));
 	/* Parameters may have made anything of it. */
 	ret = arm_fdt_open_blob(&checked, o->pi->tree.blob, o->pi->tree.size, o->pi->tree.name);
 	arm_fdt_close(&o->pi->tree);
@@ -337,8 +391,8 @@ static int pi_take_config(struct pi_open *o)
 		return -ENOMEM;
 	}
 	ret = boot_config_parse(&o->pi->config, name, text, len, o->wants->serial, &reader);
-	if (ret == 0 && o->pi->config.arm_64bit) {
-		log_error("%s: arm_64bit: a Raspberry Pi 2 has 32-bit CPUs", name);
+	if (ret == 0 && o->pi->config.arm_64bit && o->wants->kernel) {
+		log_error("%s: arm_64bit: " PI_NEEDS, name);
 		ret = -EINVAL;
 	}
 	free(name);

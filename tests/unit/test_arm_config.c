@@ -77,7 +77,10 @@ static void other_boards_sections_do_not_count(void **state)
 		{ "pi2", true }, { "Pi2", true }, { "pi1", false }, { "pi3+", false },
 		{ "cm4", false }, { "all", true }, { "none", false }, { "board-type=0x04", true },
 		{ "board-type=0x14", false }, { "0x564d0002", true }, { "0x1", false },
-		{ "EDID=VSC-TD2220", false }, { "gpio4=0", true }, { "gpio4=1", false },
+		{ "EDID=VSC-TD2220", false }, { "gpio4=0", false }, { "gpio4=1", true },
+		{ "gpio17=0", true }, { "gpio17=1", false }, { "gpio53=1", true },
+		{ "gpio54=0", false }, { "gpio17", false }, { "gpio=0", false },
+		{ "gpio17=", false },
 		{ "HDMI:0", true }, { "tryboot", false }, { "pi4", false }, { "", false },
 	};
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "arch/arm/boot_pi.h"
+#include "tests/capture.h"
 #include "tests/dts.h"
 #include "tests/fat_image.h"
 #include "vmm/util.h"
@@ -19,7 +20,7 @@
 #define TREE \
 	"/ { #address-cells = <1>; #size-cells = <1>; leds { phandle = <1>; label = \"old\"; };" \
 	" __symbols__ { leds = \"/leds\"; };" \
-	" __overrides__ { label = <1>, \"label\"; cells = <1>, \"#address-cells:0\"; }; };"
+	" __overrides__ { label = <1>, \"label\"; second = <1>, \"more\"; cells = <1>, \"#address-cells:0\"; }; };"
 #define PART \
 	"/ { fragment@0 { target-path = \"/leds\"; __overlay__ { led { phandle = <2>; pin = <1>; };" \
 	" }; }; __overrides__ { pin = <2>, \"pin:0\"; }; };"
@@ -43,19 +44,24 @@ static void add_blob(struct card *c, uint32_t dir, const char *name, const char 
 	free(blob);
 }
 
-static void card_init(struct card *c, const char *config)
+static void card_init_named(struct card *c, const char *config, const char *kernel)
 {
 	memset(c, 0, sizeof(*c));
 	fat_image_init(&c->fat, 16);
 	c->overlays = fat_image_dir(&c->fat, FAT_ROOT, "overlays");
 	add_blob(c, c->overlays, "part.dtbo", PART);
 	add_blob(c, FAT_ROOT, "bcm2709-rpi-2-b.dtb", TREE);
-	fat_image_text(&c->fat, FAT_ROOT, "kernel7.img", "kernel seven");
+	fat_image_text(&c->fat, FAT_ROOT, kernel, "kernel seven");
 	fat_image_text(&c->fat, FAT_ROOT, "first.img", "abcde");
 	fat_image_text(&c->fat, FAT_ROOT, "second.img", "xyz");
 	fat_image_text(&c->fat, FAT_ROOT, "cmdline.txt", "root=/dev/mmcblk0p2 quiet\r\nmore\n");
 	if (config)
 		fat_image_text(&c->fat, FAT_ROOT, "config.txt", config);
+}
+
+static void card_init(struct card *c, const char *config)
+{
+	card_init_named(c, config, "kernel7.img");
 }
 
 static int card_open(struct card *c)
@@ -170,13 +176,61 @@ static void overlays_and_parameters_are_applied(void **state)
 	struct card c;
 
 	card_init(&c, "dtparam=label=new\ndtoverlay=part,pin=7\ndtparam=pin=8\n"
+		  "dtparam=second=on\n"
 		  "dtoverlay=\ndtparam=nothing\ndtoverlay=not-there\ndtparam=pin=9\n");
 	assert_int_equal(card_open(&c), 0);
 	assert_string_equal(arm_fdt_string(&c.pi.tree, arm_fdt_find(&c.pi.tree, "/leds"), "label"),
 			    "new");
 	assert_true(arm_fdt_u32(&c.pi.tree, arm_fdt_find(&c.pi.tree, "/leds/led"), "pin", 0, &pin));
 	assert_int_equal(pin, 8);
+	/* A parameter of the tree while an overlay is open that has none of that name. */
+	assert_string_equal(arm_fdt_string(&c.pi.tree, arm_fdt_find(&c.pi.tree, "/leds"), "more"),
+			    "on");
 	card_finish(&c);
+}
+
+static void upstream_kernels_have_downstreams_tree_adapted(void **state)
+{
+	struct card c;
+
+	card_init(&c, "upstream_kernel=1\n");
+	add_blob(&c, c.overlays, "upstream.dtbo", PART);
+	assert_int_equal(card_open(&c), 0);
+	assert_true(arm_fdt_find(&c.pi.tree, "/leds/led") >= 0);
+	arm_pi_close(&c.pi);
+	close(c.fd);
+	add_blob(&c, FAT_ROOT, "bcm2836-rpi-2-b.dtb", TREE);
+	assert_int_equal(card_open(&c), 0);
+	assert_int_equal(arm_fdt_find(&c.pi.tree, "/leds/led"), -ENOENT);
+	card_finish(&c);
+}
+
+/* What a message says, and what is to be done. */
+static void refused(const char *config, const char *kernel, int error, const char *text)
+{
+	struct capture said;
+	struct card c;
+
+	card_init_named(&c, config, kernel);
+	capture_begin(&said, STDERR_FILENO);
+	assert_int_equal(card_open(&c), error);
+	assert_true(capture_end_has(&said, text));
+	card_finish(&c);
+}
+
+static void what_is_missing_is_said_with_what_to_do(void **state)
+{
+	static const char usual[] = "kernel7.img";
+
+	refused("arm_64bit=1", usual, -EINVAL, "needs an image for them (armhf)");
+	refused("", "kernel8.img", -ENOENT, "has no kernel7.img but kernel8.img: a Raspberry Pi 2");
+	refused("", "kernel6.img", -ENOENT, "has no kernel7.img and no kernel.img, which would be "
+		"the kernel; --kernel names another");
+	refused("kernel=/a/b", usual, -ENOENT, "has no /a/b, which would be the kernel");
+	refused("device_tree=x", usual, -ENOENT, "has no x, which would be the device tree; --dtb");
+	refused("device_tree=", usual, -EINVAL, "--dtb names it");
+	refused("initramfs first.img,x 0", usual, -ENOENT, "has no x, which would be the "
+		"initramfs; --initrd");
 }
 
 static void a_prefix_counts_where_kernel_and_tree_are_behind_it(void **state)
@@ -261,6 +315,8 @@ int main(void)
 		cmocka_unit_test(case_96_initramfs_that_together_are_more_than_memory),
 		cmocka_unit_test(an_initramfs_may_be_named_after_its_kernel),
 		cmocka_unit_test(overlays_and_parameters_are_applied),
+		cmocka_unit_test(upstream_kernels_have_downstreams_tree_adapted),
+		cmocka_unit_test(what_is_missing_is_said_with_what_to_do),
 		cmocka_unit_test(a_prefix_counts_where_kernel_and_tree_are_behind_it),
 		cmocka_unit_test(what_the_user_says_need_not_be_on_the_card),
 		cmocka_unit_test(a_second_look_sees_what_has_changed),
