@@ -313,10 +313,10 @@ static void dma_write_cs(struct bcm283x_dma *dma, struct bcm283x_dma_channel *ch
 	}
 	ch->cs &= ~((value & (CS_END | CS_INT)) | CS_KEPT | CS_ACTIVE);
 	ch->cs |= value & CS_KEPT;
-	if (value & CS_ABORT) {
+	/* Of one that is paused, too: that is how drivers do it. */
+	if ((value & CS_ABORT) && ch->block && (was || ch->row || ch->rows)) {
 		ch->row = ch->rows = 0;
-		if (ch->block && was)
-			dma_next(dma, ch);
+		dma_next(dma, ch);
 	}
 	/* One that stands still in an error stays so; one without a block has ended. */
 	if (!(value & CS_ACTIVE) || !ch->block || (ch->cs & CS_ERROR))
