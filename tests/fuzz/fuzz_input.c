@@ -110,9 +110,12 @@ static unsigned collect(struct guest *g)
 static unsigned give(struct guest *g, unsigned n, uint32_t len)
 {
 	for (unsigned i = 0; i < n; i++) {
-		uint64_t gpa = IN + 64 * (g->slot++ % (4 * INPUT_QUEUE_SIZE));
+		uint64_t gpa = IN + 64 * (g->slot % (4 * INPUT_QUEUE_SIZE));
 
-		vdrv_add(&g->r.d.rings[EVENTQ], &(struct vdrv_buf)VDRV_IN(gpa, len), 1);
+		/* A place that a full ring did not take is the next one's: no two lie in one. */
+		if (vdrv_add(&g->r.d.rings[EVENTQ], &(struct vdrv_buf)VDRV_IN(gpa, len), 1) < 0)
+			break;
+		g->slot++;
 	}
 	vdrv_kick(&g->r.d, EVENTQ);
 	return collect(g);
