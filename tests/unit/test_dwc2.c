@@ -328,6 +328,59 @@ static void a_device_is_found_and_configured(void **state)
 	assert_int_equal(t->irq.level, 0);
 }
 
+static void a_channels_registers_are_kept(void **state)
+{
+	struct fixture *t = *state;
+
+	ch_wr(t, 7, HCSPLT, 0x5a);
+	ch_wr(t, 7, HCINTMSK, UINT32_MAX);
+	assert_int_equal(ch(t, 7, HCSPLT), 0x5a);
+	assert_int_equal(ch(t, 7, HCINTMSK), HCINT_ALL);
+	assert_int_equal(ch(t, 7, HCDMA + 4), 0);
+	/* Only a transaction that is to be split is one. */
+	configure(t);
+	start(t, 7, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(0, 1, 4), BUFFER);
+	assert_int_equal(ch(t, 7, HCINT), COMPLETE);
+}
+
+static void a_setup_packet_is_one_of_a_control_endpoint_alone(void **state)
+{
+	struct fixture *t = *state;
+	const struct usb_ctrlrequest req = { 0, USB_REQ_SET_CONFIGURATION, 1, 0, 0 };
+
+	configure(t);
+	must(gmem_write(&t->f.mem, SETUP_BUFFER, &req, sizeof(req)) == 0);
+	/* The highest bit asks for a PING, as drivers do at high speed. */
+	start(t, 0, hcchar(5, 0, CONTROL, OUT, 64), BIT(31) | hctsiz(TSIZ_PID_SETUP, 1, 8),
+	      SETUP_BUFFER);
+	assert_int_equal(ch(t, 0, HCINT), COMPLETE);
+	assert_int_equal(ch(t, 0, HCTSIZ), hctsiz(TSIZ_PID_DATA1, 0, 0));
+	assert_int_equal(t->packets, 0);
+	start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(TSIZ_PID_SETUP, 1, 8), SETUP_BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), COMPLETE);
+	assert_int_equal(t->got, 8);
+	start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), BIT(31) | hctsiz(TSIZ_PID_DATA1, 1, 8),
+	      SETUP_BUFFER);
+	assert_int_equal(ch(t, 1, HCTSIZ), hctsiz(TSIZ_PID_DATA0, 0, 0));
+	/* The status of a request, whatever its toggle. */
+	start(t, 0, hcchar(5, 0, CONTROL, OUT, 64), hctsiz(TSIZ_PID_SETUP, 1, 8), SETUP_BUFFER);
+	start(t, 0, hcchar(5, 0, CONTROL, IN, 64), hctsiz(TSIZ_PID_SETUP, 1, 64), BUFFER);
+	assert_int_equal(ch(t, 0, HCINT), COMPLETE);
+	assert_int_equal(ch(t, 0, HCTSIZ) & TSIZ_XFERSIZE, 64);
+}
+
+static void a_transfer_ends_with_its_last_packet(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	t->left = 3 * BULK_MAX;
+	start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 2, 2 * BULK_MAX), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), COMPLETE);
+	assert_int_equal(t->left, BULK_MAX);
+	assert_int_equal(ch(t, 1, HCTSIZ), hctsiz(TSIZ_PID_DATA0, 0, 0));
+}
+
 static void what_is_left_of_a_transfer_can_be_read(void **state)
 {
 	struct fixture *t = *state;
@@ -420,13 +473,31 @@ static void a_refused_transfer_goes_on_when_the_device_is_ready(void **state)
 
 static void who_polls_is_told_of_a_nak(void **state)
 {
+	/* Each of these keeps the interrupt away. */
+	static const struct { uint32_t reg, without; } deaf[] = {
+		{ GAHBCFG, GAHBCFG_GLBL_INTR_EN }, { GINTMSK, GINTSTS_HCHINT },
+		{ HAINTMSK, BIT(1) }, { HCHANNELS + HCHANNEL_LEN + HCINTMSK, HCINT_CHHLTD },
+	};
 	struct fixture *t = *state;
 
 	configure(t);
-	start(t, 1, hcchar(5, 1, INTERRUPT, IN, INT_MAX_LEN), hctsiz(0, 1, INT_MAX_LEN), BUFFER);
-	assert_int_equal(ch(t, 1, HCINT), HCINT_NAK | HCINT_CHHLTD);
-	start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
-	assert_int_equal(ch(t, 1, HCINT), HCINT_NAK | HCINT_CHHLTD);
+	for (unsigned i = 0; i < ARRAY_SIZE(deaf); i++) {
+		listen(t);
+		wr(t, deaf[i].reg, ~deaf[i].without);
+		start(t, 1, hcchar(5, 1, INTERRUPT, IN, INT_MAX_LEN), hctsiz(0, 1, INT_MAX_LEN),
+		      BUFFER);
+		assert_int_equal(ch(t, 1, HCINT), HCINT_NAK | HCINT_CHHLTD);
+		start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+		assert_int_equal(ch(t, 1, HCINT), HCINT_NAK | HCINT_CHHLTD);
+	}
+	/* What it sends is tried again by the hardware. */
+	t->error = -EAGAIN;
+	start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(0, 1, 4), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), 0);
+	t->error = 0;
+	usb_ready(&t->dev);
+	fake_settle(&t->f);
+	assert_int_equal(ch(t, 1, HCINT), COMPLETE);
 }
 
 static void a_driver_that_may_run_out_of_channels_gets_one_back(void **state)
@@ -459,10 +530,29 @@ static void a_channel_is_halted_on_request(void **state)
 	usb_ready(&t->dev);
 	fake_settle(&t->f);
 	assert_int_equal(t->packets, 0);
-	/* One that stands still has nothing to say. */
+	/* One that stands still has nothing to say... */
 	ch_wr(t, 1, HCINT, HCINT_ALL);
 	ch_wr(t, 1, HCCHAR, HCCHAR_CHDIS);
 	assert_int_equal(ch(t, 1, HCINT), 0);
+	assert_int_equal(ch(t, 1, HCCHAR), 0);
+	/* ...unless it is started and halted at once, as drivers flush it. */
+	ch_wr(t, 1, HCCHAR, HCCHAR_CHENA | HCCHAR_CHDIS);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_CHHLTD);
+	assert_int_equal(ch(t, 1, HCCHAR), 0);
+}
+
+static void only_a_request_halts_a_channel(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	listen(t);
+	start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+	ch_wr(t, 1, HCCHAR, 0);
+	assert_int_equal(ch(t, 1, HCCHAR), HCCHAR_CHENA);
+	ch_wr(t, 1, HCCHAR, HCCHAR_CHDIS);
+	assert_int_equal(ch(t, 1, HCCHAR), 0);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_CHHLTD);
 }
 
 static void an_interrupt_endpoints_channel_comes_back_unasked(void **state)
@@ -475,6 +565,13 @@ static void an_interrupt_endpoints_channel_comes_back_unasked(void **state)
 	assert_true(ch(t, 1, HCCHAR) & HCCHAR_CHENA);
 	ch_wr(t, 1, HCINTMSK, HCINT_CHHLTD);
 	assert_int_equal(ch(t, 1, HCINT), HCINT_NAK | HCINT_CHHLTD);
+	start(t, 1, hcchar(5, 1, INTERRUPT, IN, INT_MAX_LEN), hctsiz(0, 1, INT_MAX_LEN), BUFFER);
+	ch_wr(t, 1, HCINT, 0);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_NAK | HCINT_CHHLTD);
+	/* No other's does. */
+	start(t, 2, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+	ch_wr(t, 2, HCINTMSK, HCINT_CHHLTD);
+	assert_int_equal(ch(t, 2, HCINT), 0);
 }
 
 /* --- starts of frames ---------------------------------------------------------------------------- */
@@ -540,6 +637,22 @@ static void who_looks_at_the_mask_has_queued_something(void **state)
 	assert_int_equal(t->irq.level, 1);
 }
 
+static void a_channel_that_halts_may_be_wanted_in_the_next_frame(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	wr(t, GAHBCFG, GAHBCFG_GLBL_INTR_EN);
+	wr(t, GINTMSK, GINTSTS_SOF);
+	UNTIL_IN(t->f.loop, t->irq.level);
+	wr(t, GINTSTS, GINTSTS_SOF);
+	t->d.sof_delay = 1000000000000ull;
+	fake_settle(&t->f);
+	assert_int_equal(t->d.sof_armed, 1000000000000ull);
+	start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(0, 1, 4), BUFFER);
+	UNTIL_IN(t->f.loop, t->irq.level);
+}
+
 static void traffic_does_not_put_off_a_start_of_frame(void **state)
 {
 	struct fixture *t = *state;
@@ -577,6 +690,9 @@ static void case_07_dma_outside_memory_ends_the_transfer(void **state)
 		start(t, 1, hcchar(5, 0, CONTROL, OUT, 64), hctsiz(TSIZ_PID_SETUP, 1, 8),
 		      where[i]);
 		assert_int_equal(ch(t, 1, HCINT), HCINT_AHBERR | HCINT_CHHLTD);
+		/* Where nothing is moved none is needed. */
+		start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(0, 1, 0), where[i]);
+		assert_int_equal(ch(t, 1, HCINT), COMPLETE);
 	}
 	assert_int_equal(t->got, 0);
 }
@@ -690,6 +806,9 @@ int main(void)
 		T(a_suspended_port_carries_nothing),
 		T(frames_pass_while_the_port_is_enabled),
 		T(a_device_is_found_and_configured),
+		T(a_channels_registers_are_kept),
+		T(a_setup_packet_is_one_of_a_control_endpoint_alone),
+		T(a_transfer_ends_with_its_last_packet),
 		T(what_is_left_of_a_transfer_can_be_read),
 		T(out_packets_arrive_whole),
 		T(a_stall_and_a_silence_are_told_apart),
@@ -698,9 +817,11 @@ int main(void)
 		T(who_polls_is_told_of_a_nak),
 		T(a_driver_that_may_run_out_of_channels_gets_one_back),
 		T(a_channel_is_halted_on_request),
+		T(only_a_request_halts_a_channel),
 		T(an_interrupt_endpoints_channel_comes_back_unasked),
 		T(starts_of_frames_come_while_wanted_and_ever_more_rarely),
 		T(who_looks_at_the_mask_has_queued_something),
+		T(a_channel_that_halts_may_be_wanted_in_the_next_frame),
 		T(traffic_does_not_put_off_a_start_of_frame),
 		T(case_07_dma_outside_memory_ends_the_transfer),
 		T(case_06_sizes_that_make_no_sense),
