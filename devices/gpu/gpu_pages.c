@@ -52,6 +52,18 @@ int gpu_pages_get(struct gpu_pages *p, uint64_t number, struct gpu_page **out)
 	return 0;
 }
 
+int gpu_pages_name(struct gpu_pages *p, uint64_t gpa, uint64_t len)
+{
+	struct gpu_page *page;
+	int ret = 0;
+
+	if (!len || len - 1 > UINT64_MAX - gpa)
+		return 0;
+	for (uint64_t n = gpa / GPU_PAGE; n <= (gpa + len - 1) / GPU_PAGE && ret >= 0; n++)
+		ret = gpu_pages_get(p, n, &page);
+	return ret < 0 ? ret : 0;
+}
+
 void gpu_pages_finish(struct gpu_pages *p)
 {
 	free(p->slots);

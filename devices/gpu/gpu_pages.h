@@ -32,6 +32,12 @@ void gpu_pages_finish(struct gpu_pages *p);	/* and it is empty again */
  */
 int gpu_pages_get(struct gpu_pages *p, uint64_t number, struct gpu_page **out);
 
+/*
+ * Makes entries of all pages that [gpa, gpa + len) touches: 0, or as above. Nothing for no
+ * bytes, and for a range beyond the end of addresses.
+ */
+int gpu_pages_name(struct gpu_pages *p, uint64_t gpa, uint64_t len);
+
 /* Of GPU_PAGE bytes. Whoever may choose them can make two pages of one hash. */
 uint64_t gpu_page_hash(const void *page);
 bool gpu_page_is_zero(const void *page);

@@ -288,26 +288,12 @@ void gpu_record_memory(struct gpu_record *r, const struct gmem *mem, uint64_t gp
 		put_run(r);
 }
 
-static int name_page(struct gpu_record *r, uint64_t gpa)
-{
-	struct gpu_page *page;
-	int ret = gpu_pages_get(&r->pages, gpa / GPU_PAGE, &page);
-
-	return ret < 0 ? ret : 0;
-}
-
 /* A player needs room for these pages, whatever is in them. */
 static int name_piece(void *ctx, uint64_t gpa, uint64_t len)
 {
-	uint64_t end = gpa + len;
-	int ret = 0;
+	struct gpu_record *r = ctx;
 
-	/* The card will refuse it. */
-	if (len > UINT64_MAX - gpa)
-		return 0;
-	for (uint64_t at = align_down(gpa, GPU_PAGE); at < end && ret == 0; at += GPU_PAGE)
-		ret = name_page(ctx, at);
-	return ret;
+	return gpu_pages_name(&r->pages, gpa, len);
 }
 
 /* --- commands ------------------------------------------------------------------- */

@@ -63,25 +63,11 @@ int replay_memory_set(struct replay_memory *m, const struct gmem_range *ranges, 
 	return ret;
 }
 
-static int name_page(struct replay_memory *m, uint64_t gpa)
-{
-	struct gpu_page *page;
-	int ret = gpu_pages_get(&m->pages, gpa / GPU_PAGE, &page);
-
-	return ret < 0 ? ret : 0;
-}
-
 int replay_memory_name(struct replay_memory *m, uint64_t gpa, uint64_t len)
 {
-	uint64_t end;
-	int ret = 0;
-
 	if (len > (uint64_t)GPU_PAGES_MAX * GPU_PAGE || len > UINT64_MAX - gpa)
 		return -ENOSPC;
-	end = gpa + len;
-	for (uint64_t at = align_down(gpa, GPU_PAGE); at < end && ret == 0; at += GPU_PAGE)
-		ret = name_page(m, at);
-	return ret;
+	return gpu_pages_name(&m->pages, gpa, len);
 }
 
 /* NULL: not all of it is the guest's. */

@@ -98,6 +98,10 @@ static void record(const char *path)
 	show(&rig, 0x77);
 	show(&rig, 0);
 	assert_int_not_equal(vgpu_unref(&rig.g, 70), OK);
+	/* No pages at all, though addresses wrap behind them. */
+	assert_int_not_equal(vgpu_attach_range(&rig.g, 8, UINT64_MAX, 0), OK);
+	assert_int_not_equal(vgpu_attach_range(&rig.g, 8, UINT64_MAX - 1, 1), OK);
+	assert_true(gpu_record_active(r));
 	gpu_rig_finish(&rig);
 	gpu_record_destroy(r);
 	free(capture_end(&cap));
@@ -355,6 +359,30 @@ static void too_much_memory_is_refused(void **state)
 	assert_int_equal(play_file(&f), -ENOSPC);
 }
 
+static void the_last_address_is_no_way_to_all_of_them(void **state)
+{
+	struct {
+		struct virtio_gpu_resource_attach_backing c;
+		struct virtio_gpu_mem_entry entry;
+	} attach = {
+		.c = { .hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, .nr_entries = 1 },
+		.entry = { UINT64_MAX, 0 },
+	};
+	struct gpu_pages p = { 0 };
+	struct file f;
+
+	(void)state;
+	put_start(&f, 0, 1 << 20);
+	put(&f, GPU_RECORD_COMMAND, 0, &attach, sizeof(attach));
+	assert_int_equal(play_file(&f), 0);
+	assert_int_equal(gpu_pages_name(&p, UINT64_MAX, 0), 0);
+	assert_int_equal(gpu_pages_name(&p, UINT64_MAX, 2), 0);
+	assert_int_equal(p.n, 0);
+	assert_int_equal(gpu_pages_name(&p, UINT64_MAX - GPU_PAGE, GPU_PAGE + 1), 0);
+	assert_int_equal(p.n, 2);
+	gpu_pages_finish(&p);
+}
+
 static struct fake_renderer *new_fake(void)
 {
 	struct fake_renderer *f = fake_renderer_create(-1);
@@ -418,6 +446,7 @@ int main(void)
 		cmocka_unit_test(truncated_anywhere_it_plays_to_there),
 		cmocka_unit_test(flipped_anywhere_it_ends_somehow),
 		cmocka_unit_test(what_cannot_be_is_refused),
+		cmocka_unit_test(the_last_address_is_no_way_to_all_of_them),
 		cmocka_unit_test(a_refusal_that_is_new_is_counted),
 		cmocka_unit_test(too_much_memory_is_refused),
 		cmocka_unit_test(a_player_survives_its_own_rings),
