@@ -15,17 +15,27 @@
 #include "vmm/log.h"
 #include "vmm/util.h"
 
+/*
+ * Where parameters set aliases, the node has a phandle. What libfdt would make of a path by
+ * that name are its four bytes at most, and so a name that is none of these.
+ */
+static bool overlay_is_phandle(const char *name, int len)
+{
+	return len == 4 && (!strcmp(name, "phandle") || !strcmp(name, "linux,phandle"));
+}
+
 /* libfdt follows an alias wherever a path does not begin with '/', and one that is its own. */
 static bool overlay_aliases_sound(const struct arm_fdt *fdt)
 {
 	int prop, len, node = fdt_subnode_offset(fdt->blob, 0, "aliases");
+	const char *name;
 
 	if (node < 0)
 		return true;
 	fdt_for_each_property_offset(prop, fdt->blob, node) {
-		const char *value = fdt_getprop_by_offset(fdt->blob, prop, NULL, &len);
+		const char *value = fdt_getprop_by_offset(fdt->blob, prop, &name, &len);
 
-		if (!value || len < 1 || value[0] != '/')
+		if (!value || (!overlay_is_phandle(name, len) && (len < 1 || value[0] != '/')))
 			return false;
 	}
 	return true;

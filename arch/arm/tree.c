@@ -2,6 +2,7 @@
 /* The tree: where it comes from, what it says of memory and CPUs, and the guest's copy. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -49,22 +50,39 @@ static int tree_place_ram(struct vm *vm)
 	return -EINVAL;
 }
 
-/* The tree's own memory may be more than there is before the first device. */
-static int tree_check_ram(void *ctx, const struct arm_fdt_node *node)
+/* The first device above the beginning of RAM. */
+struct tree_first {
+	uint64_t ram, gpa;
+	char path[ARM_FDT_MAX_PATH];
+};
+
+static int tree_see_first(void *ctx, const struct arm_fdt_node *node)
 {
-	struct vm *vm = ctx;
-	const struct gmem_range *ram = &vm->machine->ram;
+	struct tree_first *first = ctx;
 
 	for (unsigned i = 0; i < node->n_regs && !arm_node_is_memory(node); i++) {
 		const struct gmem_range *reg = &node->regs[i];
 
-		if (reg->gpa < ram->gpa || reg->gpa - ram->gpa >= ram->len || !reg->len)
+		if (!reg->len || reg->gpa < first->ram || reg->gpa >= first->gpa)
 			continue;
-		log_error("--memory: %s of the device tree is at %#" PRIx64 ", so there is room "
-			  "for %" PRIu64 "M", node->path, reg->gpa, (reg->gpa - ram->gpa) >> 20);
-		return -EINVAL;
+		first->gpa = reg->gpa;
+		snprintf(first->path, sizeof(first->path), "%s", node->path);
 	}
 	return 0;
+}
+
+/* The tree's own memory may be more than there is before the first device. */
+static int tree_check_ram(struct vm *vm)
+{
+	const struct gmem_range *ram = &vm->machine->ram;
+	struct tree_first first = { .ram = ram->gpa, .gpa = UINT64_MAX };
+	int ret = arm_fdt_walk(&vm->machine->tree, tree_see_first, &first);
+
+	if (ret < 0 || first.gpa - ram->gpa >= ram->len)
+		return ret;
+	log_error("--memory: %s of the device tree is at %#" PRIx64 ", so there is room for %"
+		  PRIu64 "M", first.path, first.gpa, (first.gpa - ram->gpa) >> 20);
+	return -EINVAL;
 }
 
 static int tree_take_cpus(struct vm *vm)
@@ -150,7 +168,7 @@ static int tree_open(struct vm *vm)
 	/* Firmware is at 0, as on the virt board, unless that is RAM. */
 	if (m->kernel.raw && m->ram.gpa >= VIRT_FIRMWARE_SIZE)
 		m->firmware = (struct gmem_range){ VIRT_FIRMWARE_GPA, VIRT_FIRMWARE_SIZE };
-	return arm_fdt_walk(&m->tree, tree_check_ram, vm);
+	return tree_check_ram(vm);
 }
 
 int arm_tree_create(struct vm *vm)

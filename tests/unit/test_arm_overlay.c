@@ -136,6 +136,26 @@ static void case_95_aliases_that_go_round_are_refused(void **state)
 	arm_fdt_close(&base);
 }
 
+/* As in bcm2709-rpi-2-b.dtb: parameters set aliases. */
+static void aliases_may_have_a_phandle(void **state)
+{
+	struct arm_fdt base, part;
+
+	open_base(&base, BASE("aliases { phandle = <7>; i2c1 = \"/i2c@7e804000\"; };"
+			      OVERRIDES("p = <7>, \"fb=\", \"/chosen\";")));
+	assert_int_equal(arm_overlay_param(&base, "p", "true"), 0);
+	assert_string_equal(text_of(&base, "/aliases", "fb"), "/chosen");
+	assert_int_equal(open_overlay(&part, OVERLAY("")), 0);
+	assert_int_equal(arm_overlay_apply(&base, &part), 0);
+	arm_fdt_close(&part);
+	assert_int_equal(open_overlay(&part, "/ { fragment@0 { target-path = \"phandle\";"
+				      " __overlay__ { x; }; }; };"), 0);
+	assert_int_equal(arm_overlay_apply(&base, &part), -EINVAL);
+	arm_fdt_close(&part);
+	assert_int_equal(open_overlay(&part, OVERLAY("aliases { phandle = <5 6>; };")), -EINVAL);
+	arm_fdt_close(&base);
+}
+
 static void case_95_overlays_that_are_too_large_are_refused(void **state)
 {
 	static char blob[ARM_OVERLAY_MAX + 1];
@@ -358,6 +378,7 @@ int main(void)
 		cmocka_unit_test(an_overlay_that_does_not_fit_changes_nothing),
 		cmocka_unit_test(case_95_what_an_overlay_makes_is_checked),
 		cmocka_unit_test(case_95_aliases_that_go_round_are_refused),
+		cmocka_unit_test(aliases_may_have_a_phandle),
 		cmocka_unit_test(case_95_overlays_that_are_too_large_are_refused),
 		cmocka_unit_test(a_parameter_sets_what_its_declaration_says),
 		cmocka_unit_test(tables_say_what_a_value_stands_for),

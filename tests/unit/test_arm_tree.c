@@ -5,11 +5,13 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "arch/arm/rpi.h"
 #include "devices/backend/netaddr.h"
 #include "tests/arm_rig.h"
+#include "tests/capture.h"
 #include "vmm/util.h"
 
 #define GIC \
@@ -111,6 +113,22 @@ static void more_memory_than_there_is_room_for_is_refused(void **state)
 	arm_rig_again(r);
 	r->cfg.memory += 4 * KiB;
 	assert_int_equal(arm_rig_create(r, tree), -EINVAL);
+}
+
+static void what_is_said_to_be_room_is_room(void **state)
+{
+	const char *tree = TREE(CPUS MEMORY(0) "uart@4000000 { compatible = \"arm,pl011\";"
+				" reg = <0 0x4000000 0 0x1000>; };");
+	struct arm_rig *r = *state;
+	struct capture said;
+
+	capture_begin(&said, STDERR_FILENO);
+	assert_int_equal(arm_rig_create(r, tree), -EINVAL);
+	assert_true(capture_end_has(&said, "/uart@4000000 of the device tree is at 0x4000000, so "
+				    "there is room for 64M"));
+	arm_rig_again(r);
+	r->cfg.memory = 64 * MiB;
+	assert_int_equal(arm_rig_create(r, tree), 0);
 }
 
 static void reserved_memory_is_no_device_in_the_way(void **state)
@@ -318,6 +336,7 @@ int main(void)
 		T(cpus_have_the_numbers_of_the_tree),
 		T(firmware_is_at_0_unless_that_is_memory),
 		T(more_memory_than_there_is_room_for_is_refused),
+		T(what_is_said_to_be_room_is_room),
 		T(reserved_memory_is_no_device_in_the_way),
 		T(case_95_trees_without_memory_or_cpus_are_refused),
 		T(case_95_memory_that_wraps_or_is_unaligned_is_refused),
