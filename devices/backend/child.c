@@ -29,7 +29,7 @@ struct child {
 	struct loop_fd output;
 	char line[LINE_MAX_LEN];
 	unsigned len;
-	struct log_rate rate;
+	struct log_rate own_rate, *rate;
 };
 
 /* --- in the child, between fork and exec: system calls only -------------------- */
@@ -140,7 +140,7 @@ _Noreturn static void child_run(const struct child_spec *spec, int output, pid_t
 static void child_flush(struct child *c)
 {
 	if (c->len)
-		log_guest(&c->rate, "%s: %.*s", c->name, c->len, c->line);
+		log_guest(c->rate, "%s: %.*s", c->name, c->len, c->line);
 	c->len = 0;
 }
 
@@ -279,6 +279,7 @@ int child_start(struct child **out, struct loop *loop, const struct child_spec *
 		.loop = loop,
 		.end.fd = -1,
 		.output.fd = pipe_fds[0],
+		.rate = spec->rate ? spec->rate : &c->own_rate,
 	};
 	c->pid = fork();
 	if (c->pid == 0)

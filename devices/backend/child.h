@@ -14,6 +14,8 @@
 
 #include "vmm/loop.h"
 
+struct log_rate;
+
 /* The first descriptor that a child is given, and how many it may be. */
 #define CHILD_FD 3
 #define CHILD_MAX_FDS 32
@@ -25,6 +27,7 @@ struct child_spec {
 	unsigned n_fds;
 	bool as_root;		/* without privileges, root of a user namespace of its own */
 	const char *read_only;	/* a directory that it shall see read-only; NULL none */
+	struct log_rate *rate;	/* of its lines, with those before it; NULL: of its own; kept */
 };
 
 struct child;

@@ -39,6 +39,10 @@ struct gpu_process {
 	char *program, *display, *socket;	/* NULL: not said */
 	struct child *child;		/* NULL: none */
 	unsigned generation;
+	struct log_rate rate;		/* of all of them */
+	uint64_t start_ns;		/* between two starts */
+	uint64_t starts_paid_ns;	/* the time by which those so far would have been due */
+	bool slowed;			/* and has been said so */
 
 	void (*closed)(void *ctx, bool again);	/* or NULL */
 	void *ctx;
@@ -225,7 +229,9 @@ static int make_ports(struct gpu_process *p, int fds[], unsigned *n)
 static int start_child(struct gpu_process *p, char *program, const int fds[])
 {
 	char *argv[2 * GPU_PROCESS_MAX_DEVICES + 8];
-	struct child_spec spec = { .name = "--gpu", .argv = argv, .fds = fds, .n_fds = p->n };
+	struct child_spec spec = {
+		.name = "--gpu", .argv = argv, .fds = fds, .n_fds = p->n, .rate = &p->rate,
+	};
 	unsigned n = 0;
 
 	argv[n++] = program;
@@ -245,13 +251,34 @@ static int start_child(struct gpu_process *p, char *program, const int fds[])
 	return child_start(&p->child, p->loop, &spec);
 }
 
+/* Whether it may be started now: one that dies at once does not keep us and the log busy. */
+static bool is_time_to_start(struct gpu_process *p)
+{
+	uint64_t now = loop_now_ns();
+
+	if (p->starts_paid_ns <= now)
+		p->slowed = false;
+	if (p->starts_paid_ns <= now + (GPU_PROCESS_START_BURST - 1) * p->start_ns) {
+		p->starts_paid_ns = MAX(p->starts_paid_ns, now) + p->start_ns;
+		return true;
+	}
+	if (!p->slowed)
+		log_warn("--gpu: " PROGRAM " ends again and again: from now on it is started "
+			 "every %llu s", (unsigned long long)(p->start_ns / 1000000000));
+	p->slowed = true;
+	return false;
+}
+
 static int start(struct gpu_process *p)
 {
 	int fds[GPU_PROCESS_MAX_DEVICES];
 	unsigned n = 0;
-	char *program = find_program(p);
+	char *program;
 	int ret;
 
+	if (!is_time_to_start(p))
+		return -EAGAIN;
+	program = find_program(p);
 	if (!program)
 		return -ENOENT;
 	ret = make_ports(p, fds, &n);
@@ -340,6 +367,7 @@ int gpu_process_create(struct gpu_process **out, struct loop *loop, const char *
 	if (!p)
 		return -ENOMEM;
 	p->loop = loop;
+	p->start_ns = GPU_PROCESS_START_NS;
 	p->pause = (struct loop_timer){ .cb = hear_again, .arg = p };
 	if (asprintf(&p->name, "--name=%s", guest) < 0) {
 		free(p);
@@ -368,6 +396,11 @@ int gpu_process_set(struct gpu_process *p, const char *program, const char *disp
 int gpu_process_set_socket(struct gpu_process *p, const char *path)
 {
 	return set_text(&p->socket, path);
+}
+
+void gpu_process_set_start_ns(struct gpu_process *p, uint64_t ns)
+{
+	p->start_ns = ns;
 }
 
 void gpu_process_on_close(struct gpu_process *p, void (*closed)(void *ctx, bool again),

@@ -11,7 +11,8 @@
  *
  * A connection that is lost means that something is wrong with the process: it
  * is ended, which the other devices notice by the loss of theirs, and the next
- * dial starts another. Main thread, which is the loop's.
+ * dial starts another; at first at once, but one that ends again and again, since the
+ * guest or the host makes it, only so often. Main thread, which is the loop's.
  */
 #ifndef MICROVM_GPU_PROCESS_H
 #define MICROVM_GPU_PROCESS_H
@@ -35,6 +36,10 @@
 /* The word (handover.h) of the graphics card, or else of the framebuffer: somebody
  * closed a window. */
 #define GPU_PROCESS_CLOSED 'x'
+
+/* Between two starts in the long run, and how many may go ahead of that. */
+#define GPU_PROCESS_START_NS 10000000000ull
+#define GPU_PROCESS_START_BURST 6
 
 struct gpu_process;
 
@@ -66,7 +71,13 @@ int gpu_process_add(struct gpu_process *p, const char *option, const char *value
 /* The first device of @option, in the order of gpu_process_add(), that nobody took; -ENOENT. */
 int gpu_process_take(struct gpu_process *p, const char *option);
 
-/* A connected socket; or negative errno, after one line in the log. */
+/* For tests: in place of GPU_PROCESS_START_NS. */
+void gpu_process_set_start_ns(struct gpu_process *p, uint64_t ns);
+
+/*
+ * A connected socket; -EAGAIN: it was started too often of late, to be tried again later;
+ * or another negative errno, after one line in the log.
+ */
 int gpu_process_dial(struct gpu_process *p, unsigned device);
 /*
  * The same for a connection that the process can be without: starts and ends none.

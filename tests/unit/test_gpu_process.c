@@ -169,9 +169,12 @@ static void case_71_process_that_dies_loses_its_connections(void **state)
 	int a, b;
 
 	assert_int_equal(gpu_process_set(t->p, "/bin/false", NULL), 0);
+	gpu_process_set_start_ns(t->p, 0);
 	add_three(t);
-	a = gpu_process_dial(t->p, 0);
-	assert_true(a >= 0);
+	/* It may be faster than we. */
+	do
+		a = gpu_process_dial(t->p, 0);
+	while (a < 0);
 	until(t, is_lost(a));
 	/* Nobody said so, but there is nobody to give a connection to. */
 	b = gpu_process_dial(t->p, 1);
@@ -181,6 +184,65 @@ static void case_71_process_that_dies_loses_its_connections(void **state)
 	assert_true(b >= 0);
 	close(a);
 	close(b);
+}
+
+/* As a guest does that resets its card, and finds out how to crash it. */
+static unsigned die_often(struct t *t, unsigned attempts)
+{
+	unsigned starts = 0;
+
+	for (unsigned i = 0; i < attempts; i++) {
+		int fd = gpu_process_dial(t->p, i % 3);
+
+		if (fd == -EAGAIN)
+			continue;
+		starts++;
+		/* It was faster than we. */
+		if (fd < 0)
+			continue;
+		until(t, is_lost(fd));
+		close(fd);
+		gpu_process_hung_up(t->p, i % 3);
+	}
+	return starts;
+}
+
+static void case_71_process_that_dies_again_and_again_is_started_now_and_then(void **state)
+{
+	struct t *t = *state;
+	int fd;
+
+	assert_int_equal(gpu_process_set(t->p, "/bin/false", NULL), 0);
+	gpu_process_set_start_ns(t->p, 1000000000000ull);
+	add_three(t);
+	assert_int_equal(die_often(t, 100), GPU_PROCESS_START_BURST);
+	assert_int_equal(count_logged(t, "ends again and again: from now on it is started every "
+				      "1000 s\n"), 1);
+	/* When these starts are long ago, by that measure, it is there. */
+	assert_int_equal(gpu_process_set(t->p, t->script, NULL), 0);
+	assert_int_equal(gpu_process_dial(t->p, 0), -EAGAIN);
+	gpu_process_set_start_ns(t->p, 1000000000000000ull);
+	fd = gpu_process_dial(t->p, 0);
+	assert_true(fd >= 0);
+	until(t, count_logged(t, "started with"));
+	assert_false(is_lost(fd));
+	assert_int_equal(count_logged(t, "again and again"), 1);
+	close(fd);
+}
+
+/* What it says each time does not add up. */
+static void case_97_last_words_without_end_are_few(void **state)
+{
+	struct t *t = *state;
+
+	write_script(t, "echo alas; exit 1");
+	gpu_process_set_start_ns(t->p, 0);
+	add_three(t);
+	assert_int_equal(die_often(t, 3 * LOG_GUEST_BURST), 3 * LOG_GUEST_BURST);
+	assert_true(count_logged(t, "alas") > 0);
+	/* However slow, a minute has not gone twice. */
+	assert_true(count_logged(t, "alas") <= 2 * LOG_GUEST_BURST);
+	assert_int_equal(count_logged(t, "again and again"), 0);
 }
 
 /* --- the close button ------------------------------------------------------------- */
@@ -259,7 +321,7 @@ static void case_72_words_without_end_are_heard_now_and_then(void **state)
 static void case_72_port_that_the_process_closes_is_left_alone(void **state)
 {
 	struct t *t = *state;
-	int fd = dial_script(t, "exec 3>&-; echo said");
+	int fd = dial_script(t, "dd bs=1 count=1 <&3 >/dev/null 2>&1; exec 3>&-; echo said");
 	unsigned turns = 0;
 
 	until(t, count_logged(t, "said"));
@@ -333,6 +395,8 @@ int main(void)
 		TEST(case_99_visits_start_and_end_nothing),
 		TEST(case_71_lost_connection_is_the_end_of_the_process),
 		TEST(case_71_process_that_dies_loses_its_connections),
+		TEST(case_71_process_that_dies_again_and_again_is_started_now_and_then),
+		TEST(case_97_last_words_without_end_are_few),
 		TEST(closed_window_is_told_once_and_then_again),
 		TEST(closed_window_that_nobody_cares_for),
 		TEST(case_72_only_the_right_word_on_the_cards_port_counts),
