@@ -165,7 +165,7 @@ static int give_value(const struct usb_device *dev, void *data, uint16_t value, 
 
 static int set_configuration(struct usb_device *dev)
 {
-	unsigned value = dev->request.wValue & 0xff;
+	unsigned value = dev->request.wValue;
 
 	if (value && value != config_of(dev)->bConfigurationValue)
 		return -EPIPE;
@@ -237,9 +237,7 @@ static int request_of_endpoint(struct usb_device *dev, void *data)
 	uint16_t *bits = halted(dev, req->wIndex & USB_DIR_IN);
 	unsigned type = req->bRequestType;
 
-	if (req->wIndex & ~(uint16_t)USB_DIR_IN & ~USB_ENDPOINT_NUMBER_MASK)
-		return -EPIPE;
-	if (ep && !find_endpoint(dev, req->wIndex))
+	if ((req->wIndex & ~(uint16_t)USB_DIR_IN) && !find_endpoint(dev, req->wIndex))
 		return -EPIPE;
 	if (type == (USB_DIR_IN | USB_RECIP_ENDPOINT) && req->bRequest == USB_REQ_GET_STATUS)
 		return give_value(dev, data, *bits >> ep & 1, 2);
@@ -256,8 +254,6 @@ static int request_of_endpoint(struct usb_device *dev, void *data)
 
 static int standard_request(struct usb_device *dev, void *data)
 {
-	if ((dev->request.bRequestType & USB_TYPE_MASK) != USB_TYPE_STANDARD)
-		return -EPIPE;
 	switch (dev->request.bRequestType & USB_RECIP_MASK) {
 	case USB_RECIP_DEVICE:
 		return request_of_device(dev, data);
@@ -467,7 +463,6 @@ void usb_device_enable(struct usb_device *dev, bool enabled)
 	dev->address = dev->configuration = 0;
 	dev->remote_wakeup = false;
 	dev->stage = STAGE_IDLE;
-	memset(dev->halted, 0, sizeof(dev->halted));
 	if (dev->ops->reset)
 		dev->ops->reset(dev);
 }

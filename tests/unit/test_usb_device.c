@@ -50,6 +50,7 @@ static const char *const strings[] = {
 	"0123456789012345678901234567890123456789012345678901234567890123456789"
 	"01234567890123456789012345678901234567890123456789012345678901234567890123456789",
 	"\xe2\x82",
+	"\xc1\x80\xc2\x80\xe0\xa0\x80\xee\x80\x80\xf0\x90\x80\x80\xf4\x90\x80\x80\xf5\x80\x7f",
 	NULL,
 };
 
@@ -214,20 +215,57 @@ static void strings_are_utf16(void **state)
 	assert_memory_equal(data + 2, rare + 2, sizeof(rare) - 2);
 }
 
+static void what_is_no_character_is_replaced(void **state)
+{
+	struct fixture *t = *state;
+	/* Two bytes of one that is longer than it need be; the first of each length and kind. */
+	static const uint16_t expect[] = {
+		0xfffd, 0xfffd, 0x80, 0x800, 0xe000, 0xd800, 0xdc00, 0xfffd, 0xfffd, 0xfffd, 0x7f,
+	};
+	uint8_t data[255];
+
+	assert_int_equal(get(t, 0, USB_REQ_GET_DESCRIPTOR, USB_DT_STRING << 8 | 5, 0x409, data,
+			     255), 2 + sizeof(expect));
+	for (unsigned i = 0; i < ARRAY_SIZE(expect); i++)
+		assert_int_equal(load_le(data + 2 + 2 * i, 2), expect[i]);
+}
+
+static void a_device_may_have_nothing_to_say_of_itself(void **state)
+{
+	struct fixture *t = *state;
+	struct usb_descriptors none = descriptors;
+	uint8_t plain[CONFIG_LEN], data[2];
+
+	memcpy(plain, config, sizeof(plain));
+	plain[7] = USB_CONFIG_ATT_ONE;
+	none.strings = NULL;
+	none.config = plain;
+	t->dev.descriptors = &none;
+	t->answer = -EPIPE;
+	assert_int_equal(get(t, 0, USB_REQ_GET_DESCRIPTOR, USB_DT_STRING << 8, 0, data, 2),
+			 -EPIPE);
+	assert_int_equal(get(t, 0, USB_REQ_GET_STATUS, 0, 0, data, 2), 2);
+	assert_int_equal(load_le(data, 2), 0);
+	assert_int_equal(put(t, 0, USB_REQ_SET_FEATURE, USB_DEVICE_REMOTE_WAKEUP, 0), -EPIPE);
+	t->dev.descriptors = &descriptors;
+}
+
 static void strings_end_where_a_descriptor_does(void **state)
 {
 	struct fixture *t = *state;
 	uint8_t data[255];
 	int n = get(t, 0, USB_REQ_GET_DESCRIPTOR, USB_DT_STRING << 8 | 3, 0x409, data, 255);
 
-	assert_in_range(n, 250, 254);
+	/* The last two bytes are for one that would need a pair. */
+	assert_int_equal(n, 252);
 	assert_int_equal(data[0], n);
 	/* A string that ends within a character. */
 	n = get(t, 0, USB_REQ_GET_DESCRIPTOR, USB_DT_STRING << 8 | 4, 0x409, data, 255);
 	assert_int_equal(load_le(data + 2, 2), 0xfffd);
 	t->answer = -EPIPE;
-	assert_int_equal(get(t, 0, USB_REQ_GET_DESCRIPTOR, USB_DT_STRING << 8 | 5, 0x409, data,
-			     255), -EPIPE);
+	for (unsigned i = 6; i < 256; i++)
+		assert_int_equal(get(t, 0, USB_REQ_GET_DESCRIPTOR, USB_DT_STRING << 8 | i, 0x409,
+				     data, 255), -EPIPE);
 }
 
 /* --- other requests ------------------------------------------------------------------ */
@@ -250,6 +288,11 @@ static void status_tells_power_wakeup_and_halts(void **state)
 	assert_int_equal(get(t, TO_ENDPOINT, USB_REQ_GET_STATUS, 0, 0, data, 2), 2);
 	assert_int_equal(get(t, TO_ENDPOINT, USB_REQ_GET_STATUS, 0, IN_EP, data, 2), 2);
 	assert_int_equal(load_le(data, 2), 0);
+	/* Each of them alone. */
+	usb_halt(&t->dev, 2, true);
+	get(t, TO_ENDPOINT, USB_REQ_GET_STATUS, 0, IN_EP, data, 2);
+	assert_int_equal(load_le(data, 2), 0);
+	assert_int_equal(usb_in(&t->dev, 1, data, 2), 2);
 	usb_halt(&t->dev, 1, true);
 	get(t, TO_ENDPOINT, USB_REQ_GET_STATUS, 0, IN_EP, data, 2);
 	assert_int_equal(load_le(data, 2), 1);
@@ -274,6 +317,7 @@ static void a_halted_endpoint_stalls_until_it_is_cleared(void **state)
 static void features_that_nobody_has_are_refused(void **state)
 {
 	struct fixture *t = *state;
+	uint8_t data[2];
 
 	t->answer = -EPIPE;
 	assert_int_equal(put(t, 0, USB_REQ_SET_FEATURE, USB_DEVICE_TEST_MODE, 0x100), -EPIPE);
@@ -284,6 +328,16 @@ static void features_that_nobody_has_are_refused(void **state)
 	assert_int_equal(put(t, TO_ENDPOINT, USB_REQ_SET_FEATURE, USB_ENDPOINT_HALT, 0x1081),
 			 -EPIPE);
 	assert_int_equal(put(t, TO_ENDPOINT, USB_REQ_SET_CONFIGURATION, USB_ENDPOINT_HALT, IN_EP),
+			 -EPIPE);
+	assert_int_equal(put(t, TO_ENDPOINT, USB_REQ_SET_FEATURE, USB_ENDPOINT_HALT, 0x70), -EPIPE);
+	/* In the other direction. */
+	assert_int_equal(put(t, TO_ENDPOINT, USB_REQ_GET_STATUS, 0, IN_EP), -EPIPE);
+	assert_int_equal(get(t, TO_ENDPOINT, USB_REQ_SYNCH_FRAME, 0, IN_EP, data, 2), -EPIPE);
+	assert_int_equal(get(t, TO_ENDPOINT, USB_REQ_SET_FEATURE, USB_ENDPOINT_HALT, IN_EP, data,
+			     2), -EPIPE);
+	/* The numbers of standard requests, by a vendor. */
+	assert_int_equal(get(t, VENDOR_IN, USB_REQ_GET_CONFIGURATION, 0, 0, data, 1), -EPIPE);
+	assert_int_equal(get(t, VENDOR_IN | TO_ENDPOINT, USB_REQ_GET_STATUS, 0, 0, data, 2),
 			 -EPIPE);
 	assert_int_equal(put(t, USB_RECIP_OTHER, USB_REQ_SET_FEATURE, 0, 0), -EPIPE);
 }
@@ -297,6 +351,7 @@ static void configurations_and_interfaces(void **state)
 	assert_int_equal(get(t, 0, USB_REQ_GET_CONFIGURATION, 0, 0, data, 1), 1);
 	assert_int_equal(data[0], 3);
 	assert_int_equal(put(t, 0, USB_REQ_SET_CONFIGURATION, 2, 0), -EPIPE);
+	assert_int_equal(put(t, 0, USB_REQ_SET_CONFIGURATION, 0x100, 0), -EPIPE);
 	assert_int_equal(get(t, TO_INTERFACE, USB_REQ_GET_INTERFACE, 0, 0, data, 1), 1);
 	assert_int_equal(data[0], 0);
 	assert_int_equal(put(t, TO_INTERFACE, USB_REQ_SET_INTERFACE, 0, 0), 0);
@@ -311,14 +366,14 @@ static void an_address_counts_after_the_status_stage(void **state)
 {
 	struct fixture *t = *state;
 
-	usb_host_setup(&t->dev, 0, USB_REQ_SET_ADDRESS, 77, 0, 0);
+	usb_host_setup(&t->dev, 0, USB_REQ_SET_ADDRESS, 127, 0, 0);
 	assert_ptr_equal(usb_bus_find(&t->bus, 1), &t->dev);
-	assert_null(usb_bus_find(&t->bus, 77));
+	assert_null(usb_bus_find(&t->bus, 127));
 	assert_int_equal(usb_in(&t->dev, 0, NULL, 0), 0);
-	assert_ptr_equal(usb_bus_find(&t->bus, 77), &t->dev);
+	assert_ptr_equal(usb_bus_find(&t->bus, 127), &t->dev);
 	t->answer = -EPIPE;
 	assert_int_equal(put(t, 0, USB_REQ_SET_ADDRESS, 128, 0), -EPIPE);
-	assert_ptr_equal(usb_bus_find(&t->bus, 77), &t->dev);
+	assert_ptr_equal(usb_bus_find(&t->bus, 127), &t->dev);
 }
 
 static void other_requests_are_the_devices(void **state)
@@ -340,9 +395,11 @@ static void other_requests_are_the_devices(void **state)
 	t->answer = 128;
 	assert_int_equal(get(t, VENDOR_IN, 1, 0, 0, back, 200), 128);
 	assert_int_equal(get(t, VENDOR_IN, 1, 0, 0, back, 128), 128);
-	/* A request without data has no direction. */
 	t->answer = 0;
+	assert_int_equal(get(t, VENDOR_IN, 1, 0, 0, back, 8), 0);
+	/* A request without data has no direction: it is carried out at its end. */
 	assert_int_equal(usb_host_setup(&t->dev, VENDOR_IN, 3, 0, 0, 0), 0);
+	assert_int_not_equal(t->last.bRequest, 3);
 	assert_int_equal(usb_in(&t->dev, 0, NULL, 0), 0);
 	assert_int_equal(t->last.bRequest, 3);
 }
@@ -382,6 +439,10 @@ static void more_data_than_was_announced_is_stalled(void **state)
 
 	usb_host_setup(&t->dev, VENDOR_OUT, 1, 0, 0, 4);
 	assert_int_equal(usb_out(&t->dev, 0, data, 5), -EPIPE);
+	assert_int_equal(usb_out(&t->dev, 0, data, 4), -EPIPE);
+	usb_host_setup(&t->dev, VENDOR_OUT, 1, 0, 0, 100);
+	assert_int_equal(usb_out(&t->dev, 0, data, 64), 0);
+	assert_int_equal(usb_out(&t->dev, 0, data, 37), -EPIPE);
 	usb_host_setup(&t->dev, VENDOR_OUT, 1, 0, 0, 128);
 	assert_int_equal(usb_out(&t->dev, 0, data, 65), -EPIPE);
 	usb_host_setup(&t->dev, VENDOR_OUT, 1, 0, 0, 64);
@@ -399,6 +460,29 @@ static void more_data_than_was_announced_is_stalled(void **state)
 	usb_host_setup(&t->dev, IN, USB_REQ_GET_STATUS, 0, 0, 2);
 	assert_int_equal(usb_in(&t->dev, 0, data, 64), 2);
 	assert_int_equal(usb_out(&t->dev, 0, data, 1), -EPIPE);
+}
+
+static void an_answer_has_an_end(void **state)
+{
+	static const struct { int answer; unsigned asked, packets[4]; } answers[] = {
+		{ 130, 200, { 64, 64, 2 } }, { 128, 200, { 64, 64, 0 } },
+		{ 130, 130, { 64, 64, 2 } },
+	};
+	struct fixture *t = *state;
+	uint8_t data[512];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(answers); i++) {
+		t->answer = answers[i].answer;
+		usb_host_setup(&t->dev, VENDOR_IN, 1, 0, 0, answers[i].asked);
+		for (unsigned n = 0; n < 3; n++)
+			assert_int_equal(usb_in(&t->dev, 0, data, 512), answers[i].packets[n]);
+		assert_int_equal(usb_in(&t->dev, 0, data, 512), -EPIPE);
+	}
+	/* All that was asked for, without a packet that is not full. */
+	t->answer = 64;
+	usb_host_setup(&t->dev, VENDOR_IN, 1, 0, 0, 64);
+	assert_int_equal(usb_in(&t->dev, 0, data, 512), 64);
+	assert_int_equal(usb_in(&t->dev, 0, data, 512), -EPIPE);
 }
 
 static void a_host_may_stop_reading_before_the_end(void **state)
@@ -426,6 +510,10 @@ static void the_longest_requests_are_bounded(void **state)
 	assert_int_equal(usb_host_control(&t->dev, VENDOR_OUT, 1, 0, 0, data, 65535), -EPIPE);
 	assert_int_equal(usb_host_control(&t->dev, VENDOR_OUT, 1, 0, 0, data, USB_CONTROL_MAX + 1),
 			 -EPIPE);
+	/* Nor what came for the request before it. */
+	usb_host_setup(&t->dev, VENDOR_OUT, 1, 0, 0, 64);
+	usb_host_setup(&t->dev, VENDOR_OUT, 1, 0, 0, 65535);
+	assert_int_equal(usb_out(&t->dev, 0, data, 64), -EPIPE);
 	assert_int_equal(t->requests, 0);
 	assert_int_equal(usb_host_control(&t->dev, VENDOR_OUT, 1, 0, 0, data, USB_CONTROL_MAX), 0);
 	assert_int_equal(t->requests, 1);
@@ -541,9 +629,11 @@ static void a_bus_has_an_end(void **state)
 
 	for (unsigned i = 0; i < USB_BUS_MAX_DEVICES; i++) {
 		init_device(t, &more[i]);
+		more[i].enabled = true;
 		assert_int_equal(usb_bus_attach(&t->bus, &more[i]),
 				 i < USB_BUS_MAX_DEVICES - 1 ? 0 : -ENOSPC);
 	}
+	assert_null(usb_bus_find(&t->bus, 0));
 	/* One that is on no bus has nobody to tell. */
 	usb_ready(&more[USB_BUS_MAX_DEVICES - 1]);
 	assert_int_equal(t->readies, 0);
@@ -558,6 +648,8 @@ int main(void)
 		TEST(a_descriptor_that_is_not_there_is_the_devices_business),
 		TEST(without_a_qualifier_a_device_has_one_speed),
 		TEST(strings_are_utf16),
+		TEST(what_is_no_character_is_replaced),
+		TEST(a_device_may_have_nothing_to_say_of_itself),
 		TEST(strings_end_where_a_descriptor_does),
 		TEST(status_tells_power_wakeup_and_halts),
 		TEST(a_halted_endpoint_stalls_until_it_is_cleared),
@@ -568,6 +660,7 @@ int main(void)
 		TEST(a_device_that_knows_no_requests_stalls_them),
 		TEST(packets_without_setup_are_stalled),
 		TEST(more_data_than_was_announced_is_stalled),
+		TEST(an_answer_has_an_end),
 		TEST(a_host_may_stop_reading_before_the_end),
 		TEST(the_longest_requests_are_bounded),
 		TEST(a_setup_ends_what_was_under_way),
