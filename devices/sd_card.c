@@ -71,11 +71,21 @@ static enum sd_response sd_csd(const struct sd_card *card, uint32_t resp[4])
 	return sd_long(csd, resp);
 }
 
+static void sd_stop_data(struct sd_card *card)
+{
+	card->data = SD_DATA_NONE;
+	card->wanted = card->failed = false;
+	card->pos = card->len = 0;
+	card->left = 0;
+	card->generation++;
+}
+
 static void sd_send_register(struct sd_card *card, unsigned len)
 {
+	/* An error of the transfer before is none of this one's. */
+	sd_stop_data(card);
 	card->state = SENDING;
 	card->data = SD_DATA_REGISTER;
-	card->pos = 0;
 	card->len = len;
 }
 
@@ -201,15 +211,6 @@ static void sd_disk_done(void *arg, struct disk_request *batch)
 }
 
 /* --- data ---------------------------------------------------------------------------- */
-
-static void sd_stop_data(struct sd_card *card)
-{
-	card->data = SD_DATA_NONE;
-	card->wanted = card->failed = false;
-	card->pos = card->len = 0;
-	card->left = 0;
-	card->generation++;
-}
 
 unsigned sd_card_readable(const struct sd_card *card)
 {

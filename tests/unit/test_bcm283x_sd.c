@@ -386,6 +386,31 @@ static void an_error_of_the_disk_ends_the_transfer(void **state)
 	t->disk.error = 0;
 }
 
+/* How many blocks were written is what Linux asks then. */
+static void registers_can_be_read_after_an_error(void **state)
+{
+	uint8_t data[512] = { 0 };
+	struct fixture *t = *state;
+
+	identify(t);
+	transfer(t, 512, 2);
+	assert_true(cmd(t, 25, 7, WR));
+	t->disk.error = -EIO;
+	pio_write(t, data, 512);
+	pio_write(t, data, 512);
+	UNTIL_IN(t->f.loop, (in(t, SDHOST + 0x34) & 0xf) == 1);
+	assert_true(cmd(t, 12, 0, BUSY));
+	assert_int_equal(rsp(t) & 1 << 19, 1 << 19);
+	out(t, SDHOST + 0x20, 0x7f8);
+	transfer(t, 4, 1);
+	memset(data, 0xff, 4);
+	assert_true(acmd(t, 22, 0, RD));
+	assert_int_equal(in(t, SDHOST + 0x20) & 0x80, 0);
+	pio_read(t, data, 4);
+	assert_int_equal(load_le(data, 4), 0);
+	t->disk.error = 0;
+}
+
 static void what_is_not_on_the_card_is_out_of_range(void **state)
 {
 	struct fixture *t = *state;
@@ -505,6 +530,7 @@ int main(void)
 		T(an_open_ended_read_ends_with_cmd_12),
 		T(a_write_that_is_stopped_keeps_whole_blocks),
 		T(an_error_of_the_disk_ends_the_transfer),
+		T(registers_can_be_read_after_an_error),
 		T(what_is_not_on_the_card_is_out_of_range),
 		cmocka_unit_test_setup_teardown(a_card_that_is_locked_is_not_written,
 						setup_readonly, teardown),
