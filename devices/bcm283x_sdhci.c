@@ -178,12 +178,9 @@ static void sdhci_moved(struct bcm283x_sdhci *host, unsigned n)
 	host->told = false;
 }
 
-/* Only of a block that the guest was told of. */
 static unsigned sdhci_room(const struct bcm283x_sdhci *host, bool write)
 {
-	if (!host->told || host->writes != write || !sdhci_ready(host))
-		return 0;
-	return MIN(4u, host->in_block);
+	return host->writes == write && sdhci_ready(host) ? MIN(4u, host->in_block) : 0;
 }
 
 static uint32_t sdhci_read_buffer(struct bcm283x_sdhci *host)
@@ -191,10 +188,8 @@ static uint32_t sdhci_read_buffer(struct bcm283x_sdhci *host)
 	unsigned n = sdhci_room(host, false);
 	uint8_t data[4] = { 0 };
 
-	if (n) {
-		sd_card_read(&host->card, data, n);
-		sdhci_moved(host, n);
-	}
+	sd_card_read(&host->card, data, n);
+	sdhci_moved(host, n);
 	return load_le(data, 4);
 }
 
@@ -204,10 +199,8 @@ static void sdhci_write_buffer(struct bcm283x_sdhci *host, uint32_t value)
 	uint8_t data[4];
 
 	store_le(data, 4, value);
-	if (n) {
-		sd_card_write(&host->card, data, n);
-		sdhci_moved(host, n);
-	}
+	sd_card_write(&host->card, data, n);
+	sdhci_moved(host, n);
 }
 
 /* --- registers ------------------------------------------------------------------------- */
@@ -222,7 +215,7 @@ static uint32_t sdhci_present(const struct bcm283x_sdhci *host)
 		present |= PRESENT_DATA_INHIBIT;
 	if (host->left)
 		present |= host->writes ? PRESENT_WRITE : PRESENT_READ;
-	if (host->told && sdhci_ready(host))
+	if (sdhci_ready(host))
 		present |= host->writes ? PRESENT_SPACE : PRESENT_DATA;
 	return present;
 }
