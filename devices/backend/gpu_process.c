@@ -22,6 +22,7 @@
 #include "vmm/util.h"
 
 #define PROGRAM "microvm-gpu"
+#define BACKLOG 16
 /* Between two words that it is listened to: it cannot keep us busy. */
 #define HEAR_PAUSE_NS 100000000ull
 
@@ -36,7 +37,8 @@ struct gpu_process_device {
 struct gpu_process {
 	struct loop *loop;
 	char *name;			/* "--name=GUEST" */
-	char *program, *display, *socket;	/* NULL: not said */
+	char *program, *display;	/* NULL: not said */
+	struct unixsock viewers;	/* fd -1: none */
 	struct child *child;		/* NULL: none */
 	unsigned generation;
 	struct log_rate rate;		/* of all of them */
@@ -54,7 +56,7 @@ struct gpu_process {
 	struct gpu_process_device devices[GPU_PROCESS_MAX_DEVICES];
 };
 
-_Static_assert(GPU_PROCESS_MAX_DEVICES <= CHILD_MAX_FDS, "a descriptor for each");
+_Static_assert(GPU_PROCESS_MAX_DEVICES < CHILD_MAX_FDS, "a descriptor for each, and the viewers'");
 
 /* --- finding the program ------------------------------------------------------------- */
 
@@ -226,9 +228,13 @@ static int make_ports(struct gpu_process *p, int fds[], unsigned *n)
 	return 0;
 }
 
-static int start_child(struct gpu_process *p, char *program, const int fds[])
+/* Whose descriptor is behind those of the devices. */
+#define VIEWERS_DISPLAY "egl,fd="
+
+/* @fds: the devices', with room for one more. */
+static int start_child(struct gpu_process *p, char *program, int fds[])
 {
-	char *argv[2 * GPU_PROCESS_MAX_DEVICES + 8];
+	char *argv[2 * GPU_PROCESS_MAX_DEVICES + 8], viewers[sizeof(VIEWERS_DISPLAY) + 10];
 	struct child_spec spec = {
 		.name = "--gpu", .argv = argv, .fds = fds, .n_fds = p->n, .rate = &p->rate,
 	};
@@ -236,9 +242,14 @@ static int start_child(struct gpu_process *p, char *program, const int fds[])
 
 	argv[n++] = program;
 	argv[n++] = p->name;
-	if (p->display) {
+	if (p->display || p->viewers.fd >= 0) {
 		argv[n++] = "--display";
 		argv[n++] = p->display;
+	}
+	if (p->viewers.fd >= 0) {
+		snprintf(viewers, sizeof(viewers), VIEWERS_DISPLAY "%u", CHILD_FD + p->n);
+		argv[n - 1] = viewers;
+		fds[spec.n_fds++] = p->viewers.fd;
 	}
 	for (int level = LOG_WARN; level < (int)log_get_level() && level < LOG_DEBUG; level++)
 		argv[n++] = "--verbose";
@@ -271,7 +282,7 @@ static bool is_time_to_start(struct gpu_process *p)
 
 static int start(struct gpu_process *p)
 {
-	int fds[GPU_PROCESS_MAX_DEVICES];
+	int fds[GPU_PROCESS_MAX_DEVICES + 1];
 	unsigned n = 0;
 	char *program;
 	int ret;
@@ -368,6 +379,7 @@ int gpu_process_create(struct gpu_process **out, struct loop *loop, const char *
 		return -ENOMEM;
 	p->loop = loop;
 	p->start_ns = GPU_PROCESS_START_NS;
+	p->viewers.fd = -1;
 	p->pause = (struct loop_timer){ .cb = hear_again, .arg = p };
 	if (asprintf(&p->name, "--name=%s", guest) < 0) {
 		free(p);
@@ -393,9 +405,15 @@ int gpu_process_set(struct gpu_process *p, const char *program, const char *disp
 	return ret < 0 ? ret : set_text(&p->display, display);
 }
 
-int gpu_process_set_socket(struct gpu_process *p, const char *path)
+int gpu_process_listen(struct gpu_process *p, const char *path)
 {
-	return set_text(&p->socket, path);
+	int ret = unixsock_listen_packets(&p->viewers, path, BACKLOG);
+
+	if (ret == 0)
+		return 0;
+	p->viewers.fd = -1;
+	log_error("--gpu: socket=%s: %s", path, unixsock_error(ret));
+	return ret;
 }
 
 void gpu_process_set_start_ns(struct gpu_process *p, uint64_t ns)
@@ -449,8 +467,8 @@ void gpu_process_destroy(struct gpu_process *p)
 	if (!p)
 		return;
 	end(p);
-	if (p->socket)
-		unixsock_sweep(p->socket);
+	if (p->viewers.fd >= 0)
+		unixsock_close(&p->viewers);
 	for (unsigned i = 0; i < p->n; i++) {
 		free(p->devices[i].option);
 		free(p->devices[i].value);
@@ -458,6 +476,5 @@ void gpu_process_destroy(struct gpu_process *p)
 	free(p->name);
 	free(p->program);
 	free(p->display);
-	free(p->socket);
 	free(p);
 }

@@ -52,8 +52,12 @@ void gpu_process_destroy(struct gpu_process *p);	/* NULL is legal */
  * the value of its --display, NULL: what it does by itself. Copied. 0 or -ENOMEM.
  */
 int gpu_process_set(struct gpu_process *p, const char *program, const char *display);
-/* A socket that it makes, and is not given the time to remove. Copied. 0 or -ENOMEM. */
-int gpu_process_set_socket(struct gpu_process *p, const char *path);
+/*
+ * Where its viewers find it (--display egl), from now on: a socket of ours at @path, at which
+ * one process after the other listens. It is removed at the end. 0, or negative errno after
+ * one line in the log.
+ */
+int gpu_process_listen(struct gpu_process *p, const char *path);
 /* Has the program say on standard output what graphics there are here (--describe). */
 void gpu_process_describe(void);
 /*

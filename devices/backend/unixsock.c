@@ -113,22 +113,6 @@ void unixsock_unlink(const struct unixsock *s)
 		unlink(s->addr.sun_path);
 }
 
-void unixsock_sweep(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct stat st;
-	int lock;
-
-	if (strlen(path) > UNIXSOCK_PATH_MAX)
-		return;
-	strcpy(addr.sun_path, path);
-	lock = lock_dir(path);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && is_stale(&addr))
-		unlink(path);
-	if (lock >= 0)
-		close(lock);
-}
-
 void unixsock_close(struct unixsock *s)
 {
 	unixsock_unlink(s);

@@ -30,8 +30,6 @@ int unixsock_listen_packets(struct unixsock *s, const char *path, int backlog);
 void unixsock_close(struct unixsock *s);
 /* Removes it without closing it, which somebody else does. */
 void unixsock_unlink(const struct unixsock *s);
-/* Removes a socket at @path, of either kind, that nobody listens at any more; nothing else. */
-void unixsock_sweep(const char *path);
 /* What to say of an error of unixsock_listen(). */
 const char *unixsock_error(int error);
 

@@ -113,7 +113,8 @@ static int show(struct screen **screen, struct seat *seat, struct loop *loop,
 	static const struct gpu_params no_card = { .n_outputs = 1 };
 	const struct gpu_option_device *card = find_card(o);
 	struct screen_params params = {
-		.mode = o->display, .socket = o->viewers, .name = o->name, .gpu = &no_card,
+		.mode = o->display, .viewers = o->has_viewers ? &o->viewers : NULL,
+		.name = o->name, .gpu = &no_card,
 	};
 
 	if (!has_pictures(o))
@@ -149,7 +150,7 @@ static int add_pictures(struct seat *seat, struct screen **screen, struct loop *
 	int ret = show(screen, seat, loop, o);
 
 	if (ret == 0 && find_card(o))
-		ret = add_gpu(seat, find_card(o), *screen, record, o->viewers);
+		ret = add_gpu(seat, find_card(o), *screen, record, o->has_viewers);
 	if (ret == 0 && o->has_framebuffer)
 		ret = seat_add_framebuffer(seat, "--framebuffer", &o->framebuffer);
 	if (ret == 0 && *screen)
@@ -224,8 +225,8 @@ static int confine_files(const struct gpu_options *o)
 			sockets[n++] = o->devices[i].socket.path;
 	if (o->has_control && o->control.path)
 		sockets[n++] = o->control.path;
-	if (o->viewers)
-		sockets[n++] = o->viewers;
+	if (o->has_viewers && o->viewers.path)
+		sockets[n++] = o->viewers.path;
 	sockets[n] = NULL;
 	/* Its names of keys. */
 	if (o->has_control)

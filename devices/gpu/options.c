@@ -326,11 +326,12 @@ static enum screen_mode find_mode(const char *word)
 static int set_display(void *config, const struct opt_at *at, const char *value)
 {
 	static const struct opt_key keys[] = {
-		{ "rendernode", "FILE", "" }, { "socket", "FILE", "" }, { 0 },
+		{ "rendernode", "FILE", "" }, { "socket", "FILE", "" }, { "fd", "N", "" }, { 0 },
 	};
 	struct gpu_options *o = config;
 	struct opt_value *v = &o->display_value;
 	int ret = opt_value_parse(v, at->label, value, keys);
+	const char *path, *fd;
 
 	if (ret < 0)
 		return ret;
@@ -339,14 +340,20 @@ static int set_display(void *config, const struct opt_at *at, const char *value)
 		return -EINVAL;
 	}
 	o->display = find_mode(v->first);
-	o->viewers = opt_value_get(v, "socket");
+	path = opt_value_get(v, "socket");
+	fd = opt_value_get(v, "fd");
+	o->has_viewers = path || fd;
 	o->rendernode = opt_value_get(v, "rendernode");
-	if (o->display != SCREEN_EGL && (o->viewers || o->rendernode)) {
+	if (o->display != SCREEN_EGL && (o->has_viewers || o->rendernode)) {
 		log_error("%s %.40s: %s= is for egl", at->label, v->first,
-			  o->viewers ? "socket" : "rendernode");
+			  path ? "socket" : fd ? "fd" : "rendernode");
 		return -EINVAL;
 	}
-	return !o->viewers ? 0 : parse_place(&(struct seat_socket){ 0 }, at->label, o->viewers, NULL);
+	if (path && fd) {
+		log_error("%s: socket=FILE or fd=N, not both", at->label);
+		return -EINVAL;
+	}
+	return o->has_viewers ? parse_place(&o->viewers, at->label, path, fd) : 0;
 }
 
 static int set_text(char **text, const struct opt_at *at, const char *value)

@@ -51,7 +51,8 @@ struct gpu_option_replay {
 struct gpu_options {
 	char *name;		/* of the guest */
 	enum screen_mode display;
-	const char *viewers;	/* egl's socket; NULL: none; points into the next */
+	bool has_viewers;
+	struct seat_socket viewers;	/* egl's; its path points into the last of these */
 	const char *rendernode;	/* egl's; NULL: not said there; as above */
 	struct opt_value display_value;
 	int verbose;

@@ -19,7 +19,7 @@
 /*
  * Landlock, where the kernel has it: no files but what a desktop's libraries read,
  * if there are @windows, and the directories of @sockets (ended by NULL), in which
- * we listen and clean up. What is open already, or handed over, is not concerned. Libraries
+ * we listen and clean up, for want of a VMM that does. What is open already, or handed over, is not concerned. Libraries
  * are told by the environment to do without what they would not get. 0, or negative errno
  * after one line in the log.
  */

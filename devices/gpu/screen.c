@@ -73,6 +73,18 @@ static int open_sdl(struct screen *s, struct loop *loop, const struct screen_par
 	return ret;
 }
 
+static int listen_for_viewers(struct screen *s, const struct seat_socket *where)
+{
+	int ret = where->path ? ui_view_listen(s->view, where->path) :
+				ui_view_inherit(s->view, where->fd);
+
+	if (ret < 0 && where->path)
+		log_error("--display egl,socket=%s: %s", where->path, unixsock_error(ret));
+	else if (ret < 0)
+		log_error("--display egl,fd=%d: no SOCK_SEQPACKET socket that listens", where->fd);
+	return ret;
+}
+
 static int open_view(struct screen *s, struct loop *loop, const struct screen_params *params)
 {
 	struct ui_view_params p = {
@@ -90,11 +102,9 @@ static int open_view(struct screen *s, struct loop *loop, const struct screen_pa
 			p.sinks[kind] = seat_sink(s->seat, kind);
 	ret = ui_view_create(&s->view, loop, &p);
 	if (ret == 0)
-		ret = ui_view_listen(s->view, params->socket);
-	if (ret < 0) {
-		log_error("--display egl,socket=%s: %s", params->socket, unixsock_error(ret));
+		ret = listen_for_viewers(s, params->viewers);
+	if (ret < 0)
 		ui_view_destroy(s->view);
-	}
 	return ret;
 }
 
@@ -102,7 +112,7 @@ static int open_any(struct screen *s, struct loop *loop, const struct screen_par
 {
 	int ret = -ENXIO;
 
-	if (params->mode == SCREEN_EGL && params->socket)
+	if (params->mode == SCREEN_EGL && params->viewers)
 		return open_view(s, loop, params);
 	if (params->mode == SCREEN_SDL || (params->mode == SCREEN_AUTO && ui_sdl_desktop()))
 		ret = open_sdl(s, loop, params);

@@ -32,7 +32,9 @@ struct screen;
 
 struct screen_params {
 	enum screen_mode mode;
-	const char *socket;	/* SCREEN_EGL: where viewers find us; NULL: nobody looks */
+	/* SCREEN_EGL: where viewers find us, by the path or an inherited socket that listens;
+	 * NULL: nobody looks */
+	const struct seat_socket *viewers;
 	const char *name;	/* of the guest; NULL: microvm */
 	struct screen_look look;
 	bool virgl;		/* the card draws by OpenGL */

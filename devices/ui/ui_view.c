@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,7 +315,7 @@ static void listener_event(void *arg, uint32_t events)
 	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
 		return;
 	/* Such as EMFILE: the viewer stays in the queue, and so would its event. */
-	log_guest(&view->rate, "%s: accept: %m", view->sock.addr.sun_path);
+	log_guest(&view->rate, "viewers: accept: %m");
 	loop_remove(view->loop, &view->listener);
 	loop_timer_arm(view->loop, &view->retry, RETRY_NS);
 }
@@ -340,6 +341,25 @@ int ui_view_listen(struct ui_view *view, const char *path)
 		view->sock.fd = -1;
 		return ret;
 	}
+	return watch_listener(view);
+}
+
+static bool has_option(int fd, int option, int wanted)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 && value == wanted;
+}
+
+int ui_view_inherit(struct ui_view *view, int fd)
+{
+	if (!has_option(fd, SO_DOMAIN, AF_UNIX) || !has_option(fd, SO_TYPE, SOCK_SEQPACKET) ||
+	    !has_option(fd, SO_ACCEPTCONN, 1) || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -EINVAL;
+	/* Of no name: who made it removes it. */
+	view->sock = (struct unixsock){ .fd = fd };
 	return watch_listener(view);
 }
 

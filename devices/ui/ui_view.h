@@ -61,8 +61,10 @@ int ui_view_create(struct ui_view **out, struct loop *loop, const struct ui_view
 /* What is held is let go of; viewers see an end. NULL is legal. */
 void ui_view_destroy(struct ui_view *view);
 
-/* For its owner only, as unixsock.h says. 0 or negative errno. Once. */
+/* For its owner only, as unixsock.h says. 0 or negative errno. Once, this or the next. */
 int ui_view_listen(struct ui_view *view, const char *path);
+/* Takes @fd, a SOCK_SEQPACKET socket that listens; -EINVAL, and then it is left: it is none. */
+int ui_view_inherit(struct ui_view *view, int fd);
 /* Takes @fd, a connected SOCK_SEQPACKET socket, even when that fails. 0 or negative errno. */
 int ui_view_add(struct ui_view *view, int fd);
 

@@ -23,6 +23,8 @@
 #define DEFAULT_WIDTH 1280
 #define DEFAULT_HEIGHT 800
 #define USAGE 2
+/* Of silence, before somebody who waits is told for what. */
+#define SILENCE_NS 2000000000ull
 
 struct view {
 	/* what the user wants */
@@ -32,6 +34,7 @@ struct view {
 
 	struct loop *loop;
 	struct loop_fd signals;
+	struct loop_timer silence;	/* until there is a hello */
 	struct display_receiver *receiver;
 	struct ui_sdl *ui;		/* NULL: no hello yet */
 	int status;
@@ -96,6 +99,7 @@ static int on_hello(void *ctx, const struct display_msg_hello *hello)
 	struct display display;
 	int ret;
 
+	loop_timer_disarm(v->loop, &v->silence);
 	plain_name(v, hello, name, sizeof(name));
 	params = window_params(v, hello, name);
 	ret = ui_sdl_create(&v->ui, v->loop, &params, why, sizeof(why));
@@ -159,6 +163,14 @@ static void on_gone(void *ctx, int error)
 	if (error != -ECONNRESET || !v->ui)
 		v->status = 1;
 	loop_quit(v->loop);
+}
+
+/* microvm listens even while its microvm-gpu is about to be started anew. */
+static void on_silence(void *arg)
+{
+	struct view *v = arg;
+
+	log_warn("%s: no answer so far; waiting", v->path);
 }
 
 /* --- life ----------------------------------------------------------------------- */
@@ -241,7 +253,10 @@ static int serve(struct view *v, int fd)
 		return 1;
 	}
 	watch_signals(v);
+	v->silence = (struct loop_timer){ .cb = on_silence, .arg = v };
+	loop_timer_arm(v->loop, &v->silence, SILENCE_NS);
 	loop_run(v->loop);
+	loop_timer_disarm(v->loop, &v->silence);
 	say_figures(v);
 	/* Keys that are held in a window come up while there is a source to tell. */
 	ui_sdl_destroy(v->ui);

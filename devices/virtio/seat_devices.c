@@ -362,40 +362,14 @@ static int vga_announce(const struct virtio_env *env, const struct opt_value *op
 	return -EINVAL;
 }
 
-/* The value of microvm-gpu's --display, *@out: malloc'ed; NULL: what it does by itself. */
-static int display_text(char **out, const struct opt_value *opts)
-{
-	const char *display = opt_value_get(opts, "display"), *path = opt_value_get(opts, "socket");
-	size_t len = 2 * (path ? strlen(path) : 0) + sizeof("none,socket=");
-	char *text = path || display ? malloc(len) : NULL;
-	int n;
-
-	*out = text;
-	if (!path && !display)
-		return 0;
-	if (!text)
-		return -ENOMEM;
-	n = snprintf(text, len, "%s%s", display ? display : "egl", path ? ",socket=" : "");
-	for (; path && *path; path++) {
-		text[n++] = *path;
-		/* One of the name, not of the option. */
-		if (*path == ',')
-			text[n++] = ',';
-	}
-	text[n] = '\0';
-	return 0;
-}
-
 static int gpu_announce(const struct virtio_env *env, const struct opt_value *opts)
 {
-	char *display = NULL;
-	int ret = display_text(&display, opts);
+	const char *viewers = opt_value_get(opts, "socket");
+	int ret = gpu_process_set(env->gpu, opt_value_get(opts, "program"),
+				  opt_value_get(opts, "display"));
 
-	if (ret == 0)
-		ret = gpu_process_set(env->gpu, opt_value_get(opts, "program"), display);
-	free(display);
-	if (ret == 0)
-		ret = gpu_process_set_socket(env->gpu, opt_value_get(opts, "socket"));
+	if (ret == 0 && viewers)
+		ret = gpu_process_listen(env->gpu, viewers);
 	if (ret == 0)
 		ret = announce(env, "gpu", opts, opts->first, gpu_own_keys);
 	return ret < 0 ? ret : vga_announce(env, opts);

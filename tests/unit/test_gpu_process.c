@@ -348,32 +348,113 @@ static void program_that_is_not_there_is_named(void **state)
 	assert_int_equal(count_logged(t, "/nonexistent/microvm-gpu: No such file"), 1);
 }
 
-/* What is left of the process that was: 0, or -1. */
-static int after_the_end(struct t *t, const char *path)
-{
-	struct gpu_process *p;
+/* --- where viewers find it --------------------------------------------------------- */
 
-	assert_int_equal(gpu_process_create(&p, t->loop, ""), 0);
-	assert_int_equal(gpu_process_set_socket(p, path), 0);
-	gpu_process_destroy(p);
-	return access(path, F_OK);
+static void begin_socket(struct t *t, char path[80])
+{
+	snprintf(path, 80, "%s.socket", t->script);
+	assert_int_equal(gpu_process_listen(t->p, path), 0);
+	assert_int_equal(access(path, F_OK), 0);
 }
 
-static void sockets_for_viewers_do_not_stay(void **state)
+static void viewers_socket_is_ours_and_each_process_gets_it(void **state)
 {
 	struct t *t = *state;
-	struct unixsock sock;
+	struct stat st;
+	char path[80];
+	int fd;
+
+	assert_int_equal(gpu_process_set(t->p, NULL, "egl"), 0);
+	begin_socket(t, path);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	write_script(t, "echo \"with $*, and $(stat -Lc %F /proc/self/fd/6)\"");
+	add_three(t);
+	for (unsigned i = 1; i <= 2; i++) {
+		fd = gpu_process_dial(t->p, 0);
+		assert_true(fd >= 0);
+		until(t, count_logged(t, "with --name=--guest --display egl,fd=6 --gpu fd=3 --input "
+				      "keyboard,fd=4 --input tablet,name=a,,b,fd=5, and socket\n") == i);
+		gpu_process_hung_up(t->p, 0);
+		close(fd);
+	}
+	assert_int_equal(access(path, F_OK), 0);
+	gpu_process_destroy(t->p);
+	t->p = NULL;
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void viewers_socket_needs_no_display(void **state)
+{
+	struct t *t = *state;
+	struct gpu_process *p;
+	char path[80];
+	int fd;
+
+	assert_int_equal(gpu_process_create(&p, t->loop, "guest"), 0);
+	assert_int_equal(gpu_process_set(p, t->script, NULL), 0);
+	snprintf(path, sizeof(path), "%s.socket", t->script);
+	assert_int_equal(gpu_process_listen(p, path), 0);
+	assert_int_equal(gpu_process_add(p, "gpu", ""), 0);
+	fd = gpu_process_dial(p, 0);
+	until(t, count_logged(t, "--display egl,fd=4 --gpu fd=3\n"));
+	close(fd);
+	gpu_process_destroy(p);
+}
+
+/* What a second one says of that path; -errno. */
+static int listen_too(struct t *t, const char *path)
+{
+	struct gpu_process *p;
+	int ret;
+
+	assert_int_equal(gpu_process_create(&p, t->loop, ""), 0);
+	ret = gpu_process_listen(p, path);
+	gpu_process_destroy(p);
+	return ret;
+}
+
+static void viewers_socket_of_another_machine_is_left_alone(void **state)
+{
+	struct t *t = *state;
 	char path[80];
 
-	/* Something else is. */
-	assert_int_equal(after_the_end(t, t->script), 0);
+	begin_socket(t, path);
+	assert_int_equal(listen_too(t, path), -EADDRINUSE);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(count_logged(t, ".socket: in use by another process\n"), 1);
+	assert_int_equal(count_logged(t, "\n"), 1);
+}
+
+static void viewers_socket_cannot_be_there(void **state)
+{
+	struct t *t = *state;
+	char path[200] = "/tmp/";
+
+	assert_int_equal(listen_too(t, t->script), -EEXIST);
+	assert_int_equal(count_logged(t, ": there is something, but no socket\n"), 1);
+	assert_int_equal(access(t->script, F_OK), 0);
+	assert_int_equal(listen_too(t, "/nonexistent/socket"), -ENOENT);
+	assert_int_equal(count_logged(t, "--gpu: socket=/nonexistent/socket: No such file"), 1);
+	memset(path + 5, 'x', sizeof(path) - 6);
+	assert_int_equal(listen_too(t, path), -ENAMETOOLONG);
+	assert_int_equal(count_logged(t, "xxx: File name too long\n"), 1);
+	assert_int_equal(count_logged(t, "\n"), 3);
+}
+
+static void stale_viewers_socket_is_replaced(void **state)
+{
+	struct t *t = *state;
+	struct unixsock old;
+	char path[80];
+
 	snprintf(path, sizeof(path), "%s.socket", t->script);
-	assert_int_equal(unixsock_listen_packets(&sock, path, 1), 0);
-	assert_int_equal(after_the_end(t, path), 0);
+	assert_int_equal(unixsock_listen_packets(&old, path, 1), 0);
 	/* As when it was killed. */
-	close(sock.fd);
-	assert_int_equal(after_the_end(t, path), -1);
-	assert_int_equal(after_the_end(t, path), -1);
+	close(old.fd);
+	assert_int_equal(access(path, F_OK), 0);
+	begin_socket(t, path);
+	assert_int_equal(count_logged(t, "\n"), 0);
 }
 
 static void too_many_devices_are_refused(void **state)
@@ -403,7 +484,11 @@ int main(void)
 		TEST(case_72_words_without_end_are_heard_now_and_then),
 		TEST(case_72_port_that_the_process_closes_is_left_alone),
 		TEST(program_that_is_not_there_is_named),
-		TEST(sockets_for_viewers_do_not_stay),
+		TEST(viewers_socket_is_ours_and_each_process_gets_it),
+		TEST(viewers_socket_needs_no_display),
+		TEST(viewers_socket_of_another_machine_is_left_alone),
+		TEST(viewers_socket_cannot_be_there),
+		TEST(stale_viewers_socket_is_replaced),
 		TEST(too_many_devices_are_refused),
 	};
 

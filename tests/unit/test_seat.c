@@ -427,6 +427,16 @@ static void options_say_which_devices_there_are(void **state)
 	gpu_options_finish(&o);
 	assert_int_equal(PARSE(&o, "--gpu", "socket=a,sandbox=off"), GPU_OPTIONS_RUN);
 	assert_true(o.no_sandbox);
+	assert_false(o.has_viewers);
+	gpu_options_finish(&o);
+	assert_int_equal(PARSE(&o, "--gpu", "socket=a", "--display", "egl,socket=b,,c"),
+			 GPU_OPTIONS_RUN);
+	assert_true(o.has_viewers);
+	assert_string_equal(o.viewers.path, "b,c");
+	gpu_options_finish(&o);
+	assert_int_equal(PARSE(&o, "--gpu", "socket=a", "--display", "egl,fd=9"), GPU_OPTIONS_RUN);
+	assert_true(o.has_viewers && !o.viewers.path);
+	assert_int_equal(o.viewers.fd, 9);
 	gpu_options_finish(&o);
 }
 
@@ -527,6 +537,10 @@ static void wrong_options_are_one_line_each(void **state)
 		  "numbers from 1" },
 		{ "--replay", "", "--replay: needs a name" },
 		{ "--display", "sdll", "--display sdll: one of" },
+		{ "--display", "egl,fd=2", "fd=2: a number from 3 to" },
+		{ "--display", "egl,fd=3,socket=s", "socket=FILE or fd=N, not both" },
+		{ "--display", "none,fd=3", "--display none: fd= is for egl" },
+		{ "--display", "none,socket=s", "--display none: socket= is for egl" },
 		{ "--dispaly", "none", "did you mean --display?" },
 	};
 

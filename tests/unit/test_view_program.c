@@ -56,7 +56,7 @@ struct viewer {
 struct t {
 	struct loop *loop;
 	struct gpu_process *process;
-	char dir[32], path[64], option[96];
+	char dir[32], path[64];
 	bool driven;
 	struct vhost_peer gpu, keyboard;
 	struct vgpu g;
@@ -165,14 +165,15 @@ static int setup(void **state)
 	strcpy(t->dir, "/tmp/view-XXXXXX");
 	assert_non_null(mkdtemp(t->dir));
 	snprintf(t->path, sizeof(t->path), "%s/socket", t->dir);
-	snprintf(t->option, sizeof(t->option), "egl,socket=%s", t->path);
 	program_path(program, "microvm-gpu");
 	assert_int_equal(loop_create(&t->loop), 0);
 	assert_int_equal(gpu_process_create(&t->process, t->loop, TITLE), 0);
-	assert_int_equal(gpu_process_set(t->process, program, t->option), 0);
+	assert_int_equal(gpu_process_set(t->process, program, "egl"), 0);
 	*state = t;
 	return 0;
 }
+
+static void stop(struct t *t);
 
 static int teardown(void **state)
 {
@@ -180,14 +181,10 @@ static int teardown(void **state)
 
 	finish_viewer(&t->a);
 	finish_viewer(&t->b);
-	if (t->driven) {
-		vp_finish(&t->gpu);
-		vp_finish(&t->keyboard);
-	}
+	if (t->driven)
+		stop(t);
 	gpu_process_destroy(t->process);
-	/* It was killed; the next one would take its place. */
-	unlink(t->path);
-	rmdir(t->dir);
+	assert_int_equal(rmdir(t->dir), 0);
 	loop_destroy(t->loop);
 	free(t);
 	return 0;
@@ -208,13 +205,17 @@ static void wait_for_it(void *ctx, unsigned q)
 	UNTIL(t, __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE) != ring->used_idx);
 }
 
-static void begin(struct t *t, const char *gpu, uint64_t features)
+static void announce(struct t *t, const char *gpu)
 {
-	const struct vgpu_port port = { kick, wait_for_it, t };
-
 	assert_int_equal(gpu_process_add(t->process, "gpu", gpu), GPU);
 	assert_int_equal(gpu_process_add(t->process, "input", "keyboard"), KEYBOARD);
 	assert_int_equal(gpu_process_add(t->process, "input", "tablet"), TABLET);
+}
+
+static void start(struct t *t, uint64_t features)
+{
+	const struct vgpu_port port = { kick, wait_for_it, t };
+
 	vp_init(&t->gpu, gpu_process_dial(t->process, GPU), NULL);
 	vp_init(&t->keyboard, gpu_process_dial(t->process, KEYBOARD), NULL);
 	t->driven = true;
@@ -222,6 +223,31 @@ static void begin(struct t *t, const char *gpu, uint64_t features)
 	vgpu_init(&t->g, &t->gpu.mem, &t->gpu.q[0].ring, &t->gpu.q[1].ring,
 		  vp_alloc(&t->gpu, VGPU_AREA_BYTES), port);
 	vp_start(&t->keyboard, 0, 2, EVENTS);
+}
+
+static void stop(struct t *t)
+{
+	vp_finish(&t->gpu);
+	vp_finish(&t->keyboard);
+	t->driven = false;
+}
+
+static void begin(struct t *t, const char *gpu, uint64_t features)
+{
+	assert_int_equal(gpu_process_listen(t->process, t->path), 0);
+	announce(t, gpu);
+	start(t, features);
+}
+
+/* As when a user starts it, who has no other program to make the socket. */
+static void begin_by_hand(struct t *t, const char *gpu)
+{
+	char option[96];
+
+	snprintf(option, sizeof(option), "egl,socket=%s", t->path);
+	assert_int_equal(gpu_process_set(t->process, NULL, option), 0);
+	announce(t, gpu);
+	start(t, 0);
 	UNTIL(t, access(t->path, F_OK) == 0);
 }
 
@@ -331,6 +357,35 @@ static void the_machines_end_is_the_viewers(void **state)
 	UNTIL(t, ended(&t->a));
 	assert_int_equal(t->a.status, 0);
 	assert_true(said(&t->a, "the machine has gone"));
+}
+
+static void viewers_wait_for_the_next_process(void **state)
+{
+	struct t *t = *state;
+
+	begin(t, "size=320x200", 0);
+	kill(gpu_pid(), SIGKILL);
+	stop(t);
+	view(t, &t->a, "--verbose");
+	UNTIL(t, said(&t->a, ": no answer so far; waiting"));
+	gpu_process_hung_up(t->process, GPU);
+	start(t, 0);
+	show(t, BLUE);
+	UNTIL(t, xdesk_pixel(&desk, window(t, TITLE), 10, 10) == BLUE);
+}
+
+static void process_without_a_machine_makes_its_socket_and_removes_it(void **state)
+{
+	struct t *t = *state;
+
+	begin_by_hand(t, "size=320x200");
+	show(t, GREEN);
+	view(t, &t->a, "--verbose");
+	UNTIL(t, xdesk_pixel(&desk, window(t, TITLE), 10, 10) == GREEN);
+	kill(gpu_pid(), SIGTERM);
+	UNTIL(t, ended(&t->a));
+	assert_int_equal(t->a.status, 0);
+	UNTIL(t, access(t->path, F_OK) < 0);
 }
 
 static void a_size_that_the_user_makes_is_asked_of_the_guest(void **state)
@@ -459,6 +514,8 @@ int main(void)
 		TEST(pictures_and_keys_go_through_the_viewer),
 		TEST(viewers_come_and_go_and_the_guest_goes_on),
 		TEST(the_machines_end_is_the_viewers),
+		TEST(viewers_wait_for_the_next_process),
+		TEST(process_without_a_machine_makes_its_socket_and_removes_it),
 		TEST(a_size_that_the_user_makes_is_asked_of_the_guest),
 		TEST(pictures_of_3d),
 		TEST(case_99_viewers_that_do_as_they_please),
