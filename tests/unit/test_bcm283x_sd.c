@@ -164,6 +164,12 @@ static void pio_write(struct fixture *t, const uint8_t *data, unsigned len)
 	}
 }
 
+/* What the host is at: 1 nothing, 2 reading, 3 writing, 10 waiting for the card. */
+static unsigned machine_state(struct fixture *t)
+{
+	return in(t, SDHOST + 0x34) & 0xf;
+}
+
 static void put(struct fixture *t, uint64_t gpa, const void *data, unsigned len)
 {
 	assert_int_equal(gmem_write(&t->f.mem, gpa, data, len), 0);
@@ -221,6 +227,50 @@ static void its_registers_are_read_as_data(void **state)
 	assert_int_equal(in(t, SDHOST + 0x34) & 0xf, 1);
 }
 
+static void registers_are_kept_until_the_machine_is_reset(void **state)
+{
+	static const struct { unsigned reg; uint32_t bits; } regs[] = {
+		{ 0x04, ~0u }, { 0x08, ~0u }, { 0x0c, 0x7ff }, { 0x30, 1 }, { 0x38, 0x7ff },
+		{ 0x3c, 0xffff }, { 0x50, 0xffff },
+	};
+	struct fixture *t = *state;
+
+	identify(t);
+	for (unsigned i = 0; i < ARRAY_SIZE(regs); i++) {
+		out(t, SDHOST + regs[i].reg, ~0u);
+		assert_int_equal(in(t, SDHOST + regs[i].reg), regs[i].bits);
+	}
+	/* Thresholds, and what the FIFO is at. */
+	out(t, SDHOST + 0x34, ~0u);
+	assert_int_equal(in(t, SDHOST + 0x34), 0x0007fe01);
+	assert_int_equal(in(t, SDHOST + 0x54), 0);
+	assert_false(cmd(t, 52, 0, 0));
+	bcm283x_sdhost_reset(&t->host);
+	for (unsigned reg = 0; reg < 0x100; reg += 4)
+		assert_int_equal(in(t, SDHOST + reg), reg == 0x34 ? 1 : 0);
+}
+
+static void a_command_is_one_when_it_is_new_and_there_is_power(void **state)
+{
+	struct fixture *t = *state;
+
+	identify(t);
+	out(t, SDHOST, 0x4000 | 52);
+	assert_int_equal(in(t, SDHOST), 52);
+	assert_int_equal(in(t, SDHOST + 0x20), 0);
+	/* Without power the card forgets what it was told. */
+	out(t, SDHOST + 0x30, 2);
+	assert_int_equal(in(t, SDHOST + 0x30), 0);
+	assert_false(cmd(t, 13, t->rca << 16, 0));
+	out(t, SDHOST + 0x30, 1);
+	assert_false(cmd(t, 13, t->rca << 16, 0));
+	t->rca = 0;
+	identify(t);
+	/* To turn it on again is nothing. */
+	out(t, SDHOST + 0x30, 1);
+	assert_true(cmd(t, 13, t->rca << 16, 0));
+}
+
 /* --- data ------------------------------------------------------------------------------- */
 
 static void a_block_is_read_when_its_interrupt_says_so(void **state)
@@ -266,6 +316,115 @@ static void a_block_is_written_and_the_interrupt_waits_for_the_disk(void **state
 	out(t, SDHOST + 0x20, 0x200);
 	assert_int_equal(t->irq.level, 0);
 	assert_int_equal(in(t, SDHOST + 0x34) & 0xf, 1);
+}
+
+static void only_what_is_enabled_interrupts(void **state)
+{
+	struct fixture *t = *state;
+	uint8_t data[512] = { 0 };
+
+	identify(t);
+	/* Data to be had; the FIFO's other side, and what is not of this transfer. */
+	out(t, SDHOST + 0x38, 0x7ff & ~(1u << 4));
+	transfer(t, 512, 1);
+	assert_true(cmd(t, 17, 3, RD));
+	UNTIL_IN(t->f.loop, fifo(t));
+	assert_int_equal(machine_state(t), 2);
+	assert_int_equal(t->irq.level, 0);
+	assert_int_equal(in(t, SDHOST + 0x20), 1);
+	out(t, SDHOST + 0x38, 1 << 4);
+	assert_int_equal(t->irq.level, 1);
+	pio_read(t, data, 512);
+	/* More than there was is zeros, and of no later transfer. */
+	assert_int_equal(in(t, SDHOST + 0x40), 0);
+	assert_int_equal(machine_state(t), 1);
+	/* The end of a block, which is not even noted. */
+	out(t, SDHOST + 0x38, 0x7ff & ~(1u << 4 | 1u << 8));
+	assert_true(cmd(t, 24, 3, WR));
+	assert_int_equal(machine_state(t), 3);
+	pio_write(t, data, 512);
+	UNTIL_IN(t->f.loop, machine_state(t) == 1);
+	assert_int_equal(in(t, SDHOST + 0x20), 0);
+	assert_int_equal(t->irq.level, 0);
+	/* One that is, and the card's being busy no more. */
+	out(t, SDHOST + 0x38, 1 << 8);
+	assert_true(cmd(t, 24, 3, WR));
+	pio_write(t, data, 512);
+	UNTIL_IN(t->f.loop, t->irq.level);
+	out(t, SDHOST + 0x38, 0x7ff & ~(1u << 8));
+	assert_int_equal(t->irq.level, 0);
+	out(t, SDHOST + 0x20, 0x7f8);
+	out(t, SDHOST + 0x38, 0x7ff & ~(1u << 10));
+	assert_true(cmd(t, 18, 3, RD));
+	assert_true(cmd(t, 12, 0, BUSY));
+	assert_int_equal(in(t, SDHOST + 0x20), 0x400);
+	assert_int_equal(t->irq.level, 0);
+	out(t, SDHOST + 0x38, 1 << 10);
+	assert_int_equal(t->irq.level, 1);
+	/* Only these are cleared by a 1. */
+	out(t, SDHOST + 0x20, 7);
+	assert_int_equal(in(t, SDHOST + 0x20), 0x400);
+}
+
+static void each_block_that_was_written_interrupts(void **state)
+{
+	struct fixture *t = *state;
+	uint8_t data[512] = { 0 };
+
+	identify(t);
+	out(t, SDHOST + 0x38, 1 << 8);
+	transfer(t, 512, 3);
+	assert_true(cmd(t, 25, 3, WR));
+	for (unsigned b = 0; b < 3; b++) {
+		pio_write(t, data, 508);
+		assert_int_equal(t->irq.level, 0);
+		pio_write(t, data, 4);
+		UNTIL_IN(t->f.loop, t->irq.level);
+		out(t, SDHOST + 0x20, 0x200);
+		assert_int_equal(t->irq.level, 0);
+	}
+}
+
+static void a_transfer_goes_on_beside_other_commands(void **state)
+{
+	struct fixture *t = *state;
+	uint8_t data[512];
+
+	identify(t);
+	for (unsigned i = 0; i < 2; i++) {
+		transfer(t, 512, 1);
+		assert_true(cmd(t, 17, 3, RD));
+		assert_true(cmd(t, 13, t->rca << 16, 0));
+		assert_int_equal(machine_state(t), 2);
+		/* What is for the other direction does nothing. */
+		UNTIL_IN(t->f.loop, fifo(t));
+		out(t, SDHOST + 0x40, 1);
+		pio_read(t, data, 512);
+		assert_memory_equal(data, t->disk.data + 3 * 512, 512);
+		assert_true(cmd(t, 18, 3, RD));
+		assert_true(cmd(t, 12, 0, BUSY));
+		assert_int_equal(machine_state(t), 1);
+		assert_true(cmd(t, 18, 3, RD));
+		out(t, SDHOST + 0x34, 1 << 19);
+		assert_int_equal(machine_state(t), 1);
+		assert_true(cmd(t, 12, 0, BUSY));
+	}
+	/* Nobody gives data for a command that nobody knows. */
+	assert_false(cmd(t, 52, 0, RD));
+	assert_int_equal(machine_state(t), 1);
+	assert_true(cmd(t, 24, 3, WR));
+	assert_int_equal(machine_state(t), 3);
+	assert_int_equal(in(t, SDHOST + 0x40), 0);
+	assert_int_equal(fifo(t), 0);
+	assert_true(cmd(t, 0, 0, NO_RSP));
+	assert_int_equal(machine_state(t), 1);
+	/* Nor is there any left when the power is back. */
+	t->rca = 0;
+	identify(t);
+	assert_true(cmd(t, 18, 3, RD));
+	out(t, SDHOST + 0x30, 0);
+	out(t, SDHOST + 0x30, 1);
+	assert_int_equal(machine_state(t), 1);
 }
 
 /* One control block, on channel 0; as Linux does it, with memory by its bus address. */
@@ -326,6 +485,69 @@ static void many_blocks_are_written_by_dma_and_stopped(void **state)
 	out(t, SDHOST + 0x20, 0x400);
 	assert_int_equal(t->irq.level, 0);
 	free(data);
+}
+
+static void dma_may_begin_before_the_command(void **state)
+{
+	struct fixture *t = *state;
+	uint8_t data[1024];
+
+	identify(t);
+	transfer(t, 512, 1);
+	memset(data, 0x77, sizeof(data));
+	put(t, 0x20000, data, 512);
+	dma_start(t, 1 | 1 << 8 | 1 << 6 | 13 << 16, 0xc0020000, 0x7e202040, 512);
+	fake_settle(&t->f);
+	assert_int_equal(in(t, DMA) & 1, 1);
+	/* Nothing goes the other way. */
+	assert_true(cmd(t, 17, 5, RD));
+	UNTIL_IN(t->f.loop, fifo(t) == 16);
+	assert_int_equal(in(t, DMA) & 1, 1);
+	assert_true(cmd(t, 12, 0, BUSY));
+	assert_true(cmd(t, 24, 5, WR));
+	UNTIL_IN(t->f.loop, t->dma_irqs[0].level);
+	UNTIL_IN(t->f.loop, machine_state(t) == 1);
+	assert_memory_equal(t->disk.data + 5 * 512, data, 512);
+}
+
+/* The engine asks first, and moves then. */
+static void what_a_vcpu_does_between_is_no_data_of_dma(void **state)
+{
+	struct fixture *t = *state;
+	const struct bcm283x_dma_peer *peer = &t->host.peer;
+	uint8_t data[512] = { 1 };
+
+	identify(t);
+	transfer(t, 512, 1);
+	assert_true(cmd(t, 24, 5, WR));
+	peer->read(peer->ctx, data, 512);
+	assert_int_equal(t->host.left, 512);
+	assert_true(cmd(t, 12, 0, 0));
+	peer->write(peer->ctx, data, 512);
+	assert_true(cmd(t, 17, 5, RD));
+	UNTIL_IN(t->f.loop, fifo(t));
+	peer->write(peer->ctx, data, 512);
+	assert_int_equal(t->host.left, 512);
+	pio_read(t, data, 512);
+	assert_memory_equal(data, t->disk.data + 5 * 512, 512);
+	peer->read(peer->ctx, data, 512);
+	assert_int_equal(t->host.left, 0);
+}
+
+static void case_06_a_block_that_has_no_length_any_more(void **state)
+{
+	struct fixture *t = *state;
+	uint8_t data[508] = { 0 };
+
+	identify(t);
+	transfer(t, 512, 2);
+	assert_true(cmd(t, 25, 5, WR));
+	pio_write(t, data, 4);
+	transfer(t, 0, 0);
+	pio_write(t, data, 508);
+	pio_write(t, data, 508);
+	pio_write(t, data, 4);
+	UNTIL_IN(t->f.loop, machine_state(t) == 1);
 }
 
 static void an_open_ended_read_ends_with_cmd_12(void **state)
@@ -523,10 +745,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_card_is_found_and_says_how_large_it_is),
 		T(its_registers_are_read_as_data),
+		T(registers_are_kept_until_the_machine_is_reset),
+		T(a_command_is_one_when_it_is_new_and_there_is_power),
 		T(a_block_is_read_when_its_interrupt_says_so),
 		T(a_block_is_written_and_the_interrupt_waits_for_the_disk),
+		T(only_what_is_enabled_interrupts),
+		T(each_block_that_was_written_interrupts),
+		T(a_transfer_goes_on_beside_other_commands),
 		T(many_blocks_are_read_by_dma_but_for_the_last_words),
 		T(many_blocks_are_written_by_dma_and_stopped),
+		T(dma_may_begin_before_the_command),
+		T(what_a_vcpu_does_between_is_no_data_of_dma),
+		T(case_06_a_block_that_has_no_length_any_more),
 		T(an_open_ended_read_ends_with_cmd_12),
 		T(a_write_that_is_stopped_keeps_whole_blocks),
 		T(an_error_of_the_disk_ends_the_transfer),
