@@ -10,8 +10,6 @@
 #define HEADER 8		/* bytes: size, code */
 #define TAG_HEADER 12		/* tag, room for the value, request or answer */
 #define VALUE_MAX 2048		/* of what is looked at and answered */
-/* More tags than that are in no buffer that fits: this only bounds the work. */
-#define TAGS_MAX (BCM283X_PROPERTY_MAX / TAG_HEADER)
 
 #define FIRMWARE_REVISION 1672531200	/* its time of making */
 #define MAX_TEMPERATURE 85000
@@ -277,7 +275,7 @@ static bool property_tags(struct bcm283x_property *p, uint32_t size)
 {
 	uint32_t off = HEADER;
 
-	for (unsigned n = 0; n < TAGS_MAX && range_fits(off, 4, size); n++) {
+	while (range_fits(off, 4, size)) {
 		uint32_t len;
 
 		if (!load_le(p->buf + off, 4))
@@ -298,7 +296,7 @@ bool bcm283x_property_answer(struct bcm283x_property *p, uint64_t gpa)
 	uint32_t size, code;
 	uint8_t word0[4];
 
-	if (!gmem_contains(p->mem, gpa, HEADER) || gmem_read(p->mem, gpa, word0, 4) < 0)
+	if (gmem_read(p->mem, gpa, word0, 4) < 0)
 		return false;
 	size = load_le(word0, 4);
 	if (size < HEADER || size > BCM283X_PROPERTY_MAX ||

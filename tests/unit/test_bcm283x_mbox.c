@@ -192,6 +192,11 @@ static void the_board_says_who_it_is(void **state)
 	wants(t, 0x10005, 0, 0, 0x3b400000);
 	wants(t, 0x10006, 0, 0x3b400000, 0x4c00000);
 	wants(t, 0x60001, 0, 0x7f35, 0);
+	wants(t, 0x2, 0, 1, 0);
+	wants(t, 0x10001, 77, 0, 0);
+	assert_int_equal(ask(t, 0x3, 5, 77, 77), 0x80000000);
+	assert_int_equal(mem(t, BUF + 16), 0x80000000 | 20);
+	assert_int_equal(got(t, 0), 0);
 	assert_int_equal(ask(t, 0x50001, 8, 0, 0), 0x80000000);
 	assert_int_equal(mem(t, BUF + 16), 0x80000000 | 15);
 	assert_int_equal(got(t, 0), 0x736e6f63);
@@ -265,6 +270,61 @@ static void domains_and_devices_keep_their_power(void **state)
 	assert_int_equal(got(t, 1), 1);
 	wants(t, 0x20001, 3, 3, 1);
 	wants(t, 0x20001, 77, 77, 2);
+	wants(t, 0x20002, 3, 3, 0);
+	/* Off again, each of them alone. */
+	ask(t, 0x28001, 2, 4, 1);
+	ask(t, 0x28001, 2, 3, 2);
+	wants(t, 0x20001, 3, 3, 0);
+	wants(t, 0x20001, 4, 4, 1);
+	wants(t, 0x20001, 0, 0, 1);
+	ask(t, 0x38009, 2, 0, 1);
+	wants(t, 0x30009, 0, 0, 1);
+	bcm283x_mbox_reset(&t->mbox);
+	wants(t, 0x30030, 5, 5, 0);
+	wants(t, 0x20001, 4, 4, 0);
+	wants(t, 0x20001, 0, 0, 1);
+	wants(t, 0x30009, 0, 0, 0);
+}
+
+static void clocks_are_on_until_they_are_not(void **state)
+{
+	struct fixture *t = *state;
+
+	assert_int_equal(ask(t, 0x10007, 2, 77, 78), 0x80000000);
+	assert_int_equal(mem(t, BUF + 16), 0x80000000);
+	wants(t, 0x30001, 3, 3, 1);
+	ask(t, 0x38001, 2, 3, 2);
+	assert_int_equal(got(t, 1), 0);
+	wants(t, 0x30001, 3, 3, 0);
+	wants(t, 0x30001, 4, 4, 1);
+	ask(t, 0x38001, 2, 3, 3);
+	wants(t, 0x30001, 3, 3, 1);
+	/* Those that nothing has. */
+	wants(t, 0x30001, BCM283X_CLOCKS, BCM283X_CLOCKS, 2);
+	wants(t, 0x30001, 0, 0, 2);
+	ask(t, 0x38001, 2, 3, 0);
+	bcm283x_mbox_reset(&t->mbox);
+	wants(t, 0x30001, 3, 3, 1);
+}
+
+static void voltages_and_temperatures_are_those_of_a_board_at_rest(void **state)
+{
+	static const uint32_t tags[] = { 0x30003, 0x30005, 0x30008, 0x38003 };
+	struct fixture *t = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(tags); i++)
+		for (unsigned id = 0; id < 6; id++)
+			wants(t, tags[i], id, id, id >= 1 && id <= 4 ? 1200000 : 0);
+	wants(t, 0x3000a, 0, 0, 85000);
+	wants(t, 0x30046, 77, 0, 0);
+	/* No memory of the GPU's, no code for it, no EDID. */
+	wants(t, 0x3000c, 77, 0, 0);
+	wants(t, 0x3000f, 77, ~0u, 0);
+	ask(t, 0x30020, 34, 0, 0x77);
+	assert_int_equal(mem(t, BUF + 16), 0x80000000 | 136);
+	assert_int_equal(got(t, 1), ~0u);
+	ask(t, 0x30048, 2, 77, 78);
+	assert_int_equal(mem(t, BUF + 16), 0x80000000);
 }
 
 static void clocks_have_rates_within_their_limits(void **state)
@@ -410,6 +470,15 @@ static void what_does_not_fit_is_answered_with_what_is(void **state)
 	assert_int_equal(got(t, 0), 640);
 	ask(t, 0x48003, 2, 0xffffffff, 0x80000000);
 	assert_int_equal(got(t, 0), 640);
+	/* A row of 2^32 bytes and a few, and a side of none. */
+	ask(t, 0x48003, 2, 0x08000010, 0);
+	assert_int_equal(got(t, 0), 640);
+	assert_int_equal(got(t, 1), 480);
+	ask(t, 0x44003, 2, 4096, 4097);
+	assert_int_equal(got(t, 0), 4096);
+	assert_int_equal(got(t, 1), 480);
+	ask(t, 0x44003, 2, 2048, 1024);		/* all there is */
+	assert_int_equal(got(t, 1), 1024);
 	ask(t, 0x44003, 2, 800, 600);
 	assert_int_equal(got(t, 0), 800);
 	ask(t, 0x40003, 2, 0, 0);
@@ -424,16 +493,132 @@ static void a_palette_is_set_within_its_entries(void **state)
 {
 	struct fixture *t = *state;
 
+	ask(t, 0x40001, 2, 16, 0);
 	ask(t, 0x4800b, 258, 0, 256);
 	assert_int_equal(got(t, 0), 0);
+	/* Red is the lowest byte; nothing is above blue. */
+	put(t, BUF + 20 + 8, 0xff123456);
+	put(t, BUF + 20 + 12, 0x00abcdef);
+	put(t, BUF + 20, 250);
+	put(t, BUF + 24, 2);
+	t->told = 0;
+	put(t, BUF + 8, 0x4400b);
+	out(t, 0x20, BUF | 8);
+	in(t, 0);
+	assert_int_equal(got(t, 0), 0);
+	assert_int_equal(t->told, 0);
+	put(t, BUF + 20, 250);
+	put(t, BUF + 8, 0x4800b);
+	out(t, 0x20, BUF | 8);
+	in(t, 0);
+	assert_int_equal(got(t, 0), 0);
+	assert_int_equal(t->told, 1);
+	assert_int_equal(t->fb.palette[250], 0x123456);
+	assert_int_equal(t->fb.palette[251], 0xabcdef);
+	assert_int_equal(t->fb.palette[252], 0);
 	ask(t, 0x4800b, 10, 250, 7);
+	assert_int_equal(got(t, 0), 1);
+	ask(t, 0x4800b, 10, 0, 0);
+	assert_int_equal(got(t, 0), 1);
+	ask(t, 0x4800b, 3, 0, 2);
 	assert_int_equal(got(t, 0), 1);
 	ask(t, 0x4800b, 3, 0, 256);
 	assert_int_equal(got(t, 0), 1);
 	ask(t, 0x4800b, 3, 0xffffffff, 1);
 	assert_int_equal(got(t, 0), 1);
+	assert_int_equal(t->told, 1);
 	ask(t, 0x4000b, 256, 0, 0);
 	assert_int_equal(mem(t, BUF + 16), 0x80000400);
+	assert_int_equal(got(t, 250), 0x123456);
+}
+
+static void a_pictures_form_is_tried_before_it_is_set(void **state)
+{
+	static const uint32_t depths[] = { 8, 16, 24, 32 };
+	struct fixture *t = *state;
+
+	ask(t, 0x40001, 2, 16, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(depths); i++) {
+		t->told = 0;
+		ask(t, 0x44005, 1, depths[i], 0);
+		assert_int_equal(got(t, 0), depths[i]);
+		wants(t, 0x40005, 0, i ? depths[i - 1] : 32, 0);
+		assert_int_equal(t->told, 0);
+		ask(t, 0x48005, 1, depths[i], 0);
+		assert_int_equal(t->fb.depth, depths[i]);
+		assert_int_equal(t->fb.pitch, 640 * depths[i] / 8);
+	}
+	t->told = 0;
+	/* One bit of the order of colours counts; to look at something changes nothing. */
+	ask(t, 0x44006, 1, 3, 0);
+	assert_int_equal(got(t, 0), 1);
+	ask(t, 0x40006, 1, 1, 0);
+	assert_int_equal(got(t, 0), 0);
+	ask(t, 0x40005, 1, 8, 0);
+	ask(t, 0x40003, 2, 800, 600);
+	assert_int_equal(got(t, 0), 640);
+	ask(t, 0x40009, 2, 5, 5);
+	assert_int_equal(got(t, 0), 0);
+	assert_int_equal(t->told, 0);
+	ask(t, 0x48006, 1, 3, 0);
+	assert_int_equal(got(t, 0), 1);
+	assert_true(t->fb.rgb);
+	ask(t, 0x48006, 1, 2, 0);
+	assert_false(t->fb.rgb);
+	assert_int_equal(t->fb.depth, 32);
+	/* Larger than what is seen of it, and seen elsewhere. */
+	ask(t, 0x44004, 2, 800, 500);
+	assert_int_equal(got(t, 0), 800);
+	assert_int_equal(got(t, 1), 500);
+	ask(t, 0x48004, 2, 800, 500);
+	ask(t, 0x48009, 2, 1000, 1000);
+	assert_int_equal(t->fb.x, 160);
+	assert_int_equal(t->fb.y, 20);
+	assert_int_equal(t->fb.pitch, 3200);
+	ask(t, 0x48009, 2, 7, 8);
+	assert_int_equal(t->fb.x, 7);
+	assert_int_equal(t->fb.y, 8);
+	ask(t, 0x48004, 2, 100, 100);
+	assert_int_equal(got(t, 0), 640);
+	assert_int_equal(got(t, 1), 480);
+	wants(t, 0x40004, 0, 640, 480);
+}
+
+static void a_screen_is_blanked(void **state)
+{
+	struct fixture *t = *state;
+
+	ask(t, 0x40001, 2, 16, 0);
+	ask(t, 0x48002, 1, 3, 0);
+	assert_int_equal(got(t, 0), 1);
+	assert_true(t->fb.blank);
+	ask(t, 0x48002, 1, 2, 0);
+	assert_int_equal(got(t, 0), 0);
+	assert_false(t->fb.blank);
+	ask(t, 0x40007, 1, 77, 0);
+	assert_int_equal(got(t, 0), 2);
+	ask(t, 0x4000a, 4, 77, 78);
+	assert_int_equal(mem(t, BUF + 16), 0x80000000 | 16);
+	assert_int_equal(got(t, 0) | got(t, 1), 0);
+	ask(t, 0x4800e, 1, 77, 0);
+	assert_int_equal(got(t, 0), 0);
+}
+
+static void a_reset_shows_nothing(void **state)
+{
+	struct fixture *t = *state;
+
+	bcm283x_mbox_reset(&t->mbox);
+	assert_int_equal(t->told, 0);
+	ask(t, 0x40001, 2, 16, 0);
+	ask(t, 0x48005, 1, 16, 0);
+	assert_true(t->shown);
+	bcm283x_mbox_reset(&t->mbox);
+	assert_false(t->shown);
+	t->told = 0;
+	wants(t, 0x40005, 0, 32, 0);
+	ask(t, 0x48005, 1, 16, 0);
+	assert_false(t->shown);
 }
 
 /* --- hostile buffers ------------------------------------------------------------------------- */
@@ -449,6 +634,73 @@ static void case_54_sizes_that_are_none_are_an_error_and_no_more(void **state)
 		out(t, 0x20, BUF | 8);
 		assert_int_equal(in(t, 0), BUF | 8);
 		assert_int_equal(mem(t, BUF + 4), 0x80000001);
+	}
+}
+
+static void case_54_a_buffer_ends_with_its_last_tag(void **state)
+{
+	static const uint32_t sizes[] = { 8, 24, BCM283X_PROPERTY_MAX };
+	uint32_t words[] = { 24, 0, 0x10002, 4, 0, 0, 0x77, 0x78 };
+	struct fixture *t = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		words[0] = sizes[i];
+		words[6] = sizes[i] == BCM283X_PROPERTY_MAX ? 0 : 0x77;
+		gmem_write(&t->f.mem, BUF, words, sizeof(words));
+		out(t, 0x20, BUF | 8);
+		in(t, 0);
+		assert_int_equal(mem(t, BUF + 4), 0x80000000);
+		assert_int_equal(mem(t, BUF + 20), i ? 0xa01041 : 0);
+		assert_int_equal(mem(t, BUF + 24), words[6]);
+	}
+	/* A tag whose length is not there. */
+	words[0] = 28;
+	words[6] = 0x10002;
+	gmem_write(&t->f.mem, BUF, words, sizeof(words));
+	out(t, 0x20, BUF | 8);
+	assert_int_equal(mem(t, BUF + 4), 0x80000001);
+	assert_int_equal(mem(t, BUF + 28), 0x78);
+}
+
+static void case_54_numbers_of_what_does_not_exist(void **state)
+{
+	static const uint32_t setters[] = { 0x28001, 0x38001, 0x38002, 0x38030, 0x38003 };
+	static const uint32_t numbers[] = {
+		BCM283X_CLOCKS, BCM283X_DOMAINS, BCM283X_POWER_DEVICES, 32, 64, 0x40000000, ~0u,
+	};
+	struct fixture *t = *state;
+	struct bcm283x_property was = t->mbox.property;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(setters); i++)
+		for (unsigned n = 0; n < ARRAY_SIZE(numbers); n++)
+			if (numbers[n] >= 32 || setters[i] == 0x38002)
+				ask(t, setters[i], 2, numbers[n], 0x77777777);
+	ask(t, 0x38002, 2, 0, 48000000);	/* a clock of nothing */
+	wants(t, 0x30002, 0, 0, 0);
+	assert_memory_equal(t->mbox.property.rates, was.rates, sizeof(was.rates));
+	assert_int_equal(t->mbox.property.powered, was.powered);
+	assert_int_equal(t->mbox.property.domains, was.domains);
+	assert_int_equal(t->mbox.property.clocks_off, was.clocks_off);
+}
+
+static void case_54_rows_that_cannot_be_programmed_are_eight(void **state)
+{
+	static const uint32_t none[][2] = {
+		{ 0, 9 }, { 8, 1 }, { 1, 8 }, { 0, 0x3fffffff }, { 0, ~0u }, { ~0u, 1 }, { ~0u, 2 },
+	};
+	struct fixture *t = *state;
+
+	for (unsigned n = 0; n <= 8; n++) {
+		ask(t, 0x30021, 10, 8 - n, n);
+		assert_int_equal(mem(t, BUF + 16), 0x80000000 | (8 + n * 4));
+		assert_int_equal(got(t, 0), 8 - n);
+		assert_int_equal(got(t, 1), n);
+		assert_int_equal(got(t, 9), 0);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(none); i++) {
+		ask(t, 0x30021, 10, none[i][0], none[i][1]);
+		assert_int_equal(mem(t, BUF + 16), 0x80000008);
+		assert_int_equal(got(t, 1), 0);
 	}
 }
 
@@ -507,6 +759,8 @@ int main(void)
 		T(behind_an_unknown_tag_nothing_is_answered),
 		T(a_card_has_a_clock_that_is_no_faster_than_wanted),
 		T(domains_and_devices_keep_their_power),
+		T(clocks_are_on_until_they_are_not),
+		T(voltages_and_temperatures_are_those_of_a_board_at_rest),
 		T(clocks_have_rates_within_their_limits),
 		T(several_tags_are_answered_in_one_buffer),
 		T(an_answer_that_does_not_fit_is_cut_and_says_its_length),
@@ -517,7 +771,13 @@ int main(void)
 		T(a_kernel_gets_a_frame_buffer_of_ours_for_its_own),
 		T(what_does_not_fit_is_answered_with_what_is),
 		T(a_palette_is_set_within_its_entries),
+		T(a_pictures_form_is_tried_before_it_is_set),
+		T(a_screen_is_blanked),
+		T(a_reset_shows_nothing),
 		T(case_54_sizes_that_are_none_are_an_error_and_no_more),
+		T(case_54_a_buffer_ends_with_its_last_tag),
+		T(case_54_numbers_of_what_does_not_exist),
+		T(case_54_rows_that_cannot_be_programmed_are_eight),
 		T(case_54_values_past_the_buffer_are_an_error),
 		T(case_7_a_buffer_that_leaves_ram_is_an_error),
 		T(case_53_nothing_of_ours_is_in_an_answer),
