@@ -23,10 +23,10 @@ BUILD := $(BUILD:%-release=%)
 VERSION := 0.1
 
 CC := gcc
-# What sanitizers look at is compiled in three quarters of the time so. Warnings that need the optimizer are -O2's.
-OPTIMIZE := $(if $(filter asan tsan,$(VARIANT)),-O1 -Wno-maybe-uninitialized -Wno-format-truncation,-O2)
+# What sanitizers look at is compiled in two thirds of the time so. Warnings that need the optimizer are -O2's.
+OPTIMIZE := $(if $(filter asan tsan,$(VARIANT)),-O1 -g1 -Wno-maybe-uninitialized -Wno-format-truncation,-O2 -g)
 CPPFLAGS := -I. -I$(BUILD)/gen -D_GNU_SOURCE -DMICROVM_VERSION='"$(VERSION)"' -MMD -MP
-CFLAGS := -std=gnu11 $(OPTIMIZE) -g -pthread -fno-common \
+CFLAGS := -std=gnu11 $(OPTIMIZE) -pthread -fno-common \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wvla -Wundef -Wformat=2 -Wno-unused-parameter -Werror
 LDFLAGS := -pthread
