@@ -10,8 +10,8 @@
  *
  * What is refused for now (NAK) is tried again when a device says that it is ready. That
  * goes for interrupt endpoints too, whose channels hardware would hand back 8000 times
- * a second: a driver that waits for an interrupt need not hear of it. One that polls
- * is told at once.
+ * a second: a driver that waits for an interrupt need not hear of it, or not that often
+ * (dwc2_sof.c). One that polls is told at once.
  *
  * A start of frame is an interrupt only where a driver may wait for it: drivers leave
  * it on for as long as an interrupt endpoint is open. It comes soon after something has
@@ -33,6 +33,7 @@
 
 struct dwc2_channel {
 	uint32_t hcchar, hcsplt, hcint, hcintmsk, hctsiz, hcdma;
+	uint64_t began;		/* dwc2_frames_since(0) then */
 };
 
 struct dwc2 {
@@ -53,6 +54,8 @@ struct dwc2 {
 	bool port_changed;	/* the device at the port has not heard yet */
 
 	/* dwc2_sof.c */
+	uint64_t frames_ns;	/* time in which frames have passed until... */
+	uint64_t frames_seen;	/* ...HFNUM was read, by the clock */
 	struct loop_timer sof_timer;
 	uint64_t sof_delay;	/* ns, until the next one */
 	bool sof;		/* as in GINTSTS */
@@ -78,7 +81,9 @@ bool dwc2_channel_run(struct dwc2 *d, unsigned n);
 uint32_t dwc2_channel_read(struct dwc2 *d, unsigned n, unsigned reg);
 void dwc2_channel_write(struct dwc2 *d, unsigned n, unsigned reg, uint32_t value);
 
-uint32_t dwc2_frame(const struct dwc2 *d);	/* HFNUM */
+uint32_t dwc2_frame(struct dwc2 *d);	/* HFNUM */
+/* How long frames have passed since they had passed for @ns; ns. */
+uint64_t dwc2_frames_since(const struct dwc2 *d, uint64_t ns);
 /* After GINTMSK was read or written; may ask for work. */
 void dwc2_sof_mask_read(struct dwc2 *d);
 void dwc2_sof_mask_written(struct dwc2 *d, uint32_t old);

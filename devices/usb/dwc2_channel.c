@@ -13,6 +13,8 @@
 
 #define HIGH_SPEED_MAX 1024u	/* bytes in a packet */
 
+#define WAIT_NS (512 * 1000 * 1000ull)	/* of frames, for an interrupt endpoint */
+
 /* --- DMA --------------------------------------------------------------------------- */
 
 static int dwc2_dma_read(struct dwc2 *d, const struct dwc2_channel *ch, void *data, unsigned len)
@@ -171,7 +173,8 @@ static void dwc2_refused(struct dwc2 *d, unsigned n)
 			return;
 		break;
 	default:
-		if (dwc2_is_heard(d, n) && !dwc2_is_full(d))
+		if (dwc2_is_heard(d, n) && !dwc2_is_full(d) &&
+		    dwc2_frames_since(d, ch->began) < WAIT_NS)
 			return;
 	}
 	dwc2_halt(d, ch, HCINT_NAK);
@@ -238,6 +241,8 @@ static void dwc2_write_hcchar(struct dwc2 *d, struct dwc2_channel *ch, uint32_t 
 {
 	bool was = ch->hcchar & HCCHAR_CHENA;
 
+	if (!was)
+		ch->began = dwc2_frames_since(d, 0);
 	ch->hcchar = value;
 	if (value & HCCHAR_CHDIS) {
 		ch->hcchar &= ~(HCCHAR_CHENA | HCCHAR_CHDIS);

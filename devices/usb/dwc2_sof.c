@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames. Their number follows the clock; what interrupts the guest is another matter.
+ * Frames, which pass while somebody looks at their number, and for a while after that; what
+ * interrupts the guest is another matter.
+ *
+ * Linux's driver plans the next transfer of an interrupt endpoint from the frame in which the
+ * last one began, and takes what was more than 1.024 s ago, half of all numbers, for the future:
+ * a key would be let go up to a second late, and repeat meanwhile. Hardware hands a channel
+ * back that is refused in its frame, this one after half a second of frames. That would be
+ * many interrupts where nothing happens at all, were it not that no frames pass there.
  *
  * Linux's driver has SOF unmasked while any interrupt endpoint has a transfer, held by
  * a channel or not, and needs one to start such a transfer in its frame, which it can
  * have been told of only by a channel that halted; and to start any other transfer that
  * was queued meanwhile, of which the only sign is that it looks at GINTMSK. (Its
  * interrupt handler does so right after it has read GINTSTS.) So does what Raspberry Pi's
- * own kernels have. For whoever gives no sign, some SOFs come anyway: so many that the
- * frame number, which has 14 bits, is compared rightly.
+ * own kernels have. For whoever gives no sign, some SOFs come anyway.
  */
 #include "devices/usb/dwc2.h"
 #include "devices/usb/dwc2_regs.h"
@@ -17,19 +23,33 @@
 #define UFRAMES 0x4000
 #define FRREM_SHIFT 16
 
+#define UNSEEN_NS (64 * 1000 * 1000ull)
+
 #define SOF_FIRST_NS (1000 * 1000ull)
-#define SOF_LAST_NS (512 * SOF_FIRST_NS)
+#define SOF_LAST_NS (1024 * SOF_FIRST_NS)
+
+static uint64_t dwc2_frames_at(const struct dwc2 *d, uint64_t now)
+{
+	return d->frames_ns + MIN(now - d->frames_seen, UNSEEN_NS);
+}
+
+uint64_t dwc2_frames_since(const struct dwc2 *d, uint64_t ns)
+{
+	return dwc2_frames_at(d, loop_now_ns()) - ns;
+}
 
 /* HFNUM: the number of the frame, and how much is left of it. */
-uint32_t dwc2_frame(const struct dwc2 *d)
+uint32_t dwc2_frame(struct dwc2 *d)
 {
-	uint64_t now = loop_now_ns();
-	uint64_t left = UFRAME_NS - now % UFRAME_NS;
+	uint64_t now = loop_now_ns(), left;
 
 	if (!dwc2_runs(d))
 		return UFRAMES - 1;
+	d->frames_ns = dwc2_frames_at(d, now);
+	d->frames_seen = now;
+	left = UFRAME_NS - d->frames_ns % UFRAME_NS;
 	return left * (d->hfir & HFIR_FRINT) / UFRAME_NS << FRREM_SHIFT |
-	       now / UFRAME_NS % UFRAMES;
+	       d->frames_ns / UFRAME_NS % UFRAMES;
 }
 
 static bool dwc2_sof_wanted(const struct dwc2 *d)

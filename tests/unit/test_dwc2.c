@@ -670,6 +670,45 @@ static void traffic_does_not_put_off_a_start_of_frame(void **state)
 	}
 }
 
+#define MS 1000000ull
+
+static void no_frames_pass_where_nobody_looks(void **state)
+{
+	struct fixture *t = *state;
+	unsigned before, after;
+
+	port_up(t);
+	before = rd(t, HFNUM) & 0x3fff;
+	t->d.frames_seen -= 10000 * MS;
+	after = rd(t, HFNUM) & 0x3fff;
+	assert_int_equal((after - before) & 0x3fff, 64 * 8);
+}
+
+/* Or else the driver takes the frame in which the transfer began for one of the future. */
+static void an_interrupt_endpoints_channel_does_not_wait_for_a_second_of_frames(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	listen(t);
+	start(t, 1, hcchar(5, 1, INTERRUPT, IN, INT_MAX_LEN), hctsiz(0, 1, INT_MAX_LEN), BUFFER);
+	rd(t, HFNUM);
+	t->d.frames_ns += 512 * MS;
+	usb_ready(&t->dev);
+	fake_settle(&t->f);
+	assert_int_equal(ch(t, 1, HCINT), HCINT_NAK | HCINT_CHHLTD);
+	/* It waits as long again. */
+	start(t, 1, hcchar(5, 1, INTERRUPT, IN, INT_MAX_LEN), hctsiz(0, 1, INT_MAX_LEN), BUFFER);
+	assert_int_equal(ch(t, 1, HCINT), 0);
+	/* Others are no business of frames. */
+	ch_wr(t, 1, HCCHAR, ch(t, 1, HCCHAR) | HCCHAR_CHDIS);
+	start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+	t->d.frames_ns += 512 * MS;
+	usb_ready(&t->dev);
+	fake_settle(&t->f);
+	assert_int_equal(ch(t, 1, HCINT), 0);
+}
+
 /* --- hostile guests ---------------------------------------------------------------------------------- */
 
 static void case_07_dma_outside_memory_ends_the_transfer(void **state)
@@ -823,6 +862,8 @@ int main(void)
 		T(who_looks_at_the_mask_has_queued_something),
 		T(a_channel_that_halts_may_be_wanted_in_the_next_frame),
 		T(traffic_does_not_put_off_a_start_of_frame),
+		T(no_frames_pass_where_nobody_looks),
+		T(an_interrupt_endpoints_channel_does_not_wait_for_a_second_of_frames),
 		T(case_07_dma_outside_memory_ends_the_transfer),
 		T(case_06_sizes_that_make_no_sense),
 		T(case_36_registers_that_do_not_exist),
