@@ -70,7 +70,105 @@ int arm_overlay_open(struct arm_fdt *overlay, const void *blob, size_t len, cons
 	return -EINVAL;
 }
 
-/* The tree's own words for the kernel, which are taken out of it; NULL: there are none. */
+/* --- labels of an overlay ------------------------------------------------------------- */
+
+/* The phandles that fragments' contents have. */
+struct contents {
+	unsigned n;
+	uint32_t phandles[ARM_OVERLAY_MAX_NODES];
+};
+
+static void overlay_see_contents(const void *blob, struct contents *c)
+{
+	int node, body;
+
+	c->n = 0;
+	fdt_for_each_subnode(node, blob, 0) {
+		body = fdt_subnode_offset(blob, node, "__overlay__");
+		if (body >= 0 && fdt_get_phandle(blob, body) && c->n < ARRAY_SIZE(c->phandles))
+			c->phandles[c->n++] = fdt_get_phandle(blob, body);
+	}
+}
+
+static bool is_content(const struct contents *c, uint32_t phandle)
+{
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->phandles[i] == phandle)
+			return true;
+	return false;
+}
+
+/* Whether a cell of @node that the local fixups at @fixups name is one of them. */
+static bool overlay_prop_refers(const void *blob, const struct contents *c, int node, int fixups)
+{
+	const char *name;
+	int prop, len, offs_len;
+
+	fdt_for_each_property_offset(prop, blob, fixups) {
+		const uint8_t *offs = fdt_getprop_by_offset(blob, prop, &name, &offs_len);
+		const uint8_t *value = fdt_getprop(blob, node, name, &len);
+
+		for (int i = 0; offs && value && i + 4 <= offs_len; i += 4) {
+			uint64_t off = tree_cells(offs + i, 1);
+
+			if (range_fits(off, 4, len) && is_content(c, tree_cells(value + off, 1)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Parameters are no longer of interest. */
+static bool overlay_refers_to_content(const void *blob)
+{
+	static const char root[] = "/__local_fixups__";
+	char path[ARM_FDT_MAX_PATH];
+	int depth = 0, node = fdt_path_offset(blob, root);
+	struct contents c;
+
+	for (overlay_see_contents(blob, &c); c.n && node >= 0 && depth >= 0;
+	     node = fdt_next_node(blob, node, &depth)) {
+		const char *of = path + sizeof(root) - 1;
+
+		if (fdt_get_path(blob, node, path, sizeof(path)) < 0)
+			return true;
+		if (!strncmp(path, root, sizeof(root) - 1) && strcmp(of, "/__overrides__") &&
+		    overlay_prop_refers(blob, &c, fdt_path_offset(blob, *of ? of : "/"), node))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * They are the overlay's own, unless it exports them (2.3). One of a fragment's content,
+ * which is there for parameters, gives that a phandle: it would replace the target's, and
+ * libfdt find the target no more.
+ */
+static int overlay_drop_labels(struct arm_fdt *part)
+{
+	int node, body;
+
+	if (overlay_refers_to_content(part->blob)) {
+		log_error("%s: refers to the content of its own fragments, which is not known here",
+			  part->name);
+		return -EINVAL;
+	}
+	fdt_for_each_subnode(node, part->blob, 0) {
+		body = fdt_subnode_offset(part->blob, node, "__overlay__");
+		if (body < 0)
+			continue;
+		fdt_delprop(part->blob, body, "phandle");
+		fdt_delprop(part->blob, body, "linux,phandle");
+	}
+	node = fdt_subnode_offset(part->blob, 0, "__symbols__");
+	if (node >= 0 && fdt_subnode_offset(part->blob, 0, "__exports__") < 0)
+		fdt_del_node(part->blob, node);
+	return 0;
+}
+
+/* --- words for the kernel -------------------------------------------------------------- */
+
+/* The tree's own, which are taken out of it; NULL: there are none. */
 static char *overlay_take_words(struct arm_fdt *fdt)
 {
 	int chosen = arm_fdt_find(fdt, "/chosen");
@@ -98,6 +196,8 @@ static int overlay_put_words(struct arm_fdt *fdt, const char *own)
 	return ret;
 }
 
+/* --- merging ---------------------------------------------------------------------------- */
+
 static int overlay_merge(struct arm_fdt *merged, const struct arm_fdt *overlay)
 {
 	struct arm_fdt part = { 0 };
@@ -106,6 +206,8 @@ static int overlay_merge(struct arm_fdt *merged, const struct arm_fdt *overlay)
 
 	if (ret == 0)
 		ret = arm_fdt_copy(&part, overlay);
+	if (ret == 0)
+		ret = overlay_drop_labels(&part);
 	err = ret == 0 ? fdt_overlay_apply(merged->blob, part.blob) : 0;
 	if (err) {
 		log_error("%s: does not fit %s: %s", overlay->name, merged->name,

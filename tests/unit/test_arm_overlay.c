@@ -73,6 +73,64 @@ static void an_overlay_is_merged(void **state)
 	arm_fdt_close(&base);
 }
 
+/* As dwc2.dtbo and vc4-kms-v3d.dtbo have them, for their parameters. */
+#define LABELLED(more) \
+	"/ { fragment@0 { target = <0xffffffff>; __overlay__ { phandle = <1>; speed = <5>; }; };" \
+	" __symbols__ { bus = \"/fragment@0/__overlay__\"; };" \
+	" __fixups__ { i2c = \"/fragment@0:target:0\"; };" \
+	" __overrides__ { speed = <1>, \"speed:0\"; };" \
+	more " };"
+
+static void a_fragments_content_may_have_a_label(void **state)
+{
+	struct arm_fdt base, part;
+	uint32_t value = 0;
+	int node;
+
+	open_base(&base, BASE(""));
+	assert_int_equal(open_overlay(&part, LABELLED(
+		"__local_fixups__ { __overrides__ { speed = <0>; }; };")), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(arm_overlay_param(&part, "speed", "77"), 0);
+		assert_int_equal(arm_overlay_apply(&base, &part), 0);
+	}
+	node = arm_fdt_find(&base, "/i2c@7e804000");
+	assert_true(arm_fdt_u32(&base, node, "speed", 0, &value));
+	assert_int_equal(value, 77);
+	/* That by which others know it. */
+	assert_true(arm_fdt_u32(&base, node, "phandle", 0, &value));
+	assert_int_equal(value, 9);
+	assert_null(text_of(&base, "/__symbols__", "bus"));
+	arm_fdt_close(&part);
+	arm_fdt_close(&base);
+}
+
+static void an_overlay_that_patches_itself_is_refused(void **state)
+{
+	static const char *const fixups[] = {
+		"__local_fixups__ { fragment@1 { target = <0>; }; };",
+		"__local_fixups__ { fragment@1 { __overlay__ { x { on = <4>; }; }; }; };",
+	};
+	struct arm_fdt base, part;
+
+	open_base(&base, BASE(""));
+	for (unsigned i = 0; i < ARRAY_SIZE(fixups); i++) {
+		char source[1024];
+
+		snprintf(source, sizeof(source), LABELLED("fragment@1 { target = <1>;"
+			" __overlay__ { x { on = <7 1>; }; }; }; %s"), fixups[i]);
+		assert_int_equal(open_overlay(&part, source), 0);
+		assert_int_equal(arm_overlay_apply(&base, &part), -EINVAL);
+		arm_fdt_close(&part);
+	}
+	/* Fixups of what is not there, or not as long, are no reference. */
+	assert_int_equal(open_overlay(&part, LABELLED("__local_fixups__ { fragment@7 { x = <0>; };"
+		" fragment@0 { target = <2 0xffffffff>; __overlay__ { y = <0>; }; }; };")), 0);
+	arm_overlay_apply(&base, &part);
+	arm_fdt_close(&part);
+	arm_fdt_close(&base);
+}
+
 static void words_of_an_overlay_come_behind_the_trees_own(void **state)
 {
 	static const char *const overlays[] = {
@@ -374,6 +432,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_overlay_is_merged),
+		cmocka_unit_test(a_fragments_content_may_have_a_label),
+		cmocka_unit_test(an_overlay_that_patches_itself_is_refused),
 		cmocka_unit_test(words_of_an_overlay_come_behind_the_trees_own),
 		cmocka_unit_test(an_overlay_that_does_not_fit_changes_nothing),
 		cmocka_unit_test(case_95_what_an_overlay_makes_is_checked),
