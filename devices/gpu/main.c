@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "devices/backend/evdev_lib.h"
+#include "devices/backend/sandbox.h"
 #include "devices/backend/unixsock.h"
 #include "devices/control/control_seat.h"
 #include "devices/gpu/gpu_2d.h"
@@ -16,7 +17,6 @@
 #include "devices/gpu/make_renderer.h"
 #include "devices/gpu/options.h"
 #include "devices/gpu/play.h"
-#include "devices/gpu/sandbox.h"
 #include "devices/gpu/screen.h"
 #include "devices/ui/ui_sdl.h"
 #include "vmm/log.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "devices/backend/sandbox.h"
 #include "devices/gpu/play.h"
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 
 #include "devices/gpu/gpu_replay.h"
 #include "devices/gpu/make_renderer.h"
-#include "devices/gpu/sandbox.h"
 #include "devices/ui/screenshot.h"
 #include "vmm/log.h"
 #include "vmm/opts.h"

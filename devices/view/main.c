@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "devices/backend/sandbox.h"
 #include "devices/ui/display_receiver.h"
 #include "devices/ui/ui_sdl.h"
 #include "vmm/log.h"
@@ -29,7 +30,7 @@
 struct view {
 	/* what the user wants */
 	const char *path;
-	bool fullscreen, integer, watch;
+	bool fullscreen, integer, watch, sandbox;
 	int verbose;
 
 	struct loop *loop;
@@ -103,8 +104,12 @@ static int on_hello(void *ctx, const struct display_msg_hello *hello)
 	plain_name(v, hello, name, sizeof(name));
 	params = window_params(v, hello, name);
 	ret = ui_sdl_create(&v->ui, v->loop, &params, why, sizeof(why));
-	if (ret < 0) {
+	if (ret < 0)
 		log_error("%s", why);
+	/* There are windows, and nothing but this message has been looked at. */
+	else if (v->sandbox)
+		ret = sandbox_calls(true);
+	if (ret < 0) {
 		v->status = 1;
 		return ret;
 	}
@@ -265,15 +270,30 @@ static int serve(struct view *v, int fd)
 	return v->status;
 }
 
+/* Whoever has broken into the machine's microvm-gpu shall not get from there to the user. */
+static int confine_files(const struct view *v)
+{
+	static const char *const no_sockets[] = { NULL };
+
+	if (v->sandbox)
+		return sandbox_files(true, no_sockets);
+	log_warn("--sandbox=off: who breaks in here can do what you can");
+	return 0;
+}
+
 static int run(struct view *v)
 {
 	int fd = dial(v->path), status = 1, ret;
 
 	if (fd < 0)
 		return status;
-	ret = loop_create(&v->loop);
+	ret = confine_files(v);
+	if (ret == 0) {
+		ret = loop_create(&v->loop);
+		if (ret < 0)
+			log_error("%s", strerror(-ret));
+	}
 	if (ret < 0) {
-		log_error("%s", strerror(-ret));
 		close(fd);
 		return status;
 	}
@@ -327,6 +347,8 @@ static const struct opt options[] = {
 	{ "scale", "aspect|integer", "Windows", "as large as fits, or by whole numbers (aspect)",
 	  .set = set_scale },
 	{ "watch", NULL, "Windows", "only look: neither keyboard, pointer nor sizes", FLAG(watch) },
+	{ "sandbox", NULL, "About", "keep the viewer from all it does not need (on)",
+	  FLAG(sandbox) },
 	{ "verbose", NULL, "About", "say more; twice, everything", .multiple = true,
 	  .set = set_verbose },
 	{ "v", NULL, "About", NULL, .multiple = true, .set = set_verbose },
@@ -364,7 +386,7 @@ static int parse(struct view *v, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct view v = { 0 };
+	struct view v = { .sandbox = true };
 	int ret;
 
 	log_set_program("microvm-view");

@@ -30,6 +30,7 @@
 #include "tests/vgpu.h"
 #include "tests/vhost_peer.h"
 #include "tests/virgl.h"
+#include "tests/weston.h"
 #include "tests/xdesk.h"
 
 #define W 320u
@@ -436,75 +437,27 @@ static void closed_window_of_one_that_was_started_apart_is_logged(void **state)
 #define UNDER_TSAN false
 #endif
 
-/*
- * A desktop of Wayland, in a window of 640 x 480 pixels of the one of X11, each
- * @scale pixels wide; every window fills all of it.
- */
-static pid_t start_weston(struct t *t, const char *dir, unsigned scale)
+static void begin_on_wayland(struct t *t, struct weston *w, unsigned scale, const char *gpu)
 {
-	char path[80], width[20], height[20], factor[20];
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		setenv("XDG_RUNTIME_DIR", dir, 1);
-		snprintf(width, sizeof(width), "--width=%u", 640 / scale);
-		snprintf(height, sizeof(height), "--height=%u", 480 / scale);
-		snprintf(factor, sizeof(factor), "--scale=%u", scale);
-		execlp("weston", "weston", "--backend=x11-backend.so", "--use-pixman",
-		       "--shell=kiosk-shell.so", "--socket=wayland-t", "--no-config",
-		       "--idle-time=0", width, height, factor, NULL);
-		_exit(127);
-	}
-	assert_true(pid > 0);
-	snprintf(path, sizeof(path), "%s/wayland-t", dir);
-	UNTIL(t, access(path, F_OK) == 0);
-	UNTIL(t, (t->window = xdesk_find(&desk, "Weston")));
-	return pid;
-}
-
-/* It is to find that desktop alone. */
-static void dial_on_wayland(struct t *t, const char *dir, const char *gpu)
-{
-	char *display = strdup(getenv("DISPLAY"));
-
-	setenv("XDG_RUNTIME_DIR", dir, 1);
-	setenv("WAYLAND_DISPLAY", "wayland-t", 1);
-	unsetenv("DISPLAY");
-	unsetenv("SDL_RENDER_DRIVER");
+	weston_begin(w, t->loop, scale);
+	t->window = w->window;
+	weston_enter(w);
 	dial(t, gpu);
-	setenv("DISPLAY", display, 1);
-	setenv("SDL_RENDER_DRIVER", "software", 1);
-	unsetenv("WAYLAND_DISPLAY");
-	free(display);
-}
-
-static void end_weston(struct t *t, pid_t weston, const char *dir)
-{
-	char command[100];
-
-	kill(weston, SIGKILL);
-	waitpid(weston, NULL, 0);
-	UNTIL(t, !xdesk_find(&desk, "Weston"));
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	assert_int_equal(system(command), 0);
+	weston_leave(w);
 }
 
 static void pictures_and_keys_on_wayland(void **state)
 {
-	char dir[] = "/tmp/test-wayland-XXXXXX";
 	struct t *t = *state;
 	struct vdrv_ring *ring = &t->keyboard.q[0].ring;
 	struct virtio_input_event e;
 	uint64_t gpa;
-	pid_t weston;
+	struct weston weston;
 
-	if (system("command -v weston >/dev/null") != 0 || UNDER_TSAN)
+	if (!weston_is_there() || UNDER_TSAN)
 		skip();
-	assert_non_null(mkdtemp(dir));
-	weston = start_weston(t, dir, 1);
+	begin_on_wayland(t, &weston, 1, "size=320x200");
 	xdesk_focus(&desk, t->window);
-	dial_on_wayland(t, dir, "size=320x200");
 	drive(t);
 	show(t, GREEN);
 	UNTIL(t, xdesk_pixel(&desk, t->window, 320, 240) == GREEN);
@@ -519,27 +472,24 @@ static void pictures_and_keys_on_wayland(void **state)
 	assert_int_equal(gmem_read(&t->keyboard.mem, gpa, &e, sizeof(e)), 0);
 	assert_int_equal(e.type, EV_KEY);
 	assert_int_equal(e.code, KEY_A);
-	end_weston(t, weston, dir);
+	weston_end(&weston, t->loop);
 }
 
 static void pictures_of_3d_on_wayland(void **state)
 {
-	char dir[] = "/tmp/test-wayland-XXXXXX";
 	struct t *t = *state;
-	pid_t weston;
+	struct weston weston;
 	int status;
 
-	if (system("command -v weston >/dev/null") != 0 || !have_gl(&status))
+	if (!weston_is_there() || !have_gl(&status))
 		skip();
-	assert_non_null(mkdtemp(dir));
-	weston = start_weston(t, dir, 1);
-	dial_on_wayland(t, dir, "virgl,size=320x200");
+	begin_on_wayland(t, &weston, 1, "virgl,size=320x200");
 	UNTIL(t, logged(t, "shared with the windows"));
 	/* Away from where the pointer may be. */
 	xdesk_tool("mousemove --window %lu 600 440", t->window);
 	draw_in_3d(t, 320, 240);
 	assert_int_equal(xdesk_pixel(&desk, t->window, 320, 10), 0);
-	end_weston(t, weston, dir);
+	weston_end(&weston, t->loop);
 }
 
 /* What the guest is asked for now. */
@@ -556,15 +506,12 @@ static bool is_asked_for(struct t *t, uint32_t width, uint32_t height)
 /* The guest's pixels are the monitor's, however small those are. */
 static void every_pixel_counts_where_the_desktop_takes_several_for_one(void **state)
 {
-	char dir[] = "/tmp/test-wayland-XXXXXX";
 	struct t *t = *state;
-	pid_t weston;
+	struct weston weston;
 
-	if (system("command -v weston >/dev/null") != 0 || UNDER_TSAN)
+	if (!weston_is_there() || UNDER_TSAN)
 		skip();
-	assert_non_null(mkdtemp(dir));
-	weston = start_weston(t, dir, 2);
-	dial_on_wayland(t, dir, "size=320x200");
+	begin_on_wayland(t, &weston, 2, "size=320x200");
 	drive(t);
 	UNTIL(t, is_asked_for(t, 640, 480));
 	show(t, GREEN);
@@ -572,7 +519,7 @@ static void every_pixel_counts_where_the_desktop_takes_several_for_one(void **st
 	xdesk_tool("mousemove --window %lu 600 440", t->window);
 	UNTIL(t, xdesk_pixel(&desk, t->window, 60, 50) == GREEN);
 	assert_int_equal(xdesk_pixel(&desk, t->window, 60, 10), 0);
-	end_weston(t, weston, dir);
+	weston_end(&weston, t->loop);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

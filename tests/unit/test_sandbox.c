@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-#include "devices/gpu/sandbox.h"
+#include "devices/backend/sandbox.h"
 
 #define SURVIVED 0
 #define WRONG 99

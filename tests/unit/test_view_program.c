@@ -33,6 +33,7 @@
 #include "tests/vgpu.h"
 #include "tests/vhost_peer.h"
 #include "tests/virgl.h"
+#include "tests/weston.h"
 #include "tests/xdesk.h"
 #include "vmm/util.h"
 
@@ -409,6 +410,105 @@ static void a_size_that_the_user_makes_is_asked_of_the_guest(void **state)
 	} while (info.pmodes[0].r.width != 640 || info.pmodes[0].r.height != 500);
 }
 
+/* --- the viewer's sandbox ------------------------------------------------------- */
+
+/* What the kernel says of @pid, such as "Seccomp:"; -1: nothing. */
+static int status_of(pid_t pid, const char *what)
+{
+	char path[64], line[200];
+	int value = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	assert_non_null(f = fopen(path, "r"));
+	while (value < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, what, strlen(what)))
+			value = atoi(line + strlen(what));
+	fclose(f);
+	return value;
+}
+
+static void case_100_viewer_is_in_a_sandbox(void **state)
+{
+	struct t *t = *state;
+
+	begin(t, "size=320x200", 0);
+	show(t, GREEN);
+	view(t, &t->a, "--verbose");
+	drawn_window(t, TITLE);
+	assert_int_equal(status_of(t->a.pid, "Seccomp:"), 2);
+	assert_int_equal(status_of(t->a.pid, "NoNewPrivs:"), 1);
+}
+
+static void sandbox_that_is_off_is_a_line_in_the_log(void **state)
+{
+	struct t *t = *state;
+
+	begin(t, "size=320x200", 0);
+	show(t, GREEN);
+	view(t, &t->a, "--sandbox=off");
+	drawn_window(t, TITLE);
+	assert_true(said(&t->a, "--sandbox=off: "));
+	assert_int_equal(status_of(t->a.pid, "NoNewPrivs:"), status_of(getpid(), "NoNewPrivs:"));
+}
+
+/* SDL draws by OpenGL there, and TSan does not see how Mesa's threads keep out of their way. */
+#ifdef __SANITIZE_THREAD__
+#define UNDER_TSAN true
+#else
+#define UNDER_TSAN false
+#endif
+
+/* In the sandbox, where it draws and is drawn anew. */
+static void view_on_wayland(struct t *t, const char *gpu, uint64_t features)
+{
+	struct vdrv_ring *ring = &t->keyboard.q[0].ring;
+	struct weston weston;
+	uint64_t gpa;
+
+	begin(t, gpu, features);
+	show(t, GREEN);
+	weston_begin(&weston, t->loop, 1);
+	weston_enter(&weston);
+	view(t, &t->a, "--verbose");
+	weston_leave(&weston);
+	UNTIL(t, xdesk_pixel(&desk, weston.window, 320, 240) == GREEN);
+	xdesk_focus(&desk, weston.window);
+	xdesk_tool("mousemove --window %lu 600 440", weston.window);
+	for (unsigned i = 0; i < 5; i++) {
+		draw(t, i % 2 ? RED : BLUE);
+		UNTIL(t, xdesk_pixel(&desk, weston.window, 320, 240) == (i % 2 ? RED : BLUE));
+	}
+	gpa = vp_alloc(&t->keyboard, 64);
+	for (unsigned i = 0; i < 8; i++)
+		vdrv_add(ring, &(struct vdrv_buf)VDRV_IN(gpa + 8 * i, 8), 1);
+	vp_kick(&t->keyboard, 0);
+	xdesk_tool("key a");
+	assert_key(t, gpa, KEY_A);
+	assert_int_equal(status_of(t->a.pid, "NoNewPrivs:"), 1);
+	kill(t->a.pid, SIGTERM);
+	UNTIL(t, ended(&t->a));
+	assert_int_equal(t->a.status, 0);
+	weston_end(&weston, t->loop);
+}
+
+static void pictures_and_keys_on_wayland(void **state)
+{
+	if (!weston_is_there() || UNDER_TSAN)
+		skip();
+	view_on_wayland(*state, "size=320x200", 0);
+}
+
+/* The viewer has OpenGL, in case there are dma-bufs. */
+static void pictures_and_keys_on_wayland_with_opengl(void **state)
+{
+	int status;
+
+	if (!weston_is_there() || !have_gl(&status))
+		skip();
+	view_on_wayland(*state, "virgl,size=320x200", BIT(VIRTIO_GPU_F_VIRGL));
+}
+
 /* What a guest draws in 3D; where there are dma-bufs, by these. */
 static void pictures_of_3d(void **state)
 {
@@ -517,6 +617,10 @@ int main(void)
 		TEST(viewers_wait_for_the_next_process),
 		TEST(process_without_a_machine_makes_its_socket_and_removes_it),
 		TEST(a_size_that_the_user_makes_is_asked_of_the_guest),
+		TEST(case_100_viewer_is_in_a_sandbox),
+		TEST(sandbox_that_is_off_is_a_line_in_the_log),
+		TEST(pictures_and_keys_on_wayland),
+		TEST(pictures_and_keys_on_wayland_with_opengl),
 		TEST(pictures_of_3d),
 		TEST(case_99_viewers_that_do_as_they_please),
 		TEST(nobody_at_the_socket_is_one_line),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is left of a process that serves a hostile guest: files that it needs, and
- * system calls that it makes. Main thread, before guests can say anything:
+ * What is left of a process that serves a hostile guest, or hears what such a process
+ * says: files that it needs, and system calls that it makes. Main thread, before guests
+ * can say anything:
  *
  *     sandbox_files()	before anything is opened, and any thread is made
  *     sandbox_calls()	when all is set up; for all threads

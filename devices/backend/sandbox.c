@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls; files are in sandbox_files.c. */
-#include "devices/gpu/sandbox.h"
+#include "devices/backend/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -245,6 +245,6 @@ int sandbox_calls(bool windows)
 	if (ret == 0)
 		ret = load_filter(windows);
 	if (ret < 0)
-		log_error("no sandbox: %s (--gpu sandbox=off goes without)", strerror(-ret));
+		log_error("no sandbox: %s (sandbox=off goes without)", strerror(-ret));
 	return ret;
 }

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "devices/gpu/sandbox.h"
+#include "devices/backend/sandbox.h"
 #include "vmm/log.h"
 #include "vmm/util.h"
 
@@ -193,7 +193,7 @@ static int entered(int rules, int ret)
 {
 	close(rules);
 	if (ret < 0)
-		log_error("no sandbox: landlock: %s (--gpu sandbox=off goes without)",
+		log_error("no sandbox: landlock: %s (sandbox=off goes without)",
 			  strerror(-ret));
 	return ret;
 }
