@@ -307,7 +307,7 @@ static char lower(char c)
 static bool same_name(const char *name, const char *wanted, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (!name[i] || lower(name[i]) != lower(wanted[i]))
+		if (lower(name[i]) != lower(wanted[i]))
 			return false;
 	return !name[len];
 }
@@ -479,8 +479,6 @@ int boot_fat_copy(struct boot_fat *fat, const struct boot_fat_node *node, const 
 		log_error("%s: %s is a directory", fat->file->path, path);
 		return -EISDIR;
 	}
-	if (node->size > (uint64_t)fat->n_clusters * fat->cluster_len)
-		return fat_damaged(fat, "%s would be larger than all of it", path);
 	buf = malloc(fat->cluster_len);
 	if (!buf)
 		return -ENOMEM;

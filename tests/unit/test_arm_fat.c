@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "arch/arm/boot_fat.h"
 #include "arch/arm/boot_source.h"
 #include "tests/fat_image.h"
 #include "vmm/util.h"
@@ -26,6 +27,7 @@ struct card {
 	struct fat_image fat;
 	uint8_t big[BIG];
 	uint32_t big_cluster, dir_cluster, text_cluster;
+	unsigned behind;	/* bytes of the image that are no volume's */
 	char path[32];
 	int fd;
 };
@@ -35,6 +37,7 @@ static void card_init(struct card *c, unsigned bits)
 	for (unsigned i = 0; i < BIG; i++)
 		c->big[i] = i * 7 >> 3;
 	c->fd = -1;
+	c->behind = 0;
 	fat_image_init(&c->fat, bits);
 	c->text_cluster = c->fat.next;
 	fat_image_text(&c->fat, FAT_ROOT, "CONFIG.TXT", "kernel=x\n");
@@ -56,6 +59,7 @@ static int card_open(struct card *c, struct boot_source *s)
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = fat_image_save(&c->fat, 0, c->path);
+	assert_int_equal(ftruncate(c->fd, c->fat.len + c->behind), 0);
 	return boot_source_open(s, c->path);
 }
 
@@ -166,6 +170,122 @@ static void a_long_name_whose_sum_is_wrong_does_not_count(void **state)
 	card_finish(&c);
 }
 
+static void a_name_may_have_letters_of_others(void **state)
+{
+	struct card c;
+	char alias[32];
+	uint8_t *e;
+
+	card_init(&c, 16);
+	fat_image_file(&c.fat, FAT_ROOT, "xyz of Zoe.txt", "zoe", 3);
+	e = fat_image_entry(&c.fat, c.fat.next - 1);
+	assert_int_equal(card_read(&c, "XYZ OF ZOE.TXT", "zoe", 3), 0);
+	assert_int_equal(card_read(&c, "XYZ OF ZOE.TXT2", NULL, 0), -ENOENT);
+	/* Its short name counts as well. */
+	snprintf(alias, sizeof(alias), "f%06u.~1", c.fat.next - 1);
+	assert_int_equal(card_read(&c, alias, "zoe", 3), 0);
+	store_le(e - 32 + 1, 2, 0xe9);
+	store_le(e - 32 + 3, 2, 0x20ac);
+	store_le(e - 32 + 5, 2, 0x7ff);
+	assert_int_equal(card_read(&c, "\xc3\xa9\xe2\x82\xac\xdf\xbf OF ZOE.TXT", "zoe", 3), 0);
+	/* One whose first byte says otherwise that it is free. */
+	e = fat_image_entry(&c.fat, c.text_cluster);
+	e[0] = 0x05;
+	assert_int_equal(card_read(&c, "\xe5onfig.txt", "kernel=x\n", 9), 0);
+	e[0] = 0xe5;
+	assert_int_equal(card_read(&c, "\xe5onfig.txt", NULL, 0), -ENOENT);
+	card_finish(&c);
+}
+
+static void the_first_of_two_files_of_a_name_counts(void **state)
+{
+	struct card c;
+
+	card_init(&c, 16);
+	fat_image_file(&c.fat, FAT_ROOT, "CONFIG.TXT", "other", 5);
+	assert_int_equal(card_read(&c, "config.txt", "kernel=x\n", 9), 0);
+	/* And none behind the end of the directory. */
+	fat_image_entry(&c.fat, c.text_cluster)[0] = 0;
+	assert_int_equal(card_read(&c, "config.txt", NULL, 0), -ENOENT);
+	card_finish(&c);
+}
+
+/* Fills the cluster or the root that is at @p with deleted names, but for its last entry. */
+static void move_to_end(uint8_t *p, size_t len, const uint8_t *entry)
+{
+	uint8_t last[32];
+
+	memcpy(last, entry, sizeof(last));
+	memset(p, 0xe5, len - sizeof(last));
+	memcpy(p + len - sizeof(last), last, sizeof(last));
+}
+
+static void a_directory_may_be_full(void **state)
+{
+	/* Each of these ends a chain. */
+	static const uint32_t ends[][2] = {
+		{ 12, 0xff8 }, { 12, 0xfff }, { 16, 0xfff8 }, { 16, 0xffff },
+		{ 32, 0x0ffffff8 }, { 32, 0xffffffff },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
+		struct card c;
+		uint8_t *root;
+
+		card_init(&c, ends[i][0]);
+		root = c.fat.p + (c.fat.bits == 32 ? c.fat.data : c.fat.root);
+		move_to_end(root, c.fat.data - c.fat.root + (c.fat.bits == 32 ? FAT_CLUSTER : 0),
+			    fat_image_entry(&c.fat, c.text_cluster));
+		if (c.fat.bits == 32)
+			fat_image_link(&c.fat, 2, ends[i][1]);
+		assert_int_equal(card_read(&c, "config.txt", "kernel=x\n", 9), 0);
+		assert_int_equal(card_read(&c, "config.tx", NULL, 0), -ENOENT);
+		card_finish(&c);
+		card_init(&c, ends[i][0]);
+		fat_image_link(&c.fat, c.dir_cluster, ends[i][1]);
+		while (fat_image_file(&c.fat, c.dir_cluster, "X", "", 0),
+		       c.fat.p[c.fat.data + (c.dir_cluster - 1) * FAT_CLUSTER - 32] == 0)
+			;
+		assert_int_equal(card_read(&c, "over-lays/y", NULL, 0), -ENOENT);
+		card_finish(&c);
+	}
+}
+
+static void what_is_reserved_does_not_count(void **state)
+{
+	struct card c;
+
+	/* The upper half of a cluster's number, where there is none. */
+	card_init(&c, 16);
+	store_le(fat_image_entry(&c.fat, c.text_cluster) + 20, 2, 7);
+	assert_int_equal(card_read(&c, "config.txt", "kernel=x\n", 9), 0);
+	card_finish(&c);
+	card_init(&c, 32);
+	c.behind = 256u << 20;
+	store_le(fat_image_entry(&c.fat, c.text_cluster) + 20, 2, 1);
+	assert_int_equal(card_read(&c, "config.txt", NULL, 0), -EINVAL);
+	/* The uppermost four bits of an entry. */
+	fat_image_link(&c.fat, c.big_cluster, 0xf0000000 | (c.big_cluster + 1));
+	assert_int_equal(card_read(&c, BIG_NAME, c.big, BIG), 0);
+	card_finish(&c);
+}
+
+static void a_table_may_have_just_enough_entries(void **state)
+{
+	struct card c;
+	struct boot_source s;
+
+	card_init(&c, 16);
+	/* 20 sectors of 256 entries, two of which are no clusters'. */
+	store_le(c.fat.p + 32, 4, c.fat.data / 512 + 4 * (20 * 256 - 2));
+	c.behind = 4 << 20;
+	assert_int_equal(card_open(&c, &s), 0);
+	boot_source_close(&s);
+	store_le(c.fat.p + 32, 4, c.fat.data / 512 + 4 * (20 * 256 - 1));
+	assert_int_equal(card_open(&c, &s), -EINVAL);
+	card_finish(&c);
+}
+
 /* --- case 94: cards that lie ------------------------------------------------------------- */
 
 static void case_94_chains_that_go_round_are_refused(void **state)
@@ -191,16 +311,20 @@ static void case_94_chains_that_go_round_are_refused(void **state)
 
 static void case_94_chains_that_lead_nowhere_are_refused(void **state)
 {
-	static const uint32_t nowhere[] = { 0, 1, 302 };
+	static const uint32_t nowhere[] = { 0, 1, 302, 303, 0xff7 };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(nowhere); i++) {
 		struct card c;
 
 		card_init(&c, 12);
+		c.behind = 16 << 20;
 		fat_image_link(&c.fat, c.big_cluster + 3, nowhere[i]);
 		assert_int_equal(card_read(&c, BIG_NAME, NULL, 0), -EINVAL);
 		card_finish(&c);
 		card_init(&c, 32);
+		c.behind = 16 << 20;
+		store_le(fat_image_entry(&c.fat, c.dir_cluster) + 26, 2, nowhere[i]);
+		assert_int_equal(card_read(&c, "over-lays/x", NULL, 0), i ? -EINVAL : -ENOENT);
 		store_le(fat_image_entry(&c.fat, c.text_cluster) + 26, 2, nowhere[i]);
 		assert_int_equal(card_read(&c, "config.txt", NULL, 0), -EINVAL);
 		store_le(c.fat.p + 44, 4, 1000);	/* the root */
@@ -223,6 +347,143 @@ static void case_94_a_file_longer_than_its_chain_is_refused(void **state)
 	card_finish(&c);
 }
 
+/* Of these the sector itself tells that it is none. */
+static void case_94_what_is_no_boot_sector_is_not_taken_for_one(void **state)
+{
+	static const struct {
+		unsigned off, len;
+		uint32_t value;
+	} lies[] = {
+		{ 11, 2, 0 }, { 11, 2, 256 }, { 11, 2, 8192 }, { 11, 2, 513 }, { 11, 2, 1536 },
+		{ 13, 1, 0 }, { 13, 1, 3 }, { 14, 2, 0 }, { 16, 1, 0 }, { 16, 1, 5 },
+		{ 17, 2, 0 }, { 22, 2, 0 }, { 32, 4, 0 }, { 0, 1, 0 }, { 0, 1, 0xea },
+		{ 510, 2, 0 }, { 510, 2, 0xaa56 },
+	};
+	struct card c;
+	uint8_t s[512];
+
+	card_init(&c, 16);
+	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
+		memcpy(s, c.fat.p, sizeof(s));
+		store_le(s + lies[i].off, lies[i].len, lies[i].value);
+		if (boot_fat_probe(s))
+			fail_msg("byte %u of the boot sector may be %u", lies[i].off, lies[i].value);
+	}
+	/* The largest of all; the other jump; four tables. */
+	memcpy(s, c.fat.p, sizeof(s));
+	s[0] = 0xe9;
+	s[16] = 4;
+	store_le(s + 11, 2, 4096);
+	s[13] = 64;
+	assert_true(boot_fat_probe(s));
+	s[13] = 128;
+	assert_false(boot_fat_probe(s));
+	card_finish(&c);
+	card_init(&c, 32);
+	store_le(c.fat.p + 36, 4, 0);
+	assert_false(boot_fat_probe(c.fat.p));
+	card_finish(&c);
+}
+
+static void case_94_what_is_before_the_data_is_longer_than_all(void **state)
+{
+	struct boot_source s;
+	struct card c;
+
+	/* A table that has numbers for as many clusters as are left: less than none. */
+	card_init(&c, 32);
+	store_le(c.fat.p + 36, 4, 0x04000000);
+	assert_int_equal(card_open(&c, &s), -EINVAL);
+	card_finish(&c);
+	/* No cluster at all. */
+	card_init(&c, 32);
+	store_le(c.fat.p + 32, 4, c.fat.data / 512);
+	assert_int_equal(card_open(&c, &s), -EINVAL);
+	card_finish(&c);
+}
+
+static void case_94_more_clusters_than_16_bits_number_are_refused(void **state)
+{
+	static const unsigned clusters[] = { 65524, 65525 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(clusters); i++) {
+		struct boot_source s;
+		struct card c;
+		uint32_t before = 32 + 2 * 1000 + 32;
+
+		card_init(&c, 16);
+		store_le(c.fat.p + 22, 2, 1000);
+		c.fat.p[13] = 1;
+		store_le(c.fat.p + 32, 4, before + clusters[i]);
+		c.behind = 64 << 20;
+		assert_int_equal(card_open(&c, &s), i ? -EINVAL : 0);
+		if (!i)
+			boot_source_close(&s);
+		card_finish(&c);
+	}
+}
+
+static void case_94_parts_of_names_that_make_none(void **state)
+{
+	/* What the first entry of the name says: the number of parts, and more than fit. */
+	static const uint8_t orders[] = { 0x40, 0x41, 0x43, 0x45, 0x54, 0x55, 0x7f, 0x04, 0x24 };
+	struct card c;
+	uint8_t *e;
+
+	card_init(&c, 16);
+	e = fat_image_entry(&c.fat, c.big_cluster);
+	assert_int_equal(e[-4 * 32], 0x44);
+	for (unsigned i = 0; i < ARRAY_SIZE(orders); i++) {
+		e[-4 * 32] = orders[i];
+		assert_int_equal(card_read(&c, BIG_NAME, NULL, 0), -ENOENT);
+	}
+	e[-4 * 32] = 0x44;
+	assert_int_equal(card_read(&c, BIG_NAME, c.big, BIG), 0);
+	for (unsigned part = 1; part <= 4; part++) {
+		e[-32 * (int)part + 13]++;		/* of another name */
+		assert_int_equal(card_read(&c, BIG_NAME, NULL, 0), -ENOENT);
+		e[-32 * (int)part + 13]--;
+	}
+	/* Deleted, and then another file whose name has the same sum. */
+	fat_image_file(&c.fat, c.dir_cluster, "X", "x", 1);
+	memcpy(e + 32, e, 11);
+	e[32] = 0;
+	for (uint8_t sum = !e[-32 + 13]; sum != e[-32 + 13];) {
+		e[32]++;
+		sum = 0;
+		for (unsigned i = 0; i < 11; i++)
+			sum = (sum >> 1 | sum << 7) + e[32 + i];
+	}
+	e[0] = 0xe5;
+	assert_int_equal(card_read(&c, BIG_NAME, NULL, 0), -ENOENT);
+	/* Nothing but spaces. */
+	memset(e + 32, ' ', 11);
+	assert_int_equal(card_read(&c, BIG_NAME, NULL, 0), -ENOENT);
+	card_finish(&c);
+}
+
+static void case_94_a_directory_without_an_end_is_refused(void **state)
+{
+	struct card c;
+	uint32_t n = BOOT_FAT_MAX_DIR * 32 / FAT_CLUSTER;
+
+	card_init(&c, 16);
+	for (unsigned over = 0; over <= 1; over++) {
+		uint32_t first = c.fat.next;
+
+		c.fat.next += n + over;
+		memset(c.fat.p + c.fat.data + (first - 2) * FAT_CLUSTER, 0xe5,
+		       (n + over) * FAT_CLUSTER);
+		for (uint32_t i = 0; i < n + over; i++)
+			fat_image_link(&c.fat, first + i, i + 1 < n + over ? first + i + 1 : 0xffff);
+		fat_image_link(&c.fat, c.dir_cluster, first);
+		store_le(fat_image_entry(&c.fat, c.dir_cluster) + 26, 2, first);
+		c.dir_cluster = first;
+		assert_int_equal(card_read(&c, "over-lays/x", NULL, 0), over ? -EINVAL : -ENOENT);
+	}
+	card_finish(&c);
+}
+
 /* A field of the boot sector, and values that it must not have. */
 static void case_94_boot_sectors_that_cannot_be_are_refused(void **state)
 {
@@ -241,6 +502,7 @@ static void case_94_boot_sectors_that_cannot_be_are_refused(void **state)
 		struct card c;
 
 		card_init(&c, 16);
+		assert_true(boot_fat_probe(c.fat.p));
 		store_le(c.fat.p + lies[i].off, lies[i].len, lies[i].value);
 		if (card_open(&c, &s) != -EINVAL)
 			fail_msg("byte %u of the boot sector may be %u", lies[i].off, lies[i].value);
@@ -431,9 +693,19 @@ int main(void)
 		cmocka_unit_test(what_is_too_long_to_be_read_is_refused),
 		cmocka_unit_test(a_deleted_name_and_a_label_are_nothing),
 		cmocka_unit_test(a_long_name_whose_sum_is_wrong_does_not_count),
+		cmocka_unit_test(a_name_may_have_letters_of_others),
+		cmocka_unit_test(the_first_of_two_files_of_a_name_counts),
+		cmocka_unit_test(a_directory_may_be_full),
+		cmocka_unit_test(what_is_reserved_does_not_count),
+		cmocka_unit_test(a_table_may_have_just_enough_entries),
 		cmocka_unit_test(case_94_chains_that_go_round_are_refused),
 		cmocka_unit_test(case_94_chains_that_lead_nowhere_are_refused),
 		cmocka_unit_test(case_94_a_file_longer_than_its_chain_is_refused),
+		cmocka_unit_test(case_94_what_is_no_boot_sector_is_not_taken_for_one),
+		cmocka_unit_test(case_94_what_is_before_the_data_is_longer_than_all),
+		cmocka_unit_test(case_94_more_clusters_than_16_bits_number_are_refused),
+		cmocka_unit_test(case_94_parts_of_names_that_make_none),
+		cmocka_unit_test(case_94_a_directory_without_an_end_is_refused),
 		cmocka_unit_test(case_94_boot_sectors_that_cannot_be_are_refused),
 		cmocka_unit_test(case_94_a_volume_behind_the_images_end_is_refused),
 		cmocka_unit_test(the_first_fat_partition_counts),
