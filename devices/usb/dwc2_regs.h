@@ -9,7 +9,6 @@
 #include "vmm/util.h"
 
 #define GOTGCTL 0x000
-#define GOTGINT 0x004
 #define GAHBCFG 0x008
 #define GUSBCFG 0x00c
 #define GRSTCTL 0x010
@@ -21,7 +20,6 @@
 #define GGPIO 0x038
 #define GUID 0x03c
 #define GSNPSID 0x040
-#define GHWCFG1 0x044
 #define GHWCFG2 0x048
 #define GHWCFG3 0x04c
 #define GHWCFG4 0x050
@@ -55,7 +53,6 @@
 #define GUSBCFG_FORCEDEVMODE BIT(30)
 
 #define GRSTCTL_CSFTRST BIT(0)
-#define GRSTCTL_TXFNUM (0x1fu << 6)
 #define GRSTCTL_AHBIDLE BIT(31)
 
 #define GINTSTS_CURMODE_HOST BIT(0)

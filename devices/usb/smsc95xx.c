@@ -14,9 +14,6 @@
 
 /* --- descriptors (USB 2.0, 9.6) -------------------------------------------------------- */
 
-#define EP_BULK_IN 1
-#define EP_BULK_OUT 2
-#define EP_INTERRUPT 3
 #define INTERRUPT_PACKET 16
 #define CONFIG_LEN (USB_DT_CONFIG_SIZE + USB_DT_INTERFACE_SIZE + 3 * USB_DT_ENDPOINT_SIZE)
 
@@ -39,14 +36,14 @@ static const uint8_t config_descriptor[CONFIG_LEN] = {
 
 	USB_DT_INTERFACE_SIZE, USB_DT_INTERFACE, 0, 0, 3, USB_CLASS_VENDOR_SPEC, 0, 0xff, 0,
 
-	USB_DT_ENDPOINT_SIZE, USB_DT_ENDPOINT, USB_DIR_IN | EP_BULK_IN,
+	USB_DT_ENDPOINT_SIZE, USB_DT_ENDPOINT, USB_DIR_IN | SMSC_EP_BULK_IN,
 	USB_ENDPOINT_XFER_BULK, SMSC_PACKET & 0xff, SMSC_PACKET >> 8, 0,
 
-	USB_DT_ENDPOINT_SIZE, USB_DT_ENDPOINT, USB_DIR_OUT | EP_BULK_OUT,
+	USB_DT_ENDPOINT_SIZE, USB_DT_ENDPOINT, USB_DIR_OUT | SMSC_EP_BULK_OUT,
 	USB_ENDPOINT_XFER_BULK, SMSC_PACKET & 0xff, SMSC_PACKET >> 8, 0,
 
 	/* Every millisecond: 2^(4-1) microframes. */
-	USB_DT_ENDPOINT_SIZE, USB_DT_ENDPOINT, USB_DIR_IN | EP_INTERRUPT,
+	USB_DT_ENDPOINT_SIZE, USB_DT_ENDPOINT, USB_DIR_IN | SMSC_EP_INTERRUPT,
 	USB_ENDPOINT_XFER_INT, INTERRUPT_PACKET, 0, 4,
 };
 
@@ -259,9 +256,9 @@ static int smsc_control(struct usb_device *usb, const struct usb_ctrlrequest *re
 static int smsc_in(struct usb_device *usb, unsigned ep, void *data, unsigned len)
 {
 	switch (ep) {
-	case EP_BULK_IN:
+	case SMSC_EP_BULK_IN:
 		return smsc_rx_in(usb->priv, data, len);
-	case EP_INTERRUPT:
+	case SMSC_EP_INTERRUPT:
 		return interrupt_in(usb->priv, data, len);
 	default:
 		return -EPIPE;
@@ -270,7 +267,7 @@ static int smsc_in(struct usb_device *usb, unsigned ep, void *data, unsigned len
 
 static int smsc_out(struct usb_device *usb, unsigned ep, const void *data, unsigned len)
 {
-	return ep == EP_BULK_OUT ? smsc_tx_out(usb->priv, data, len) : -EPIPE;
+	return ep == SMSC_EP_BULK_OUT ? smsc_tx_out(usb->priv, data, len) : -EPIPE;
 }
 
 static void smsc_reset(struct usb_device *usb)

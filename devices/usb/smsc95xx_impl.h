@@ -14,6 +14,9 @@
 #include "vmm/log.h"
 #include "vmm/util.h"
 
+#define SMSC_EP_BULK_IN 1
+#define SMSC_EP_BULK_OUT 2
+#define SMSC_EP_INTERRUPT 3
 #define SMSC_PACKET 512		/* wMaxPacketSize of both bulk endpoints */
 #define SMSC_FRAME_MIN 14
 #define SMSC_FRAME_MAX (14 + 4 + SMSC95XX_MTU)

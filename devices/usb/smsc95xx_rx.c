@@ -7,6 +7,8 @@
  * A transfer is one frame, or several with MEF, each from the second on at a multiple of four
  * bytes. It ends by a packet that is short, empty if need be: the burst cap is taken for
  * a limit that is not reached, so that no transfer fills the host's buffer and needs none.
+ * Nothing waits for more to come (BULK_IN_DLY, 0.14 ms as Linux has it): what comes while the
+ * guest is at work is together in the next transfer as it is, and timers are of milliseconds.
  */
 #include <errno.h>
 

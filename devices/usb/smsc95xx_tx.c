@@ -35,7 +35,7 @@ static void tx_error(struct smsc95xx *s, const char *why)
 		s->tx.junk = true;
 		return;
 	}
-	usb_halt(&s->usb, 2, false);
+	usb_halt(&s->usb, SMSC_EP_BULK_OUT, false);
 }
 
 /* --- a frame ------------------------------------------------------------------------- */
