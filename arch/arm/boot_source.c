@@ -86,14 +86,16 @@ static int source_find_in_gpt(const struct boot_source *s, uint64_t *off, uint64
 	return -ENOENT;
 }
 
+/* One that has both tables, a hybrid, has its FAT in this one for those who know no GPT. */
 static int source_find_in_mbr(const struct boot_source *s, const uint8_t *mbr, uint64_t *off,
 			      uint64_t *len)
 {
+	bool gpt = false;
+
 	for (unsigned i = 0; i < MBR_ENTRIES; i++) {
 		const uint8_t *e = mbr + MBR_TABLE + i * MBR_ENTRY_LEN;
 
-		if (e[4] == MBR_GPT)
-			return source_find_in_gpt(s, off, len);
+		gpt |= e[4] == MBR_GPT;
 		if (!mbr_is_fat(e[4]))
 			continue;
 		*off = load_le(e + 8, 4) * SECTOR;
@@ -104,8 +106,16 @@ static int source_find_in_mbr(const struct boot_source *s, const uint8_t *mbr, u
 			  PRIu64, s->path, i + 1, *off + *len, s->image.size);
 		return -EINVAL;
 	}
-	return -ENOENT;
+	return gpt ? source_find_in_gpt(s, off, len) : -ENOENT;
 }
+
+/* What people have who downloaded a card, before they unpack it. */
+static const struct boot_stranger source_strangers[] = {
+	{ 0, 2, "\x1f\x8b", "is gzip-compressed: unpack it first (gunzip)" },
+	{ 0, 4, "PK\3\4", "is a zip archive: unpack it first (unzip)" },
+	{ 0, 4, "QFI\xfb", "is a qcow2 image: convert it first (qemu-img convert -O raw)" },
+	{ 0, 0, NULL, "has no FAT partition, which is what a Raspberry Pi boots from" },
+};
 
 static int source_open_fat(struct boot_source *s)
 {
@@ -123,8 +133,7 @@ static int source_open_fat(struct boot_source *s)
 		ret = load_le(first + 510, 2) == 0xaa55 ?
 		      source_find_in_mbr(s, first, &off, &len) : -ENOENT;
 	if (ret == -ENOENT) {
-		log_error("%s: has no FAT partition, which is what a Raspberry Pi boots from",
-			  s->path);
+		boot_refuse_stranger(&s->image, source_strangers, first, SECTOR);
 		return -EINVAL;
 	}
 	return ret < 0 ? ret : boot_fat_open(&s->fat, &s->image, off, len);

@@ -14,15 +14,20 @@
 #include "tests/must.h"
 #include "vmm/util.h"
 
-#define CONFIG "kernel=k.img\ninitramfs a.img,b.img 0\ndtoverlay=part,pin=3\ndtparam=pin=4\ninclude m\n"
+#define CONFIG "kernel=k.img\ninitramfs a.img,b.img 0\ndtoverlay=part,pin=3\ndtparam=pin=4\n" \
+	"dtparam=audio=on,n=1,fb\ninclude m\n"
 #define TREE \
 	"/ { #address-cells = <1>; #size-cells = <1>; leds { phandle = <1>; label = \"x\"; };" \
-	" __symbols__ { leds = \"/leds\"; }; __overrides__ { label = <1>, \"label\"; }; };"
+	" chosen { phandle = <2>; bootargs = \"a\"; }; aliases { phandle = <3>; l = \"/leds\"; };" \
+	" __symbols__ { leds = \"/leds\"; }; __overrides__ { label = <1>, \"label\";" \
+	" audio = <2>, \"bootargs{on='b c',off=d}\"; fb = <3>, \"fb=\", \"/leds\";" \
+	" n = <1>, \"n:0{0=\", <7>, \"1=\", <8>, \"}\"; }; };"
 #define PART \
-	"/ { fragment@0 { target = <0xffffffff>; __overlay__ { led { phandle = <2>; pin = <1>;" \
+	"/ { fragment@0 { target = <0xffffffff>; __overlay__ { phandle = <1>; led { phandle = <2>; pin = <1>;" \
 	" again = <2>; }; }; }; fragment@1 { target-path = \"/\"; __dormant__ { extra { }; }; };" \
 	" __fixups__ { leds = \"/fragment@0:target:0\"; };" \
 	" __local_fixups__ { fragment@0 { __overlay__ { led { again = <0>; }; }; }; };" \
+	" fragment@2 { target-path = \"/chosen\"; __overlay__ { bootargs = \"e\"; }; };" \
 	" __overrides__ { pin = <2>, \"pin:0\", <0>, \"+1\"; name = <2>, \"name\"; }; };"
 
 enum { OVER_CARD, THE_OVERLAY, THE_CONFIG, THE_PARAMETER, N_KINDS };

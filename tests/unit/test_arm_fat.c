@@ -14,6 +14,7 @@
 
 #include "arch/arm/boot_fat.h"
 #include "arch/arm/boot_source.h"
+#include "tests/capture.h"
 #include "tests/fat_image.h"
 #include "vmm/util.h"
 
@@ -565,6 +566,25 @@ static void the_first_fat_partition_counts(void **state)
 	card_finish(&c);
 }
 
+static void a_fat_partition_is_known_by_its_type(void **state)
+{
+	static const uint8_t types[] = { 0x01, 0x04, 0x06, 0x0b, 0x0c, 0x0e, 0xef }, others[] = {
+		0x00, 0x05, 0x07, 0x0f, 0x1c, 0x82, 0x83, 0xfd
+	};
+	struct card c;
+
+	card_init(&c, 16);
+	for (unsigned i = 0; i < ARRAY_SIZE(types) + ARRAY_SIZE(others); i++) {
+		bool fat = i < ARRAY_SIZE(types);
+		uint8_t mbr[512] = { 0 };
+
+		mbr_entry(mbr, 0, fat ? types[i] : others[i - ARRAY_SIZE(types)], PARTITION / 512,
+			  c.fat.len / 512);
+		assert_int_equal(open_with(&c, mbr, sizeof(mbr)), fat ? 0 : -EINVAL);
+	}
+	card_finish(&c);
+}
+
 static void case_94_partition_tables_that_lie_are_refused(void **state)
 {
 	uint8_t mbr[512] = { 0 };
@@ -609,6 +629,19 @@ static void a_gpt_has_partitions_as_well(void **state)
 
 	card_init(&c, 32);
 	gpt(table, &c);
+	assert_int_equal(open_with(&c, table, sizeof(table)), 0);
+	card_finish(&c);
+}
+
+static void a_hybrid_has_its_fat_in_the_older_table(void **state)
+{
+	uint8_t table[GPT_LEN];
+	struct card c;
+
+	card_init(&c, 32);
+	gpt(table, &c);
+	mbr_entry(table, 1, 0x0c, PARTITION / 512, c.fat.len / 512);
+	memset(table + 512, 0, sizeof(table) - 512);	/* of which there is nothing left */
 	assert_int_equal(open_with(&c, table, sizeof(table)), 0);
 	card_finish(&c);
 }
@@ -675,6 +708,29 @@ static void a_directory_has_files_and_none_of_others(void **state)
 	rmdir(dir);
 }
 
+/* Cards are downloaded so. */
+static void what_has_to_be_unpacked_first_is_told_from_other_files(void **state)
+{
+	static const struct {
+		const char *bytes, *text;
+	} files[] = {
+		{ "\xfd" "7zXZ", "is xz-compressed: unpack it first (unxz)" },
+		{ "\x1f\x8b\x08", "is gzip-compressed" }, { "PK\3\4", "is a zip archive" },
+		{ "QFI\xfb", "is a qcow2 image" }, { "hello", "has no FAT partition" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
+		struct capture said;
+		struct card c;
+
+		card_init(&c, 16);
+		capture_begin(&said, STDERR_FILENO);
+		assert_int_equal(open_with(&c, files[i].bytes, strlen(files[i].bytes) + 1), -EINVAL);
+		assert_true(capture_end_has(&said, files[i].text));
+		card_finish(&c);
+	}
+}
+
 static void what_is_neither_card_nor_directory_is_refused(void **state)
 {
 	struct boot_source s;
@@ -709,10 +765,13 @@ int main(void)
 		cmocka_unit_test(case_94_boot_sectors_that_cannot_be_are_refused),
 		cmocka_unit_test(case_94_a_volume_behind_the_images_end_is_refused),
 		cmocka_unit_test(the_first_fat_partition_counts),
+		cmocka_unit_test(a_fat_partition_is_known_by_its_type),
 		cmocka_unit_test(case_94_partition_tables_that_lie_are_refused),
 		cmocka_unit_test(a_gpt_has_partitions_as_well),
+		cmocka_unit_test(a_hybrid_has_its_fat_in_the_older_table),
 		cmocka_unit_test(case_94_gpts_that_lie_are_refused),
 		cmocka_unit_test(a_directory_has_files_and_none_of_others),
+		cmocka_unit_test(what_has_to_be_unpacked_first_is_told_from_other_files),
 		cmocka_unit_test(what_is_neither_card_nor_directory_is_refused),
 	};
 
