@@ -798,6 +798,14 @@ static void case_54_buffers_that_are_of_another_frame(void **state)
 		send_transfer(t);
 		assert_stalled_until_cleared(t);
 	}
+	/* A whole one within another; the rest of none. */
+	add_buffer(t, SMSC_TX_A_FIRST, 0, data, 30, 60);
+	add_frame(t, data, 60);
+	send_transfer(t);
+	assert_stalled_until_cleared(t);
+	add_buffer(t, SMSC_TX_A_LAST, 0, data, 0, 60);
+	send_transfer(t);
+	assert_stalled_until_cleared(t);
 }
 
 static void case_54_transfers_that_end_too_soon(void **state)
@@ -1061,6 +1069,35 @@ static void test_vlan_and_snap_are_left_out_of_sums_in_mode_1(void **state)
 	}
 }
 
+/* Nothing of what is looked for is in them. */
+static void case_54_frames_that_end_before_their_third_layer(void **state)
+{
+	static const uint8_t heads[][12] = {
+		{ 0x81, 0x00, 0, 5, 0x08, 0x00 }, { 0x81, 0x00, 0, 5, 0x88, 0xa8, 0, 6, 8, 0 },
+		{ 0x00, 0x20, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0 },
+	};
+	/* From which length on they are looked at. */
+	static const unsigned enough[] = { 18, 22, 22 };
+	struct fixture *t = *state;
+
+	bring_up(t, SMSC_HW_CFG_BIR, LINUX_MAC_CR, SMSC_COE_RX | SMSC_COE_RX_MODE);
+	reg_set(t, SMSC_VLAN2, 0x88a8);
+	for (unsigned i = 0; i < ARRAY_SIZE(heads); i++)
+		for (unsigned len = SMSC_FRAME_MIN; len <= enough[i]; len++) {
+			uint8_t frame[NETDEV_HDR_LEN + 24] = { 0 };
+			unsigned l3 = len >= enough[i] ? enough[i] : i == 1 && len >= 18 ? 18 : 14;
+			unsigned n;
+
+			fill(frame + NETDEV_HDR_LEN, 24, i);
+			memcpy(frame + NETDEV_HDR_LEN + 12, heads[i], 12);
+			fake_netdev_give(&t->host, 0, frame, NETDEV_HDR_LEN + len);
+			n = receive(t, 2048);
+			assert_int_equal(n, 4 + len + 4 + 2);
+			assert_int_equal(pkt_be16(t->in + n - 2),
+					 netframe_sum(frame + NETDEV_HDR_LEN + l3, len - l3));
+		}
+}
+
 static bool gets(struct fixture *t, const uint8_t mac[6])
 {
 	give_frame(t, mac, 60, 0);
@@ -1098,6 +1135,42 @@ static void test_filters(void **state)
 	}
 }
 
+static void test_filters_look_at_all_of_an_address(void **state)
+{
+	struct fixture *t = *state;
+	unsigned low = 0;
+
+	bring_up_as_linux(t);
+	for (unsigned i = 0; i < 6; i++) {
+		uint8_t mac[6];
+
+		memcpy(mac, own_mac, sizeof(mac));
+		mac[i] ^= 0x10;
+		assert_false(gets(t, mac));
+		memcpy(mac, broadcast, sizeof(mac));
+		mac[i] ^= 0x10;
+		assert_false(gets(t, mac));
+	}
+	/* The upper half of what Linux writes there is not of it. */
+	reg_set(t, SMSC_ADDRH, 0xffff0000 | load_le(own_mac + 4, 2));
+	assert_true(gets(t, own_mac));
+	/* An address is in one half of the table. */
+	for (unsigned i = 0; i < 64; i++) {
+		const uint8_t mac[6] = { 0x33, 0x33, 0, 0, 0, i };
+		bool in_low;
+
+		reg_set(t, SMSC_MAC_CR, LINUX_MAC_CR | SMSC_MAC_CR_HPFILT);
+		reg_set(t, SMSC_HASHL, ~0u);
+		reg_set(t, SMSC_HASHH, 0);
+		in_low = gets(t, mac);
+		low += in_low;
+		reg_set(t, SMSC_HASHL, 0);
+		reg_set(t, SMSC_HASHH, ~0u);
+		assert_int_equal(gets(t, mac), !in_low);
+	}
+	assert_int_equal(low, 32);
+}
+
 static void test_the_host_keeps_frames_while_the_receiver_is_off(void **state)
 {
 	struct fixture *t = *state;
@@ -1127,6 +1200,8 @@ static void test_the_host_keeps_frames_while_the_fifo_is_full(void **state)
 	for (unsigned i = 0; i < SMSC_RX_FRAMES + 10; i++)
 		give_frame(t, own_mac, 1514, i);
 	assert_false(t->host.listening[0]);
+	assert_int_equal(fake_netdev_left(&t->host), 10);
+	t->host.dev.front->readable(t->host.dev.front_ctx, 0);
 	assert_int_equal(fake_netdev_left(&t->host), 10);
 	assert_int_equal(reg_get(t, SMSC_RX_FIFO_INF), 0xffff);
 	/* Not before half of it is free. */
@@ -1350,7 +1425,9 @@ int main(void)
 		TEST(test_without_a_cap_all_that_is_there_is_one_transfer),
 		TEST(test_packets_of_any_size_make_up_the_same_transfer),
 		TEST(test_vlan_and_snap_are_left_out_of_sums_in_mode_1),
+		TEST(case_54_frames_that_end_before_their_third_layer),
 		TEST(test_filters),
+		TEST(test_filters_look_at_all_of_an_address),
 		TEST(test_the_host_keeps_frames_while_the_receiver_is_off),
 		TEST(test_the_host_keeps_frames_while_the_fifo_is_full),
 		TEST(test_frames_that_fit_no_ethernet_are_dropped),

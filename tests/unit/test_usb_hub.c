@@ -160,6 +160,39 @@ static void a_reset_enables_a_device(void **state)
 	assert_int_equal(clear(t, 3, USB_PORT_FEAT_C_RESET), 0);
 	assert_int_equal(clear(t, 3, USB_PORT_FEAT_ENABLE), 0);
 	assert_null(usb_bus_find(&t->bus, 0));
+	assert_int_equal(status(t, 3), USB_PORT_STAT_POWER | USB_PORT_STAT_CONNECTION);
+}
+
+static void without_power_nobody_answers(void **state)
+{
+	struct fixture *t = *state;
+
+	feature(t, 3, USB_PORT_FEAT_POWER);
+	feature(t, 3, USB_PORT_FEAT_RESET);
+	/* Power that is on already changes nothing. */
+	assert_int_equal(feature(t, 3, USB_PORT_FEAT_POWER), 0);
+	assert_ptr_equal(usb_bus_find(&t->bus, 0), &t->child[1]);
+	assert_int_equal(clear(t, 3, USB_PORT_FEAT_POWER), 0);
+	assert_null(usb_bus_find(&t->bus, 0));
+	assert_int_equal(status(t, 3), 0);
+	assert_int_equal(changes(t), -EAGAIN);
+}
+
+static void changes_are_cleared_one_by_one(void **state)
+{
+	struct fixture *t = *state;
+	uint32_t is = USB_PORT_STAT_POWER | USB_PORT_STAT_CONNECTION | USB_PORT_STAT_ENABLE |
+		      USB_PORT_STAT_HIGH_SPEED;
+
+	feature(t, 3, USB_PORT_FEAT_POWER);
+	feature(t, 3, USB_PORT_FEAT_RESET);
+	assert_int_equal(status(t, 3), is | (USB_PORT_STAT_C_CONNECTION |
+					     USB_PORT_STAT_C_RESET) << 16);
+	assert_int_equal(clear(t, 3, USB_PORT_FEAT_C_RESET), 0);
+	assert_int_equal(status(t, 3), is | USB_PORT_STAT_C_CONNECTION << 16);
+	assert_int_equal(changes(t), 1 << 3);
+	assert_int_equal(clear(t, 3, USB_PORT_FEAT_C_CONNECTION), 0);
+	assert_int_equal(status(t, 3), is);
 }
 
 static void a_port_is_suspended_and_resumed(void **state)
@@ -176,6 +209,17 @@ static void a_port_is_suspended_and_resumed(void **state)
 	assert_false(status(t, 3) & USB_PORT_STAT_SUSPEND);
 	assert_true(status(t, 3) & USB_PORT_STAT_C_SUSPEND << 16);
 	assert_int_equal(clear(t, 3, USB_PORT_FEAT_C_SUSPEND), 0);
+	assert_false(status(t, 3) & USB_PORT_STAT_C_SUSPEND << 16);
+	/* What is awake already does not wake up; a reset wakes it up unheard. */
+	assert_int_equal(clear(t, 3, USB_PORT_FEAT_SUSPEND), 0);
+	assert_false(status(t, 3) & USB_PORT_STAT_C_SUSPEND << 16);
+	feature(t, 3, USB_PORT_FEAT_SUSPEND);
+	feature(t, 3, USB_PORT_FEAT_RESET);
+	assert_false(status(t, 3) & (USB_PORT_STAT_SUSPEND | USB_PORT_STAT_C_SUSPEND << 16));
+	/* Nor does what is not enabled sleep. */
+	clear(t, 3, USB_PORT_FEAT_ENABLE);
+	feature(t, 3, USB_PORT_FEAT_SUSPEND);
+	assert_false(status(t, 3) & USB_PORT_STAT_SUSPEND);
 }
 
 static void who_resets_a_hub_resets_what_is_below(void **state)
@@ -206,6 +250,8 @@ static void case_44_ports_and_features_that_do_not_exist(void **state)
 	assert_int_equal(feature(t, 1, 99), -EPIPE);
 	assert_int_equal(clear(t, 1, 99), -EPIPE);
 	assert_int_equal(ask(t, USB_RT_HUB, USB_REQ_SET_FEATURE, 99, 0), -EPIPE);
+	assert_int_equal(ask(t, USB_RT_HUB, USB_REQ_SET_FEATURE, C_HUB_OVER_CURRENT + 1, 0), -EPIPE);
+	assert_int_equal(ask(t, USB_RT_HUB, 77, 0, 0), -EPIPE);
 	assert_int_equal(ask(t, USB_RT_PORT, 77, 0, 1), -EPIPE);
 	assert_int_equal(usb_host_control(&t->hub.dev, HUB_IN, USB_REQ_GET_DESCRIPTOR, 0x7700, 0,
 					  data, 4), -EPIPE);
@@ -224,7 +270,10 @@ static void every_request_without_effect_is_accepted(void **state)
 	assert_int_equal(ask(t, USB_RT_PORT, HUB_CLEAR_TT_BUFFER, 0, 1), 0);
 	assert_int_equal(ask(t, USB_RT_PORT, HUB_RESET_TT, 0, 1), 0);
 	assert_int_equal(ask(t, USB_RT_PORT, HUB_STOP_TT, 0, 1), 0);
+	assert_int_equal(ask(t, USB_RT_HUB, USB_REQ_CLEAR_FEATURE, C_HUB_OVER_CURRENT, 0), 0);
 	assert_int_equal(feature(t, 1, USB_PORT_FEAT_INDICATOR), 0);
+	/* With the colour in front of the port. */
+	assert_int_equal(feature(t, 2 << 8 | 1, USB_PORT_FEAT_INDICATOR), 0);
 	assert_int_equal(clear(t, 1, USB_PORT_FEAT_INDICATOR), 0);
 	assert_int_equal(clear(t, 1, USB_PORT_FEAT_SUSPEND), 0);
 }
@@ -253,6 +302,8 @@ int main(void)
 		T(a_hub_says_what_it_is),
 		T(power_shows_who_is_connected),
 		T(a_reset_enables_a_device),
+		T(without_power_nobody_answers),
+		T(changes_are_cleared_one_by_one),
 		T(a_port_is_suspended_and_resumed),
 		T(who_resets_a_hub_resets_what_is_below),
 		T(case_44_ports_and_features_that_do_not_exist),
