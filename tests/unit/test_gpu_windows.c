@@ -365,24 +365,34 @@ static void sizes_chords_and_focus(void **state)
 	UNTIL(t, xdesk_title_has(&desk, t->window, "grabs"));
 }
 
+/* Now and then, since SDL may make another window after the one that was found. */
+static void press_close_button(struct t *t, unsigned *presses)
+{
+	unsigned closed = t->n_closed;
+
+	assert_true(++*presses < 1000);
+	t->window = xdesk_find(&desk, TITLE);
+	xdesk_close_button(&desk, t->window);
+	for (unsigned i = 0; i < 10 && t->n_closed == closed; i++)
+		loop_run_once(t->loop, 10);
+}
+
 static void closed_window_reaches_who_started_it(void **state)
 {
 	struct t *t = *state;
+	unsigned presses = 0;
+	bool warned = false;
 
 	start(t, "");
-	xdesk_close_button(&desk, t->window);
-	UNTIL(t, t->n_closed);
+	while (!t->n_closed)
+		press_close_button(t, &presses);
 	assert_int_equal(t->n_again, 0);
-	UNTIL(t, xdesk_title_has(&desk, t->window, "close again to stop"));
-	/* A click too soon is none. */
-	for (unsigned n = 0; t->n_closed == 1; n++) {
-		assert_true(n < 1000);
-		xdesk_close_button(&desk, t->window);
-		for (unsigned i = 0; i < 10; i++)
-			loop_run_once(t->loop, 10);
+	/* A click too soon is none, and one too late, on a slow machine, is the first one. */
+	while (!t->n_again || !warned) {
+		press_close_button(t, &presses);
+		warned |= xdesk_title_has(&desk, t->window, "close again to stop");
 	}
-	assert_int_equal(t->n_closed, 2);
-	assert_true(t->n_again == 1);
+	assert_true(t->n_closed > t->n_again);
 	assert_int_equal(xdesk_find(&desk, TITLE), t->window);
 }
 
@@ -404,6 +414,7 @@ static void closed_window_of_one_that_was_started_apart_is_logged(void **state)
 {
 	char dir[] = "/tmp/test-windows-XXXXXX", script[64], program[PATH_MAX];
 	struct t *t = *state;
+	unsigned presses = 0;
 	FILE *f;
 
 	assert_non_null(mkdtemp(dir));
@@ -418,8 +429,8 @@ static void closed_window_of_one_that_was_started_apart_is_logged(void **state)
 	assert_int_equal(gpu_process_add(t->process, "gpu", ""), GPU);
 	close(gpu_process_dial(t->process, GPU));
 	UNTIL(t, (t->window = xdesk_find(&desk, TITLE)));
-	xdesk_close_button(&desk, t->window);
-	UNTIL(t, logged(t, "shut the guest down instead"));
+	while (!logged(t, "shut the guest down instead"))
+		press_close_button(t, &presses);
 	assert_int_equal(t->n_closed, 0);
 	assert_false(xdesk_title_has(&desk, t->window, "close again"));
 	unlink(script);
