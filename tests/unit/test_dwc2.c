@@ -216,6 +216,12 @@ static void the_core_is_what_a_driver_expects(void **state)
 	struct fixture *t = *state;
 
 	assert_int_equal(rd(t, GSNPSID), 0x4f54280a);
+	assert_int_not_equal(rd(t, HFIR), 0);
+	assert_int_equal(rd(t, GRXFSIZ), 0x1000);
+	assert_int_equal(rd(t, GHWCFG3) >> 16, 4080);		/* words of FIFOs */
+	assert_int_equal(rd(t, GHWCFG4) >> 14 & 3, 0);		/* a UTMI+ of 8 bits */
+	assert_int_equal(rd(t, GINTSTS), GINTSTS_CURMODE_HOST | GINTSTS_NPTXFEMP | GINTSTS_PTXFEMP);
+	assert_true(rd(t, GNPTXSTS) & 0xffff && rd(t, HPTXSTS) & 0xffff);
 	assert_int_equal(rd(t, GHWCFG2) >> 14 & 0xf, DWC2_CHANNELS - 1);
 	assert_int_equal(rd(t, GHWCFG2) >> 3 & 3, 2);		/* internal DMA */
 	assert_int_equal(rd(t, GHWCFG4) >> 30 & 1, 0);		/* without descriptors */
@@ -231,12 +237,68 @@ static void the_core_is_what_a_driver_expects(void **state)
 	assert_int_not_equal(rd(t, HFIR), 0);
 }
 
+static void a_reset_of_the_core_is_of_all_but_its_mode(void **state)
+{
+	static const struct { uint32_t reg, bits; } regs[] = {
+		{ GAHBCFG, ~0u }, { GINTMSK, ~0u }, { HAINTMSK, 0xff }, { HFIR, 0xffff },
+		{ HCFG, ~0u }, { PCGCTL, ~0u },
+	};
+	struct fixture *t = *state;
+
+	configure(t);
+	wr(t, GAHBCFG, GAHBCFG_GLBL_INTR_EN);
+	wr(t, GINTMSK, GINTSTS_SOF);
+	UNTIL_IN(t->f.loop, t->irq.level);
+	start(t, 1, hcchar(5, 1, INTERRUPT, IN, INT_MAX_LEN), hctsiz(0, 1, INT_MAX_LEN), BUFFER);
+	for (unsigned i = 0; i < ARRAY_SIZE(regs); i++) {
+		wr(t, regs[i].reg, ~0u);
+		assert_int_equal(rd(t, regs[i].reg), regs[i].bits);
+	}
+	/* To flush FIFOs is none. */
+	wr(t, GRSTCTL, 0x10 << 6 | 0x30);
+	assert_int_equal(rd(t, HCFG), ~0u);
+	assert_int_equal(rd(t, GRSTCTL), GRSTCTL_AHBIDLE);
+	assert_true(t->dev.enabled);
+	wr(t, GRSTCTL, GRSTCTL_CSFTRST);
+	for (unsigned i = 0; i < ARRAY_SIZE(regs); i++)
+		if (regs[i].reg != HFIR)
+			assert_int_equal(rd(t, regs[i].reg), 0);
+	for (unsigned reg = HCCHAR; reg < HCHANNEL_LEN; reg += 4)
+		assert_int_equal(ch(t, 1, reg), 0);
+	assert_int_equal(rd(t, GINTSTS), GINTSTS_CURMODE_HOST | GINTSTS_NPTXFEMP | GINTSTS_PTXFEMP);
+	assert_int_equal(t->irq.level, 0);
+	fake_settle(&t->f);
+	assert_false(t->dev.enabled);
+	assert_int_equal(t->d.sof_armed, 0);
+}
+
+static void nothing_interrupts_while_all_of_it_is_off(void **state)
+{
+	struct fixture *t = *state;
+
+	listen(t);
+	wr(t, GAHBCFG, ~(uint32_t)GAHBCFG_GLBL_INTR_EN);
+	port_up(t);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_RST);
+	wr(t, HPRT0, HPRT0_PWR);
+	assert_true(rd(t, GINTSTS) & GINTSTS_PRTINT);
+	assert_int_equal(t->irq.level, 0);
+	wr(t, GAHBCFG, GAHBCFG_GLBL_INTR_EN);
+	assert_int_equal(t->irq.level, 1);
+}
+
 static void the_mode_is_the_hosts_unless_forced(void **state)
 {
 	struct fixture *t = *state;
 
+	assert_int_equal(rd(t, GUSBCFG), 0x1400);
 	wr(t, GUSBCFG, GUSBCFG_FORCEDEVMODE);
+	assert_int_equal(rd(t, GUSBCFG), GUSBCFG_FORCEDEVMODE);
 	assert_false(rd(t, GINTSTS) & GINTSTS_CURMODE_HOST);
+	/* But not one of the machine's. */
+	dwc2_reset(&t->d);
+	assert_true(rd(t, GINTSTS) & GINTSTS_CURMODE_HOST);
+	wr(t, GUSBCFG, GUSBCFG_FORCEDEVMODE);
 	/* That outlives a reset. */
 	wr(t, GRSTCTL, GRSTCTL_CSFTRST);
 	assert_false(rd(t, GINTSTS) & GINTSTS_CURMODE_HOST);
@@ -270,6 +332,90 @@ static void the_port_connects_with_power_and_is_enabled_by_a_reset(void **state)
 	assert_false(t->dev.enabled);
 	wr(t, HPRT0, 0);
 	assert_int_equal(rd(t, HPRT0) & POWERED, 0);
+}
+
+static void a_port_without_power_has_nothing(void **state)
+{
+	struct fixture *t = *state;
+
+	wr(t, HPRT0, HPRT0_RST);
+	assert_int_equal(rd(t, HPRT0), 0);
+	wr(t, HPRT0, 0);
+	fake_settle(&t->f);
+	assert_false(t->dev.enabled);
+	configure(t);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_SUSP);
+	wr(t, HPRT0, 0);
+	assert_int_equal(rd(t, HPRT0), HPRT0_ENACHG);
+	fake_settle(&t->f);
+	assert_false(t->dev.enabled);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_CONNDET | HPRT0_ENACHG);
+	assert_int_equal(rd(t, HPRT0), POWERED | HPRT0_CONNDET);
+	/* In the middle of a reset. */
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_RST | HPRT0_CONNDET);
+	wr(t, HPRT0, 0);
+	assert_int_equal(rd(t, HPRT0), 0);
+	fake_settle(&t->f);
+	assert_false(t->dev.enabled);
+}
+
+static void a_reset_of_the_port_disables_it_while_it_lasts(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	/* What is enabled can be suspended and resumed; a test mode is only kept. */
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_SUSP | HPRT0_TSTCTL);
+	assert_int_equal(rd(t, HPRT0), POWERED | HPRT0_ENA | HPRT0_SUSP | HPRT0_TSTCTL);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_RST);
+	assert_int_equal(rd(t, HPRT0), POWERED | HPRT0_RST | HPRT0_ENACHG);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_RST | HPRT0_SUSP | HPRT0_RES | HPRT0_ENACHG);
+	assert_int_equal(rd(t, HPRT0), POWERED | HPRT0_RST);
+	fake_settle(&t->f);
+	assert_false(t->dev.enabled);
+	wr(t, HPRT0, HPRT0_PWR);
+	assert_int_equal(rd(t, HPRT0), POWERED | HPRT0_ENA | HPRT0_ENACHG);
+	fake_settle(&t->f);
+	assert_true(t->dev.enabled);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_RES);
+	wr(t, HPRT0, HPRT0_PWR | HPRT0_ENA | HPRT0_ENACHG);
+	assert_int_equal(rd(t, HPRT0), POWERED | HPRT0_ENACHG);
+}
+
+static void an_empty_port_cannot_be_enabled(void **state)
+{
+	struct fixture *t = *state;
+	struct dwc2 *d = calloc(1, sizeof(*d));
+
+	bus_remove(&t->f.mmio, &t->d.region);
+	dwc2_init(d, &t->f.mem, t->f.loop, (struct irq_line){ 0 });
+	must(bus_add(&t->f.mmio, &d->region, HOST) == 0);
+	port_up(t);
+	assert_int_equal(rd(t, HPRT0), HPRT0_PWR);
+	wr(t, GRSTCTL, GRSTCTL_CSFTRST);
+	fake_settle(&t->f);
+	assert_int_equal(rd(t, HPRT0), 0);
+	bus_remove(&t->f.mmio, &d->region);
+	dwc2_finish(d);
+	free(d);
+	must(bus_add(&t->f.mmio, &t->d.region, HOST) == 0);
+}
+
+static void a_bus_without_a_clock_carries_nothing(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	/* The other bits stop nothing. */
+	wr(t, PCGCTL, ~(uint32_t)PCGCTL_STOPPCLK);
+	start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(0, 1, 4), BUFFER);
+	assert_int_equal(t->packets, 1);
+	wr(t, PCGCTL, PCGCTL_STOPPCLK);
+	start(t, 1, hcchar(5, 2, BULK, OUT, BULK_MAX), hctsiz(0, 1, 4), BUFFER);
+	assert_int_equal(t->packets, 1);
+	wr(t, PCGCTL, 0);
+	fake_settle(&t->f);
+	assert_int_equal(t->packets, 2);
 }
 
 static void a_suspended_port_carries_nothing(void **state)
@@ -637,6 +783,23 @@ static void who_looks_at_the_mask_has_queued_something(void **state)
 	assert_int_equal(t->irq.level, 1);
 }
 
+static void a_start_of_frame_is_wanted_when_interrupts_are_on(void **state)
+{
+	struct fixture *t = *state;
+
+	configure(t);
+	wr(t, GINTMSK, GINTSTS_SOF);
+	fake_settle(&t->f);
+	assert_int_equal(t->d.sof_armed, 0);
+	wr(t, GAHBCFG, GAHBCFG_GLBL_INTR_EN);
+	UNTIL_IN(t->f.loop, t->irq.level);
+	/* Only its own bit acknowledges it. */
+	wr(t, GINTSTS, ~(uint32_t)GINTSTS_SOF);
+	assert_int_equal(t->irq.level, 1);
+	dwc2_reset(&t->d);
+	assert_int_equal(t->d.sof_armed, 0);
+}
+
 static void a_channel_that_halts_may_be_wanted_in_the_next_frame(void **state)
 {
 	struct fixture *t = *state;
@@ -840,8 +1003,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(the_core_is_what_a_driver_expects),
+		T(a_reset_of_the_core_is_of_all_but_its_mode),
+		T(nothing_interrupts_while_all_of_it_is_off),
 		T(the_mode_is_the_hosts_unless_forced),
 		T(the_port_connects_with_power_and_is_enabled_by_a_reset),
+		T(a_port_without_power_has_nothing),
+		T(a_reset_of_the_port_disables_it_while_it_lasts),
+		T(an_empty_port_cannot_be_enabled),
+		T(a_bus_without_a_clock_carries_nothing),
 		T(a_suspended_port_carries_nothing),
 		T(frames_pass_while_the_port_is_enabled),
 		T(a_device_is_found_and_configured),
@@ -860,6 +1029,7 @@ int main(void)
 		T(an_interrupt_endpoints_channel_comes_back_unasked),
 		T(starts_of_frames_come_while_wanted_and_ever_more_rarely),
 		T(who_looks_at_the_mask_has_queued_something),
+		T(a_start_of_frame_is_wanted_when_interrupts_are_on),
 		T(a_channel_that_halts_may_be_wanted_in_the_next_frame),
 		T(traffic_does_not_put_off_a_start_of_frame),
 		T(no_frames_pass_where_nobody_looks),
