@@ -203,6 +203,8 @@ static int boot_load_at(struct boot *boot, uint64_t *pc)
 			  boot->file.path, k->entry, len, k->load);
 		return -EINVAL;
 	}
+	if (k->aarch32)
+		boot->dtb_limit = boot->initrd_limit = boot->cfg->ram.gpa + BOOT_LOWMEM;
 	ret = boot_claims_add(&boot->claims, "the kernel", -1, k->load, len);
 	return ret < 0 ? ret : payload_load(&k->payload, boot->mem, k->load, len);
 }

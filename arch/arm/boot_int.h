@@ -35,6 +35,9 @@ int payload_load_all(const struct payload *p, struct gmem *mem, uint64_t gpa, ui
 
 /* --- boot.c ---------------------------------------------------------------------- */
 
+/* Within a 32-bit kernel's own mapping of RAM, whatever its split of addresses. */
+#define BOOT_LOWMEM (512 * MiB)
+
 enum kernel_kind { KERNEL_IMAGE, KERNEL_ZIMAGE, KERNEL_ELF, KERNEL_RAW, KERNEL_AT_ADDRESS };
 
 struct kernel {

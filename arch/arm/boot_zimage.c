@@ -30,8 +30,6 @@
 #define ZIMAGE_TABLES 0x4000		/* ...and the lowest, with the tables below it */
 #define ZIMAGE_RATIO 5			/* unpacked, if the header does not tell */
 #define ZIMAGE_HEAP MiB			/* behind it: tables, stack, heap */
-/* Within the kernel's own mapping of RAM, whatever its split of addresses. */
-#define ZIMAGE_LOWMEM (512 * MiB)
 
 struct zimage {
 	uint64_t size;		/* of the file's part */
@@ -166,6 +164,6 @@ int boot_load_zimage(struct boot *boot, uint64_t *pc)
 	if (ret < 0)
 		return ret;
 	*pc = ram->gpa + offset;
-	boot->dtb_limit = boot->initrd_limit = ram->gpa + ZIMAGE_LOWMEM;
+	boot->dtb_limit = boot->initrd_limit = ram->gpa + BOOT_LOWMEM;
 	return payload_load(&boot->kernel.payload, boot->mem, *pc, z.size);
 }

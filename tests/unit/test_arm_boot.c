@@ -640,6 +640,19 @@ static void uimage_of_anything_goes_where_it_says(void **state)
 	refused(f, "is not in the guest's 260 MiB of RAM");
 }
 
+static void uimage_of_32_bits_in_much_ram_has_its_initrd_in_lowmem(void **state)
+{
+	struct fixture *f = *state;
+	struct uimage h = make_uimage(f->bytes, f->len, 2, 0);
+
+	set_ram(f, RAM_GPA, 3 * GiB);
+	write_uimage(f, &h, f->bytes, f->len);
+	want_initrd(f, 10 * MiB);
+	loads(f);
+	assert_true(f->entry.initrd_gpa + 10 * MiB <= RAM_GPA + 512 * MiB);
+	assert_true(f->entry.dtb_gpa + ARM_FDT_MAX <= RAM_GPA + 512 * MiB);
+}
+
 static void refuse_uimage(struct fixture *f, struct uimage h, bool seal, const char *words)
 {
 	if (seal)
@@ -895,6 +908,7 @@ int main(void)
 		TEST(uimage_of_a_zimage_goes_where_a_zimage_goes),
 		TEST(uimage_of_a_packed_image),
 		TEST(uimage_of_anything_goes_where_it_says),
+		TEST(uimage_of_32_bits_in_much_ram_has_its_initrd_in_lowmem),
 		TEST(case_94_uimage_headers_that_lie),
 		TEST(case_94_uimage_of_the_wrong_width),
 		TEST(elf_goes_to_its_physical_addresses),
