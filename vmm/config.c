@@ -80,6 +80,13 @@ static int set_word(void *config, const struct opt_at *at, const char *value)
 	return set_text(config, at, value);
 }
 
+/* Where a host cannot have it: for those who look for it, help does not have it either. */
+static int set_for_arm(void *config, const struct opt_at *at, const char *value)
+{
+	log_error("%s: is for ARM hosts, and this is none", at->label);
+	return -EINVAL;
+}
+
 static int set_flag(void *config, const struct opt_at *at, const char *value)
 {
 	struct parse *p = config;
@@ -420,8 +427,14 @@ static void build_table(struct opt opts[OPTS_MAX + 1])
 
 	for (unsigned i = 0; i < ARRAY_SIZE(guest_options); i++)
 		opts[n++] = guest_options[i];
-	for (unsigned i = 0; FOR_ARM && i < ARRAY_SIZE(arm_options); i++)
-		opts[n++] = arm_options[i];
+	for (unsigned i = 0; i < ARRAY_SIZE(arm_options); i++) {
+		opts[n] = arm_options[i];
+		if (!FOR_ARM) {
+			opts[n].help = NULL;
+			opts[n].set = set_for_arm;
+		}
+		n++;
+	}
 	for (unsigned i = 0; virtio_models[i]; i++) {
 		assert(n + ARRAY_SIZE(other_options) < OPTS_MAX);
 		opts[n++] = device_option(virtio_models[i]);
