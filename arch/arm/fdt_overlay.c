@@ -198,12 +198,40 @@ static int overlay_put_words(struct arm_fdt *fdt, const char *own)
 
 /* --- merging ---------------------------------------------------------------------------- */
 
+/* A label that the overlay needs and the tree does not have; NULL: there is none. */
+static const char *overlay_lacks(const struct arm_fdt *fdt, const struct arm_fdt *overlay)
+{
+	int fixups = arm_fdt_find(overlay, "/__fixups__"), prop;
+	int symbols = arm_fdt_find(fdt, "/__symbols__");
+	const char *label;
+
+	if (fixups < 0)
+		return NULL;
+	fdt_for_each_property_offset(prop, overlay->blob, fixups)
+		if (fdt_getprop_by_offset(overlay->blob, prop, &label, NULL) &&
+		    (symbols < 0 || !fdt_getprop(fdt->blob, symbols, label, NULL)))
+			return label;
+	return NULL;
+}
+
+static int overlay_check_labels(const struct arm_fdt *fdt, const struct arm_fdt *overlay)
+{
+	const char *label = overlay_lacks(fdt, overlay);
+
+	if (!label)
+		return 0;
+	log_error("%s: does not fit %s, which has no label %.40s", overlay->name, fdt->name, label);
+	return -EINVAL;
+}
+
 static int overlay_merge(struct arm_fdt *merged, const struct arm_fdt *overlay)
 {
 	struct arm_fdt part = { 0 };
 	char *words = overlay_take_words(merged);
-	int err, ret = tree_grow(merged, overlay->size + 1024);
+	int err, ret = overlay_check_labels(merged, overlay);
 
+	if (ret == 0)
+		ret = tree_grow(merged, overlay->size + 1024);
 	if (ret == 0)
 		ret = arm_fdt_copy(&part, overlay);
 	if (ret == 0)

@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "arch/arm/overlay.h"
+#include "tests/capture.h"
 #include "tests/dts.h"
 #include "vmm/util.h"
 
@@ -156,17 +158,28 @@ static void words_of_an_overlay_come_behind_the_trees_own(void **state)
 
 static void an_overlay_that_does_not_fit_changes_nothing(void **state)
 {
-	struct arm_fdt base, was = { 0 }, part;
+	static const char *const bases[] = {
+		"/ { i2c { }; };", "/ { i2c { }; __symbols__ { other = \"/i2c\"; }; };",
+		"/ { __symbols__ { i2c = \"/i2c\"; }; };",
+	};
 
-	open_base(&base, "/ { i2c { }; };");	/* no symbols */
-	assert_int_equal(arm_fdt_copy(&was, &base), 0);
-	assert_int_equal(open_overlay(&part, OVERLAY("")), 0);
-	assert_int_equal(arm_overlay_apply(&base, &part), -EINVAL);
-	assert_int_equal(base.size, was.size);
-	assert_memory_equal(base.blob, was.blob, was.size);
-	arm_fdt_close(&part);
-	arm_fdt_close(&base);
-	arm_fdt_close(&was);
+	for (unsigned i = 0; i < ARRAY_SIZE(bases); i++) {
+		struct arm_fdt base, was = { 0 }, part;
+		struct capture said;
+
+		open_base(&base, bases[i]);
+		assert_int_equal(arm_fdt_copy(&was, &base), 0);
+		assert_int_equal(open_overlay(&part, OVERLAY("")), 0);
+		capture_begin(&said, STDERR_FILENO);
+		assert_int_equal(arm_overlay_apply(&base, &part), -EINVAL);
+		assert_true(capture_end_has(&said, i < 2 ? "base.dtb, which has no label i2c" :
+							   "does not fit base.dtb: FDT_ERR"));
+		assert_int_equal(base.size, was.size);
+		assert_memory_equal(base.blob, was.blob, was.size);
+		arm_fdt_close(&part);
+		arm_fdt_close(&base);
+		arm_fdt_close(&was);
+	}
 }
 
 static void case_95_what_an_overlay_makes_is_checked(void **state)
