@@ -189,6 +189,66 @@ static void overlays_and_parameters_are_applied(void **state)
 	card_finish(&c);
 }
 
+/* The forms that bcm2709-rpi-2-b.dtb, vc4-kms-v3d.dtbo and dwc2.dtbo have, made small. */
+#define PI_OS_TREE \
+	"/ { #address-cells = <1>; #size-cells = <1>; aliases { phandle = <4>; usb = \"/usb\"; };" \
+	" memory@0 { device_type = \"memory\"; reg = <0 0>; };" \
+	" chosen { phandle = <1>; bootargs = \"own\"; }; i2c { phandle = <5>; };" \
+	" usb { phandle = <2>; compatible = \"brcm,bcm2708-usb\"; }; gpu { phandle = <3>;" \
+	"  compatible = \"brcm,bcm2835-vc4\"; status = \"disabled\"; };" \
+	" __symbols__ { chosen = \"/chosen\"; usb = \"/usb\"; vc4 = \"/gpu\"; };" \
+	" __overrides__ { cache_line_size; i2c_arm = <5>, \"status\";" \
+	"  drm_fb0_vc4 = <4>, \"drm-fb0=\", \"/gpu\";" \
+	"  audio = <1>, \"bootargs{on='snd.hdmi=1 snd.jack=1',off='snd.hdmi=0 snd.jack=0'}\"; }; };"
+#define VC4 \
+	"/ { fragment@0 { target = <0xffffffff>; __overlay__ { status = \"okay\"; }; };" \
+	" fragment@1 { target = <0xffffffff>; __overlay__ { bootargs = \"snd.hdmi=0\"; }; };" \
+	" fragment@2 { target-path = \"/gpu\"; __dormant__ { dmas; }; };" \
+	" __fixups__ { vc4 = \"/fragment@0:target:0\"; chosen = \"/fragment@1:target:0\"; };" \
+	" __overrides__ { audio = <0>, \"!2\"; noaudio = <0>, \"=2\"; }; };"
+#define DWC2 \
+	"/ { fragment@0 { target = <0xffffffff>; #address-cells = <1>; __overlay__ { phandle = <1>;" \
+	"  compatible = \"brcm,bcm2835-usb\"; dr_mode = \"otg\"; status = \"okay\"; }; };" \
+	" __fixups__ { usb = \"/fragment@0:target:0\"; };" \
+	" __symbols__ { dwc2_usb = \"/fragment@0/__overlay__\"; };" \
+	" __local_fixups__ { __overrides__ { dr_mode = <0>; }; };" \
+	" __overrides__ { dr_mode = <1>, \"dr_mode\"; }; };"
+
+static const char *text_at(const struct arm_fdt *fdt, const char *path, const char *name)
+{
+	return arm_fdt_string(fdt, arm_fdt_find(fdt, path), name);
+}
+
+static void a_card_of_raspberry_pi_os_is_taken_whole(void **state)
+{
+	struct capture said;
+	struct card c;
+	char *text;
+
+	card_init_named(&c, "dtparam=audio=on\nauto_initramfs=1\ndtoverlay=vc4-kms-v3d\n"
+			"max_framebuffers=2\n[cm4]\notg_mode=1\n[all]\ndtparam=i2c_arm=on\n"
+			"dtoverlay=dwc2,dr_mode=host\ndevice_tree=os.dtb\ndtparam=drm_fb0_vc4\n",
+			"kernel7.img");
+	add_blob(&c, FAT_ROOT, "os.dtb", PI_OS_TREE);
+	add_blob(&c, c.overlays, "vc4-kms-v3d.dtbo", VC4);
+	add_blob(&c, c.overlays, "dwc2.dtbo", DWC2);
+	fat_image_text(&c.fat, FAT_ROOT, "initramfs7", "");
+	capture_begin(&said, STDERR_FILENO);
+	assert_int_equal(card_open(&c), 0);
+	text = capture_end(&said);
+	assert_string_equal(text, "");
+	free(text);
+	assert_non_null(c.pi.initrd.name);
+	assert_string_equal(text_at(&c.pi.tree, "/chosen", "bootargs"),
+			    "own snd.hdmi=1 snd.jack=1 snd.hdmi=0");
+	assert_string_equal(text_at(&c.pi.tree, "/gpu", "status"), "okay");
+	assert_string_equal(text_at(&c.pi.tree, "/i2c", "status"), "okay");
+	assert_string_equal(text_at(&c.pi.tree, "/usb", "compatible"), "brcm,bcm2835-usb");
+	assert_string_equal(text_at(&c.pi.tree, "/usb", "dr_mode"), "host");
+	assert_string_equal(text_at(&c.pi.tree, "/aliases", "drm-fb0"), "/gpu");
+	card_finish(&c);
+}
+
 static void upstream_kernels_have_downstreams_tree_adapted(void **state)
 {
 	struct card c;
@@ -315,6 +375,7 @@ int main(void)
 		cmocka_unit_test(case_96_initramfs_that_together_are_more_than_memory),
 		cmocka_unit_test(an_initramfs_may_be_named_after_its_kernel),
 		cmocka_unit_test(overlays_and_parameters_are_applied),
+		cmocka_unit_test(a_card_of_raspberry_pi_os_is_taken_whole),
 		cmocka_unit_test(upstream_kernels_have_downstreams_tree_adapted),
 		cmocka_unit_test(what_is_missing_is_said_with_what_to_do),
 		cmocka_unit_test(a_prefix_counts_where_kernel_and_tree_are_behind_it),
