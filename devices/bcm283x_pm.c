@@ -90,9 +90,6 @@ static uint32_t pm_read32(void *dev, unsigned reg)
 {
 	struct bcm283x_pm *pm = dev;
 
-	/* Behind the last one only as part of an access of 8 bytes. */
-	if (reg >= BCM283X_PM_LEN)
-		return 0;
 	return reg == WDOG ? pm_ticks_left(pm) : pm->regs[reg / 4];
 }
 
@@ -109,7 +106,7 @@ static void pm_write32(void *dev, unsigned reg, uint32_t value)
 	struct bcm283x_pm *pm = dev;
 	bool watched = pm_watched(pm);
 
-	if (value >> 24 != PASSWORD || reg >= BCM283X_PM_LEN)
+	if (value >> 24 != PASSWORD)
 		return;
 	value &= VALUE_MASK;
 	switch (reg) {
@@ -137,16 +134,14 @@ static uint32_t asb_read32(void *dev, unsigned reg)
 {
 	struct bcm283x_pm *pm = dev;
 
-	if (reg >= ASB_BRIDGE_ID)
-		return reg == ASB_BRIDGE_ID ? ASB_ID : 0;
-	return pm->bridges[reg / 4];
+	return reg == ASB_BRIDGE_ID ? ASB_ID : pm->bridges[reg / 4];
 }
 
 static void asb_write32(void *dev, unsigned reg, uint32_t value)
 {
 	struct bcm283x_pm *pm = dev;
 
-	if (value >> 24 != PASSWORD || reg >= ASB_BRIDGE_ID)
+	if (value >> 24 != PASSWORD || reg == ASB_BRIDGE_ID)
 		return;
 	value &= VALUE_MASK & ~ASB_STOPPED;
 	pm->bridges[reg / 4] = value | (value & ASB_STOP ? ASB_STOPPED : 0);

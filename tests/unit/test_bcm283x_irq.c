@@ -316,7 +316,7 @@ static void every_shortcut_is_where_the_datasheet_has_it(void **state)
 static void one_source_may_be_the_fiq_enabled_or_not(void **state)
 {
 	struct fixture *t = *state;
-	struct irq_line usb = line_of(t, 1, 9), doorbell = line_of(t, 0, 2);
+	struct irq_line usb = line_of(t, 1, 9), doorbell = line_of(t, 0, 2), uart = line_of(t, 2, 25);
 
 	out(t, ARMCTRL + 0x0c, 0x80 | 9);
 	irq_set(&usb, true);
@@ -331,6 +331,45 @@ static void one_source_may_be_the_fiq_enabled_or_not(void **state)
 	assert_true(t->lines[1][1]);
 	out(t, ARMCTRL + 0x0c, 0x80 | 127);
 	assert_false(t->lines[1][1]);
+	/* Numbers end behind the ARM's own, and do not begin anew; without its bit there is none. */
+	out(t, ARMCTRL + 0x0c, 0x80 | (96 + 2));
+	assert_false(t->lines[1][1]);
+	out(t, ARMCTRL + 0x0c, 66);
+	assert_false(t->lines[1][1]);
+	assert_int_equal(in(t, ARMCTRL + 0x0c), 66);
+	irq_set(&uart, true);
+	out(t, ARMCTRL + 0x0c, ~0u << 8 | 0x80 | 57);
+	assert_true(t->lines[1][1]);
+	assert_int_equal(in(t, ARMCTRL + 0x0c), 0x80 | 57);
+	bcm283x_armctrl_reset(&t->ic);
+	assert_false(t->lines[1][1]);
+	assert_int_equal(in(t, ARMCTRL + 0x0c), 0);
+}
+
+static void who_is_enabled_can_be_read(void **state)
+{
+	struct fixture *t = *state;
+	struct irq_line usb = line_of(t, 1, 9);
+
+	out(t, ARMCTRL + 0x10, 0x80000201);
+	out(t, ARMCTRL + 0x14, 0x80000002);
+	out(t, ARMCTRL + 0x18, ~0u);
+	out(t, ARMCTRL + 0x1c, 1);
+	for (unsigned reg = 0; reg <= 0xc; reg += 0xc) {
+		assert_int_equal(in(t, ARMCTRL + 0x10 + reg), 0x80000200);
+		assert_int_equal(in(t, ARMCTRL + 0x14 + reg), 0x80000002);
+		assert_int_equal(in(t, ARMCTRL + 0x18 + reg), 0xff);
+	}
+	assert_int_equal(in(t, ARMCTRL + 0x28), 0);
+	irq_set(&usb, true);
+	assert_true(t->lines[0][0]);
+	bcm283x_armctrl_reset(&t->ic);
+	assert_false(t->lines[0][0]);
+	for (unsigned reg = 0x10; reg < 0x28; reg += 4)
+		assert_int_equal(in(t, ARMCTRL + reg), 0);
+	/* Nobody forgets who calls. */
+	out(t, ARMCTRL + 0x10, 1 << 9);
+	assert_true(t->lines[0][0]);
 }
 
 static void lines_that_are_none_are_refused(void **state)
@@ -415,6 +454,7 @@ int main(void)
 		T(the_arms_own_lines_are_bank_0),
 		T(every_shortcut_is_where_the_datasheet_has_it),
 		T(one_source_may_be_the_fiq_enabled_or_not),
+		T(who_is_enabled_can_be_read),
 		T(lines_that_are_none_are_refused),
 		T(case_36_every_offset_and_size_is_answered),
 		T(lines_are_driven_from_any_thread),

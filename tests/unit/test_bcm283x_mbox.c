@@ -142,6 +142,43 @@ static void an_answer_interrupts_until_it_is_read(void **state)
 	assert_int_not_equal(mem(t, BUF + 20), 0);
 }
 
+static void answers_come_in_their_order_and_interrupt_who_wants_it(void **state)
+{
+	struct fixture *t = *state;
+
+	assert_int_equal(in(t, 0x1c), 0);
+	for (unsigned i = 0; i < 16; i++)
+		put(t, BUF + 16 * i, 12);
+	/* More than there is room for at once, two of them at any time. */
+	out(t, 0x20, BUF | 8);
+	for (unsigned i = 1; i < 16; i++) {
+		out(t, 0x2c, (BUF + 16 * i) | 8);
+		assert_int_equal(in(t, 0x18), 2);
+		assert_int_equal(in(t, 0x10), (BUF + 16 * (i - 1)) | 8);
+		assert_int_equal(in(t, i % 4 * 4), (BUF + 16 * (i - 1)) | 8);
+	}
+	assert_int_equal(t->irq.level, 0);
+	out(t, 0x1c, ~0u);
+	assert_int_equal(in(t, 0x1c), 1);
+	assert_int_equal(t->irq.level, 1);
+	out(t, 0x1c, 2);
+	assert_int_equal(t->irq.level, 0);
+	/* What is no mailbox to write to; an empty one says what it said last. */
+	out(t, 0x10, BUF | 8);
+	out(t, 0x30, BUF | 8);
+	assert_int_equal(in(t, 0x18), 1);
+	assert_int_equal(in(t, 0), (BUF + 16 * 15) | 8);
+	assert_int_equal(in(t, 0), (BUF + 16 * 15) | 8);
+	assert_int_equal(in(t, 0x10), (BUF + 16 * 15) | 8);
+	assert_int_equal(in(t, 0x18), 1u << 30);
+	assert_int_equal(in(t, 0x38), 1u << 30);
+	assert_int_equal(in(t, 0x14), 0);
+	out(t, 0x1c, 1);
+	bcm283x_mbox_reset(&t->mbox);
+	assert_int_equal(in(t, 0x1c), 0);
+	assert_int_equal(in(t, 0), 0);
+}
+
 static void a_full_mailbox_says_so_and_takes_no_more(void **state)
 {
 	struct fixture *t = *state;
@@ -750,6 +787,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(an_answer_interrupts_until_it_is_read),
+		T(answers_come_in_their_order_and_interrupt_who_wants_it),
 		T(a_full_mailbox_says_so_and_takes_no_more),
 		T(other_channels_and_what_is_not_memory_get_no_answer),
 		T(a_reset_forgets_answers),

@@ -145,6 +145,25 @@ static void a_match_is_seen_by_who_polls_as_well(void **state)
 	assert_int_equal(t->timer_irqs[1].level, 1);
 }
 
+static void a_channel_has_the_value_that_was_written(void **state)
+{
+	struct fixture *t = *state;
+
+	for (unsigned i = 0; i < BCM283X_TIMER_CHANNELS; i++)
+		out(t, TIMER + 0x0c + 4 * i, 0x80000000 + i);
+	for (unsigned i = 0; i < BCM283X_TIMER_CHANNELS; i++)
+		assert_int_equal(in(t, TIMER + 0x0c + 4 * i), 0x80000000 + i);
+	assert_int_equal(in(t, TIMER + 0x1c), 0);
+	assert_int_equal(in(t, TIMER), 0);
+	/* What has matched is forgotten by a reset. */
+	t->timer.start_ns -= 0x80000000ull * 1000 + 1000000;
+	assert_int_equal(in(t, TIMER), 0xf);
+	assert_int_equal(t->timer_irqs[1].level, 1);
+	bcm283x_timer_reset(&t->timer);
+	assert_int_equal(in(t, TIMER), 0);
+	assert_int_equal(t->timer_irqs[1].level, 0);
+}
+
 static void a_reset_begins_anew(void **state)
 {
 	struct fixture *t = *state;
@@ -169,6 +188,40 @@ static void linux_restart_resets_the_machine(void **state)
 	UNTIL_IN(t->f.loop, t->f.power.count[POWER_RESET]);
 	assert_int_equal(t->f.power.count[POWER_RESET], 1);
 	assert_int_equal(t->f.power.count[POWER_OFF], 0);
+}
+
+static void a_watchdog_bites_once(void **state)
+{
+	struct fixture *t = *state;
+	uint64_t before;
+
+	out(t, PM + 0x24, PASSWORD | 10);
+	assert_int_equal(in(t, PM + 0x24), 10);
+	out(t, PM + 0x1c, PASSWORD | 0x122);
+	UNTIL_IN(t->f.loop, t->f.power.count[POWER_RESET]);
+	assert_int_equal(in(t, PM + 0x1c), 0x102);
+	out(t, PM + 0x24, PASSWORD | 0xf00001);
+	assert_int_equal(in(t, PM + 0x24), 1);
+	fake_settle(&t->f);
+	assert_int_equal(t->f.power.count[POWER_RESET], 1);
+	/* It waits for as long as it was told, in 65536ths of a second. */
+	before = loop_now_ns();
+	out(t, PM + 0x24, PASSWORD | 10 << 16);
+	out(t, PM + 0x1c, PASSWORD | 0x122);
+	assert_true(t->pm.due_ns >= before + 10000000000ull);
+	assert_true(t->pm.due_ns <= loop_now_ns() + 10000000000ull);
+	t->pm.due_ns = loop_now_ns() + 5000000000ull;
+	assert_in_range(in(t, PM + 0x24), 0, 5 << 16);
+	/* Its configuration written again does not feed it. */
+	out(t, PM + 0x1c, PASSWORD | 0x122);
+	assert_in_range(in(t, PM + 0x24), 0, 5 << 16);
+	bcm283x_pm_reset(&t->pm);
+	assert_int_equal(in(t, PM + 0x1c), 0x102);
+	assert_int_equal(in(t, PM + 0x20), 0x1000);
+	assert_int_equal(in(t, PM + 0x24), 0);
+	t->pm.due_ns = 0;
+	fake_settle(&t->f);
+	assert_int_equal(t->f.power.count[POWER_RESET], 1);
 }
 
 static void partition_63_is_power_off(void **state)
@@ -221,10 +274,26 @@ static void domains_and_bridges_answer_at_once(void **state)
 	assert_int_equal(in(t, PM + 0x10c), 1 | 1 << 1 | 1 << 3 | 1 << 4);
 	out(t, PM + 0x10c, PASSWORD);
 	assert_int_equal(in(t, PM + 0x10c), 0);
+	/* That they do is no bit that can be written. */
+	out(t, PM + 0x10c, PASSWORD | 1 << 1 | 1 << 4);
+	assert_int_equal(in(t, PM + 0x10c), 0);
+	out(t, ASB + 8, PASSWORD | 2 | 4);
+	assert_int_equal(in(t, ASB + 8), 4);
+	out(t, ASB + 0x20, PASSWORD);
 	assert_int_equal(in(t, ASB + 0x20), 0x62726467);
 	out(t, ASB + 8, PASSWORD | 1);
 	assert_int_equal(in(t, ASB + 8), 3);
 	out(t, ASB + 8, PASSWORD);
+	assert_int_equal(in(t, ASB + 8), 0);
+	/* The last registers of each, and both at once. */
+	assert_true(bus_write(&t->f.mmio, PM + 0x10c, 8, (uint64_t)(PASSWORD | 1) << 32 | PASSWORD));
+	assert_int_equal(in(t, PM + 0x10c), 0);
+	assert_int_equal(in(t, PM + 0x110), 3);
+	assert_false(bus_write(&t->f.mmio, PM + 0x110, 8, (uint64_t)PASSWORD << 32 | PASSWORD));
+	assert_int_equal(in(t, PM + 0x110), 3);
+	out(t, ASB + 8, PASSWORD | 1);
+	bcm283x_pm_reset(&t->pm);
+	assert_int_equal(in(t, PM + 0x110), 0);
 	assert_int_equal(in(t, ASB + 8), 0);
 }
 
@@ -331,6 +400,65 @@ static void edges_interrupt_by_bank_until_they_are_acknowledged(void **state)
 	assert_int_equal(t->gpio_irqs[1].level, 0);
 	bcm283x_gpio_set_input(&t->gpio, 40, false);
 	assert_int_equal(t->gpio_irqs[1].level, 1);
+}
+
+static void pins_have_registers_of_two_halves(void **state)
+{
+	static const uint8_t kinds[] = { 0x4c, 0x58, 0x64, 0x70, 0x7c, 0x88 };
+	struct fixture *t = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		out(t, GPIO + kinds[i], 0x10101 << i);
+		out(t, GPIO + kinds[i] + 4, 0xffc00000 | 1u << i);
+		assert_int_equal(in(t, GPIO + kinds[i]), 0x10101 << i);
+		assert_int_equal(in(t, GPIO + kinds[i] + 4), 1 << i);
+		assert_int_equal(in(t, GPIO + kinds[i] + 8), 0);
+	}
+	out(t, GPIO + 0x94, 0xff);
+	out(t, GPIO + 0x98, 0x12345678);
+	out(t, GPIO + 0x9c, 0x9a);
+	assert_int_equal(in(t, GPIO + 0x94), 3);
+	assert_int_equal(in(t, GPIO + 0x98), 0x12345678);
+	assert_int_equal(in(t, GPIO + 0x9c), 0x9a);
+	assert_int_equal(in(t, GPIO + 0xa0), 0);
+	out(t, GPIO, ~0u);
+	out(t, GPIO + 0x14, ~0u);
+	assert_int_equal(in(t, GPIO), 0x3fffffff);
+	assert_int_equal(in(t, GPIO + 0x14), 0xfff);
+	bcm283x_gpio_reset(&t->gpio);
+	for (unsigned reg = 0x40; reg < 0xa4; reg += 4)
+		assert_int_equal(in(t, GPIO + reg), 0);
+	assert_int_equal(in(t, GPIO), 0);
+	for (unsigned i = 0; i < BCM283X_GPIO_IRQS; i++)
+		assert_int_equal(t->gpio_irqs[i].level, 0);
+}
+
+static void only_an_output_has_the_level_that_was_set(void **state)
+{
+	struct fixture *t = *state;
+
+	out(t, GPIO + 0x1c, 1 << 20);
+	assert_int_equal(in(t, GPIO + 0x34) >> 20 & 1, 0);
+	out(t, GPIO + 8, 2);		/* another function */
+	assert_int_equal(in(t, GPIO + 0x34) >> 20 & 1, 0);
+	out(t, GPIO + 8, 1);
+	assert_int_equal(in(t, GPIO + 0x34) >> 20 & 1, 1);
+	out(t, GPIO + 8, 1 | 2 << 3);
+	assert_int_equal(in(t, GPIO + 0x34) >> 20 & 3, 1);
+	/* Nobody set an event for it, then for the edges of another kind. */
+	assert_int_equal(in(t, GPIO + 0x40), 0);
+	out(t, GPIO + 0x58, 1 << 20);
+	out(t, GPIO + 8, 0);
+	assert_int_equal(in(t, GPIO + 0x40), 1 << 20);
+	out(t, GPIO + 0x40, 1 << 20);
+	out(t, GPIO + 8, 1);
+	assert_int_equal(in(t, GPIO + 0x40), 0);
+	/* What is written in the upper half, where there are no more pins. */
+	out(t, GPIO + 0x20, ~0u);
+	assert_int_equal(in(t, GPIO + 0x38) >> 22, 0);
+	bcm283x_gpio_reset(&t->gpio);
+	out(t, GPIO + 8, 1);
+	assert_int_equal(in(t, GPIO + 0x34) >> 20 & 1, 0);
 }
 
 static void a_level_interrupts_as_long_as_it_lasts(void **state)
@@ -457,8 +585,10 @@ int main(void)
 		T(the_counter_counts_microseconds_in_two_halves),
 		T(a_channel_interrupts_when_the_counter_gets_there),
 		T(a_match_is_seen_by_who_polls_as_well),
+		T(a_channel_has_the_value_that_was_written),
 		T(a_reset_begins_anew),
 		T(linux_restart_resets_the_machine),
+		T(a_watchdog_bites_once),
 		T(partition_63_is_power_off),
 		T(a_watchdog_that_is_fed_or_stopped_does_nothing),
 		T(without_the_password_nothing_changes),
@@ -468,6 +598,8 @@ int main(void)
 		T(clocks_read_the_same_from_memory),
 		T(an_output_reads_back_and_an_input_has_its_pull),
 		T(edges_interrupt_by_bank_until_they_are_acknowledged),
+		T(pins_have_registers_of_two_halves),
+		T(only_an_output_has_the_level_that_was_set),
 		T(a_level_interrupts_as_long_as_it_lasts),
 		T(the_firmware_has_given_pins_to_uart_and_card),
 		T(random_numbers_come_once_it_is_on),
