@@ -2,9 +2,10 @@
 /*
  * A driver of a card with 3D: the input is a sequence of commands of contexts, of
  * resources and of fences on any timeline, answers of a renderer that is late and
- * refuses, and resets. Every command comes back once, limits hold, what the renderer is
- * asked makes sense (the fake one aborts), streams that it is given are judged as
- * a walk from packet to packet judges them, and after a reset nothing is left.
+ * refuses, of who maps blobs into the guest and is late too, and resets. Every command comes
+ * back once, limits hold, what the renderer is asked makes sense (the fake one aborts),
+ * streams that it is given are judged as a walk from packet to packet judges them, and after
+ * a reset nothing is left.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,23 +13,22 @@
 
 #include "devices/gpu/virgl_stream.h"
 #include "devices/virtio/gpu_proto.h"
+#include "devices/virtio/shm_window.h"
 #include "tests/fake_renderer.h"
+#include "tests/fuzz/input.h"
 #include "tests/gpu_rig.h"
 
 #define CHECK(cond) do { if (!(cond)) abort(); } while (0)
 
 #define FEATURES (GPU_RIG_FEATURES | FAKE_RENDERER_FEATURES)
 #define MAX_BYTES (4 * MiB)
+#define HOSTMEM MiB
 #define MAX_RESOURCES 12
 #define MAX_WORDS 64u
 #define AREA 512u		/* of a command, entries or words included */
 #define ROOM 124u		/* of an answer: a capability set of the fake one */
 #define SLOTS 32
-
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
+#define MAX_ASKED 3		/* pieces of memory to map, at once */
 
 struct fuzz {
 	struct gpu_rig rig;
@@ -36,17 +36,64 @@ struct fuzz {
 	uint64_t commands, answers;	/* guest memory */
 	unsigned in_flight, slot;
 	bool out[VIRTQ_MAX_SIZE];	/* by head */
+	struct virtio_transport_ops transport;	/* the rig's, and a window in another process */
+	unsigned asked;			/* of that, and not answered yet */
 };
 
-static uint64_t take(struct input *in, unsigned n)
-{
-	uint64_t v = 0;
+/* --- who maps blobs ------------------------------------------------------- */
 
-	n = MIN(n, in->left);
-	memcpy(&v, in->data, n);
-	in->data += n;
-	in->left -= n;
-	return v;
+static struct fuzz *fuzz_of(void *ctx)
+{
+	return container_of(ctx, struct fuzz, rig.r.mmio);
+}
+
+static int shm_ask(struct fuzz *f, uint64_t off, uint64_t len)
+{
+	CHECK(len && !(len % 4096) && !(off % 4096) && range_fits(off, len, HOSTMEM));
+	CHECK(f->asked < MAX_ASKED);
+	f->asked++;
+	return 0;
+}
+
+static int shm_map(void *ctx, const struct shm_map *map)
+{
+	CHECK(map->fd >= 0);
+	return shm_ask(fuzz_of(ctx), map->off, map->len);
+}
+
+static int shm_unmap(void *ctx, uint64_t off, uint64_t len)
+{
+	return shm_ask(fuzz_of(ctx), off, len);
+}
+
+static unsigned shm_room(void *ctx)
+{
+	return MAX_ASKED - fuzz_of(ctx)->asked;
+}
+
+/* One is done, or could not be. */
+static void shm_answer(struct fuzz *f, bool ok)
+{
+	struct virtio_device *v = gpu_device(f->rig.gpu);
+
+	if (!f->asked)
+		return;
+	f->asked--;
+	pthread_mutex_lock(&v->lock);
+	v->ops->shm_done(v, ok);
+	pthread_mutex_unlock(&v->lock);
+}
+
+static void shm_plug(struct fuzz *f)
+{
+	struct virtio_device *v = gpu_device(f->rig.gpu);
+
+	CHECK(v->transport_ctx == &f->rig.r.mmio);
+	f->transport = *v->transport;
+	f->transport.shm_map = shm_map;
+	f->transport.shm_unmap = shm_unmap;
+	f->transport.shm_room = shm_room;
+	v->transport = &f->transport;
 }
 
 /* Mostly small numbers, sometimes those at which things wrap. */
@@ -148,6 +195,13 @@ static size_t fill(struct input *in, union gpu_command *c, uint8_t *p)
 		c->create_blob.resource_id = take_u32(in, 8);
 		c->create_blob.blob_mem = take_u32(in, 4);
 		c->create_blob.size = take(in, 1) % 4 * 4096;
+		c->create_blob.blob_flags = take_u32(in, 7);
+		n = c->create_blob.blob_mem == VIRTIO_GPU_BLOB_MEM_HOST3D ? 0 : n;
+		c->create_blob.nr_entries = n;
+		return put_entries(in, p, size, n);
+	case VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB:
+		c->map_blob.resource_id = take_u32(in, 8);
+		c->map_blob.offset = take(in, 1) < 0xe0 ? take(in, 1) * 4096 : take(in, 8);
 		break;
 	case VIRTIO_GPU_CMD_GET_CAPSET:
 		c->capset.capset_id = take_u32(in, 3);
@@ -168,7 +222,10 @@ static uint32_t take_type(struct input *in)
 		0x208, 0x209, 0x102, 0x106, 0x106, 0x107, 0x10c, 0x108, 0x109,
 	};
 
-	return types[take(in, 1) % ARRAY_SIZE(types)];
+	static const uint32_t blob_types[] = { 0x10c, 0x208, 0x208, 0x209 };
+	uint8_t how = take(in, 1);
+
+	return how < 0xe0 ? types[how % ARRAY_SIZE(types)] : blob_types[how & 3];
 }
 
 static void add_command(struct fuzz *f, struct input *in)
@@ -232,7 +289,9 @@ static void restart(struct fuzz *f)
 	struct gpu_usage usage;
 
 	vdrv_reset(d);
+	f->asked = 0;
 	usage = usage_of(f);
+	CHECK(!f->r->mapped);
 	CHECK(!usage.resources && !usage.bytes && !usage.backing && !usage.parked &&
 	      !usage.contexts);
 	vdrv_start(d, FEATURES);
@@ -278,6 +337,15 @@ static void all_fences_done(struct fuzz *f)
 	}
 }
 
+/* Everybody is done with everything, which may let other commands go on. */
+static void all_done(struct fuzz *f)
+{
+	while (f->asked)
+		shm_answer(f, true);
+	settle(f);
+	all_fences_done(f);
+}
+
 /* Streams of the input itself, and their judge's other half. */
 static void judge(struct input *in)
 {
@@ -311,7 +379,10 @@ static void step(struct fuzz *f, struct input *in)
 		gpu_memory_enter(f->rig.gpu);
 		break;
 	case 3:
-		judge(in);
+		if (op & 0x80)
+			shm_answer(f, op & 0x40);
+		else
+			judge(in);
 		break;
 	case 4:
 	case 5:
@@ -328,7 +399,7 @@ static struct fuzz *make(void)
 {
 	struct gpu_params params = {
 		.n_outputs = 1, .n_plugged = 1, .max_bytes = MAX_BYTES,
-		.max_resources = MAX_RESOURCES, .hostmem = MiB,
+		.max_resources = MAX_RESOURCES, .hostmem = HOSTMEM,
 	};
 	struct fuzz *f = calloc(1, sizeof(*f));
 
@@ -337,6 +408,7 @@ static struct fuzz *make(void)
 	f->r = fake_renderer_create(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 	params.renderer = &f->r->base;
 	gpu_rig_init(&f->rig, VRIG_MMIO, &params);
+	shm_plug(f);
 	return f;
 }
 
@@ -353,9 +425,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (in.left)
 		step(f, &in);
 	settle(f);
-	settle(f);
-	all_fences_done(f);
-	CHECK(f->in_flight == 0);
+	for (unsigned i = 0; i <= SLOTS && (f->in_flight || f->asked); i++)
+		all_done(f);
+	CHECK(f->in_flight == 0 && !f->asked);
 	f->r->error = 0;
 	restart(f);
 	return 0;
