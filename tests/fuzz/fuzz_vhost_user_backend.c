@@ -2,7 +2,9 @@
 /*
  * A front end that sends the messages of the input to a back end. Of each: the
  * request, what comes along (below), the payload's size, the payload. A size of
- * 255 stands for noise in place of a message: the next byte says how much.
+ * 255 stands for noise in place of a message: the next byte says how much. Requests from
+ * 240 on are none: the device asks for memory to be mapped, or what is an answer to that
+ * comes on the channel that the front end gave.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "devices/virtio/shm_window.h"
 #include "devices/virtio/vhost_user_backend.h"
 #include "tests/echo_dev.h"
 #include "vmm/log.h"
@@ -19,6 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define MEMORY 0x10000
 #define NOISE 255
+#define LEND 240
+#define SHM_LEN (16 * SHM_PAGE)
 
 enum what {
 	FD_NONE, FD_MEMORY, FD_UNSEALED, FD_EVENT, FD_EVENT2, FD_PIPE, FD_SOCKET, FD_NULL,
@@ -32,6 +37,7 @@ struct rig {
 	struct vhost_user_backend b;
 	struct echo_dev e;
 	int fds[FD_KINDS];
+	int channel;		/* FD_SOCKET's other end */
 	bool away;		/* between memory_leave() and memory_enter() */
 };
 
@@ -81,6 +87,7 @@ static struct rig *rig_create(void)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		abort();
 	r->fds[FD_SOCKET] = fds[0];
+	r->channel = fds[1];
 	vhost_user_backend_init(&r->b, r->loop, "fuzz");
 	echo_init(&r->e, r->loop, &r->b.mem);
 	vhost_user_backend_attach(&r->b, &r->e.v, &(struct vhost_user_backend_params){ 0 });
@@ -126,6 +133,45 @@ static size_t send_noise(struct rig *r, int fd, const uint8_t *data, size_t size
 	return MIN(size, 4 + len);
 }
 
+static void ask(struct rig *r, bool map, uint64_t page)
+{
+	struct virtio_device *v = &r->e.v;
+	const struct shm_map piece = {
+		.fd = r->fds[FD_MEMORY], .off = page * SHM_PAGE, .len = SHM_PAGE, .writable = true,
+	};
+
+	pthread_mutex_lock(&v->lock);
+	if (map)
+		virtio_shm_map(v, &piece);
+	else
+		virtio_shm_unmap(v, piece.off, piece.len);
+	pthread_mutex_unlock(&v->lock);
+}
+
+/* What is asked for, by bits of the second byte, or comes: an answer, or the payload as it is. */
+static size_t lend(struct rig *r, const uint8_t *data, size_t size)
+{
+	uint32_t len = MIN((size_t)data[2], size - 3);
+	struct vhost_user_msg answer = {
+		.h = { VHOST_USER_BACKEND_SHMEM_MAP, VHOST_USER_VERSION | VHOST_USER_REPLY, 8 },
+		.u64 = data[1] >> 2,
+	};
+
+	switch (data[1] & 3) {
+	case 2:
+		vhost_user_send(r->channel, &answer, NULL, 0, 0);
+		break;
+	case 3:
+		send(r->channel, data + 3, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		break;
+	default:
+		ask(r, data[1] & 1, data[1] >> 2);
+		break;
+	}
+	settle(r);
+	return 3 + len;
+}
+
 /* So that neither a full socket nor a full counter is what later messages meet. */
 static void drain(struct rig *r, int fd)
 {
@@ -140,6 +186,8 @@ static void forget(struct rig *r)
 {
 	eventfd_t n;
 
+	drain(r, r->channel);
+	drain(r, r->fds[FD_SOCKET]);
 	eventfd_read(r->fds[FD_EVENT], &n);
 	eventfd_read(r->fds[FD_EVENT2], &n);
 	if (fallocate(r->fds[FD_MEMORY], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, MEMORY) < 0)
@@ -159,7 +207,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 1024 && pwrite(r->fds[FD_MEMORY], data + 1024, size - 1024, 0) < 0)
 		abort();
 	/* A device that keeps its state when rings stop, or one that does not. */
-	r->b.p = (struct vhost_user_backend_params){ .ctx = r };
+	r->b.p = (struct vhost_user_backend_params){ .ctx = r, .shm_len = size & 2 ? SHM_LEN : 0 };
 	if (size & 1) {
 		r->b.p.memory_leave = memory_leave;
 		r->b.p.memory_enter = memory_enter;
@@ -169,7 +217,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t end = MIN(size, (size_t)1024), off = 0; off + 3 <= end;) {
 		bool noise = data[off + 2] == NOISE;
 
-		off += (noise ? send_noise : send_one)(r, pair[0], data + off, end - off);
+		if (data[off] >= LEND)
+			off += lend(r, data + off, end - off);
+		else
+			off += (noise ? send_noise : send_one)(r, pair[0], data + off, end - off);
 		drain(r, pair[0]);
 	}
 	close(pair[0]);
