@@ -2,7 +2,8 @@
 /*
  * The USB host with a hub and a device below it, which is found and configured: register
  * accesses of the fuzzer's, and answers of the device that it chooses. First 32 bytes that
- * channels find in memory, then eight an access: what, register, value, the device's answer.
+ * channels find in memory, then eight an access: what, register, value, the device's answer;
+ * or a request of the hub, all of it: what, type, request, value, index, and that.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "tests/fuzz/input.h"
 #include "tests/usb_host.h"
 #include "vmm/log.h"
+#include "vmm/util.h"
 
 #define HOST 0x3f980000ull
 #define ACCESSES 256
@@ -105,9 +107,29 @@ static void rig_finish(struct rig *r)
 	fake_finish(&r->f);
 }
 
-static void access(struct rig *r, struct input *in)
+/* Mostly such small numbers as mean something. */
+static unsigned take_small(struct input *in, unsigned small)
 {
-	unsigned what = take(in, 1);
+	unsigned n = take(in, 2);
+
+	return n & 0x8000 ? n & 0x7fff : n % small;
+}
+
+static void request(struct rig *r, struct input *in)
+{
+	static const uint8_t types[] = { 0x80, 0x00, 0xa0, 0x20, 0xa3, 0x23, 0xa3, 0x23 };
+	unsigned type = types[take(in, 1) % ARRAY_SIZE(types)], what = take(in, 1) % 16;
+	unsigned value = take_small(in, 24), index = take_small(in, 6);
+	uint8_t data[64];
+
+	usb_host_control(&r->hub.dev, type, what, value, index, data,
+			 type & USB_DIR_IN ? sizeof(data) : 0);
+	usb_in(&r->hub.dev, 1, data, sizeof(data));
+	r->answer = take(in, 1);
+}
+
+static void access(struct rig *r, struct input *in, unsigned what)
+{
 	uint64_t gpa = HOST + (take(in, 2) & (what & 1 ? 0x7ff : DWC2_LEN - 1));
 	unsigned size = 1 << (what >> 1 & 3);
 	uint64_t value = take(in, 4);
@@ -139,8 +161,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		found[i] = take(&in, 1);
 	for (unsigned at = 0; at < 0x1000; at += sizeof(found))
 		gmem_write(&r.f.mem, at, found, sizeof(found));
-	for (unsigned i = 0; i < ACCESSES && in.left; i++)
-		access(&r, &in);
+	for (unsigned i = 0; i < ACCESSES && in.left; i++) {
+		unsigned what = take(&in, 1);
+
+		if ((what & 0xc0) == 0x40)
+			request(&r, &in);
+		else
+			access(&r, &in, what);
+	}
 	rig_finish(&r);
 	return 0;
 }
