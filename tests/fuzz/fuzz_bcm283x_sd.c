@@ -2,7 +2,7 @@
 /*
  * SD hosts and DMA engine: register accesses of the fuzzer's on cards that are ready, with
  * control blocks of the fuzzer's in memory. First 16 words of these, then seven bytes an
- * access: what, register, value.
+ * access: what, register, value; or a command, with what a driver does for it, or data.
  */
 #include <stdlib.h>
 
@@ -99,15 +99,50 @@ static void turn(struct rig *r)
 		loop_run_once(r->f.loop, 0);
 }
 
+/* Behind CMD55 if it is one of the application's; @how: its index and what is like it. */
+static void whole_command(struct rig *r, bool emmc, unsigned how, uint32_t arg)
+{
+	unsigned index = how & 0x3f, flags = how >> 6 & 0x3f;
+	bool app = how & BIT(12), reads = how & BIT(13);
+
+	if (app && emmc)
+		emmc_command(r, 55, 0x4d56u << 16);
+	else if (app)
+		command(r, 55, 0x4d56u << 16);
+	if (emmc) {
+		out(r, SDHCI + 8, arg);
+		out(r, SDHCI + 0xc, index << 24 | (flags & 3) << 20 | 2 << 16 |
+				    (flags >> 2 & 3) << 2 | (reads ? 0x10 : 0) |
+				    (flags & 0x20 ? 0x22 : 0));
+	} else {
+		out(r, SDHOST + 4, arg);
+		out(r, SDHOST, 0x8000 | flags << 6 | index);
+	}
+}
+
+/* Words in either direction. */
+static void move_data(struct rig *r, bool emmc, unsigned how, uint32_t value)
+{
+	uint64_t port = emmc ? SDHCI + 0x20 : SDHOST + 0x40, word;
+
+	for (unsigned i = 0; i <= (how & 0xff); i++)
+		if (how & 0x100)
+			bus_read(&r->f.mmio, port, 4, &word);
+		else
+			out(r, port, value + i);
+}
+
 static void access(struct rig *r, struct input *in)
 {
-	unsigned what = take(in, 1);
+	unsigned what = take(in, 1), reg = take(in, 2), size = 1 << (what >> 1 & 3);
 	uint64_t base = what & 1 ? DMA : what & 128 ? SDHCI : SDHOST;
-	uint64_t gpa = base + (take(in, 2) & (what & 1 ? 0xfff : 0xff));
-	unsigned size = 1 << (what >> 1 & 3);
-	uint64_t value = take(in, 4);
+	uint64_t gpa = base + (reg & (what & 1 ? 0xfff : 0xff)), value = take(in, 4);
 
-	if (what & 8)
+	if (reg & 0x8000)
+		whole_command(r, what & 128, reg, value);
+	else if (reg & 0x4000)
+		move_data(r, what & 128, reg, value);
+	else if (what & 8)
 		bus_read(&r->f.mmio, gpa, size, &value);
 	else
 		bus_write(&r->f.mmio, gpa, size, value);
