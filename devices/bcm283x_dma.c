@@ -161,10 +161,11 @@ static bool dma_fetch(struct bcm283x_dma *dma, struct bcm283x_dma_channel *ch,
 	}
 	if (ch->ti & TI_SRC_INC)
 		return gmem_read(dma->mem, gpa, data, n) == 0;
-	/* The same word again and again. */
-	for (uint32_t i = 0; i < n; i += 4)
-		if (gmem_read(dma->mem, gpa, data + i, MIN(n - i, 4u)) < 0)
-			return false;
+	/* The same word again and again: of a piece it is looked at once. */
+	if (gmem_read(dma->mem, gpa, data, MIN(n, 4u)) < 0)
+		return false;
+	for (uint32_t i = 4; i < n; i += 4)
+		memcpy(data + i, data, MIN(n - i, 4u));
 	return true;
 }
 
