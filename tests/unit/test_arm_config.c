@@ -185,6 +185,28 @@ static void cards_of_distributions_are_read(void **state)
 	}
 }
 
+static void other_words_for_the_same(void **state)
+{
+	struct boot_config c;
+
+	assert_int_equal(parse(&c, "device_tree_overlay=a\ninclude\tmore\ninitramfs\tb 0x1\n"), 0);
+	assert_int_equal(c.n_dt, 1);
+	assert_true(c.dt[0].overlay);
+	assert_string_equal(c.cmdline, "other.txt");
+	assert_string_equal(c.initramfs, "b");
+	/* And some that are not. */
+	assert_int_equal(parse(&c, "includemore\ninclude\ninclude=more\n"
+			       "initramfsb\ninitramfs\n"), 0);
+	assert_string_equal(c.cmdline, "cmdline.txt");
+	assert_string_equal(c.initramfs, "");
+	assert_int_equal(parse(&c, "kernel_old=0\n"), 0);
+	assert_int_equal(c.kernel_address, 0x8000);
+	assert_int_equal(parse(&c, "kernel_old=1\n"), 0);
+	assert_int_equal(c.kernel_address, 0);
+	assert_int_equal(parse(&c, "kernel_address=0xffffffff\n"), 0);
+	assert_int_equal(c.kernel_address, 0xffffffff);
+}
+
 static void no_tree_is_not_the_default_tree(void **state)
 {
 	struct boot_config c;
@@ -207,7 +229,8 @@ static void case_94_values_that_are_none_are_refused(void **state)
 {
 	static const char *const lines[] = {
 		"kernel_address=0x", "kernel_address=-1", "kernel_address=0x100000000",
-		"kernel_address=12x", "arm_64bit=yes", "kernel_old=", "include itself",
+		"kernel_address=12x", "kernel_address=-18446744073709518848", "arm_64bit=yes",
+		"kernel_old=", "include itself",
 	};
 	struct boot_config c;
 
@@ -245,6 +268,7 @@ int main(void)
 		cmocka_unit_test(overlays_and_parameters_keep_their_order),
 		cmocka_unit_test(files_are_included_where_they_are_named),
 		cmocka_unit_test(cards_of_distributions_are_read),
+		cmocka_unit_test(other_words_for_the_same),
 		cmocka_unit_test(no_tree_is_not_the_default_tree),
 		cmocka_unit_test(what_is_about_other_hardware_has_no_effect),
 		cmocka_unit_test(case_94_values_that_are_none_are_refused),

@@ -229,6 +229,37 @@ static void virtio_takes_no_interrupt_that_the_board_uses(void **state)
 	arm_fdt_close(&fdt);
 }
 
+static void interrupts_of_other_controllers_are_not_the_boards(void **state)
+{
+	struct slots s = { 0 };
+	struct arm_fdt fdt;
+
+	open_dts(&fdt, BOARD(1, "other: x { compatible = \"x\"; interrupt-controller;"
+			     " #interrupt-cells = <2>; };"
+			     " y { compatible = \"y\"; interrupt-parent = <&other>;"
+			     " interrupts = <1 4>; };"));
+	assert_int_equal(arm_rpi_add_virtio(&fdt, 1), 0);
+	arm_fdt_walk(&fdt, see_slot, &s);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.line[0], 4);
+	arm_fdt_close(&fdt);
+}
+
+static void case_95_interrupts_that_the_board_has_not_are_nobodys(void **state)
+{
+	struct slots s = { 0 };
+	struct arm_fdt fdt;
+
+	open_dts(&fdt, BOARD(1, "y { compatible = \"y\"; interrupts = <3 4>, <1 36>, <1 68>,"
+			     " <0x7fffffff 4>, <0xffffffff 0xffffffff>, <1 32>; };"));
+	assert_int_equal(arm_rpi_add_virtio(&fdt, ARM_RPI_MAX_VIRTIO), 0);
+	arm_fdt_walk(&fdt, see_slot, &s);
+	assert_int_equal(s.n, ARM_RPI_MAX_VIRTIO);
+	assert_int_equal(s.bank[0], 1);
+	assert_int_equal(s.line[0], 4);
+	arm_fdt_close(&fdt);
+}
+
 static void more_virtio_devices_than_there_are_interrupts_are_refused(void **state)
 {
 	struct arm_fdt fdt;
@@ -279,6 +310,8 @@ int main(void)
 		cmocka_unit_test(nobody_drives_a_videocore_in_place_of_the_picture),
 		cmocka_unit_test(virtio_slots_are_apart_and_in_order),
 		cmocka_unit_test(virtio_takes_no_interrupt_that_the_board_uses),
+		cmocka_unit_test(interrupts_of_other_controllers_are_not_the_boards),
+		cmocka_unit_test(case_95_interrupts_that_the_board_has_not_are_nobodys),
 		cmocka_unit_test(more_virtio_devices_than_there_are_interrupts_are_refused),
 		cmocka_unit_test(case_95_a_tree_without_room_for_the_addresses_is_refused),
 		cmocka_unit_test(trees_of_others_and_for_nobody_stay_as_they_are),
