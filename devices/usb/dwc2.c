@@ -297,6 +297,19 @@ static void dwc2_write_gintmsk(struct dwc2 *d, uint32_t value)
 
 	d->gintmsk = value;
 	dwc2_sof_mask_written(d, old);
+	if (old & ~value & GINTSTS_HCHINT)
+		loop_post(d->loop, &d->work);
+}
+
+/* Who was waited for is not to be interrupted any more: that may be one that polls now. */
+static void dwc2_write_haintmsk(struct dwc2 *d, uint32_t value)
+{
+	uint32_t gone = d->haintmsk & ~value;
+
+	d->haintmsk = value;
+	for (unsigned i = 0; i < DWC2_CHANNELS; i++)
+		if ((gone & BIT(i)) && (d->channels[i].hcchar & HCCHAR_CHENA))
+			loop_post(d->loop, &d->work);
 }
 
 static void dwc2_write_global(struct dwc2 *d, unsigned reg, uint32_t value)
@@ -329,7 +342,7 @@ static void dwc2_write_host(struct dwc2 *d, unsigned reg, uint32_t value)
 		d->hfir = value & HFIR_FRINT;
 		break;
 	case HAINTMSK:
-		d->haintmsk = value & (BIT(DWC2_CHANNELS) - 1);
+		dwc2_write_haintmsk(d, value & (BIT(DWC2_CHANNELS) - 1));
 		break;
 	case HPRT0:
 		dwc2_write_hprt0(d, value);

@@ -646,6 +646,26 @@ static void who_polls_is_told_of_a_nak(void **state)
 	assert_int_equal(ch(t, 1, HCINT), COMPLETE);
 }
 
+static void who_masks_its_interrupt_polls_from_then_on(void **state)
+{
+	static const struct { unsigned reg; uint32_t on, off; } masks[] = {
+		{ GAHBCFG, GAHBCFG_GLBL_INTR_EN, 0 }, { HAINTMSK, 0xff, 0xfd },
+		{ GINTMSK, GINTSTS_HCHINT | GINTSTS_PRTINT, GINTSTS_PRTINT },
+	};
+	struct fixture *t = *state;
+
+	configure(t);
+	listen(t);
+	for (unsigned i = 0; i < ARRAY_SIZE(masks); i++) {
+		start(t, 1, hcchar(5, 2, BULK, IN, BULK_MAX), hctsiz(0, 1, BULK_MAX), BUFFER);
+		assert_int_equal(ch(t, 1, HCINT), 0);
+		wr(t, masks[i].reg, masks[i].off);
+		fake_settle(&t->f);
+		assert_int_equal(ch(t, 1, HCINT), HCINT_NAK | HCINT_CHHLTD);
+		wr(t, masks[i].reg, masks[i].on);
+	}
+}
+
 static void a_driver_that_may_run_out_of_channels_gets_one_back(void **state)
 {
 	struct fixture *t = *state;
@@ -1023,6 +1043,7 @@ int main(void)
 		T(what_no_device_speaks_is_an_error),
 		T(a_refused_transfer_goes_on_when_the_device_is_ready),
 		T(who_polls_is_told_of_a_nak),
+		T(who_masks_its_interrupt_polls_from_then_on),
 		T(a_driver_that_may_run_out_of_channels_gets_one_back),
 		T(a_channel_is_halted_on_request),
 		T(only_a_request_halts_a_channel),
