@@ -260,7 +260,7 @@ static int pi_read_blob(struct pi_open *o, const char *path, size_t max, struct 
  * "NAME=VALUE", or NAME alone for on, of @fdt or else of @base, if that is not NULL. What
  * does not fit is named, and no reason not to boot.
  */
-static void pi_param(struct pi_open *o, struct arm_fdt *fdt, struct arm_fdt *base, char *text)
+static void pi_param(struct arm_fdt *fdt, struct arm_fdt *base, char *text)
 {
 	char *value = strchr(text, '=');
 	int ret;
@@ -273,16 +273,15 @@ static void pi_param(struct pi_open *o, struct arm_fdt *fdt, struct arm_fdt *bas
 	if (ret == -ENOENT && base)
 		ret = arm_overlay_param(base, text, value ? value : "true");
 	if (ret == -ENOENT)
-		log_warn("%s: " CONFIG_NAME ": %s has no parameter %.40s", o->source.path,
-			 fdt->name, text);
+		log_warn("%s: has no parameter %.40s, which " CONFIG_NAME " sets", fdt->name, text);
 }
 
-static void pi_params(struct pi_open *o, struct arm_fdt *fdt, struct arm_fdt *base, char *text)
+static void pi_params(struct arm_fdt *fdt, struct arm_fdt *base, char *text)
 {
 	char *param;
 
 	while ((param = strsep(&text, ",")))
-		pi_param(o, fdt, base, param);
+		pi_param(fdt, base, param);
 }
 
 /* "dtoverlay=NAME,PARAM=VALUE,..." opens one, behind which dtparam= is for that. */
@@ -304,7 +303,7 @@ static void pi_open_overlay(struct pi_open *o, struct arm_fdt *overlay, char *te
 	if (ret == -ENOENT)
 		log_warn("%s: has no overlay %s", o->source.path, path);
 	if (ret == 0 && params)
-		pi_params(o, overlay, NULL, params);
+		pi_params(overlay, NULL, params);
 }
 
 static void pi_close_overlay(struct pi_open *o, struct arm_fdt *overlay)
@@ -329,9 +328,9 @@ static void pi_take_overlays(struct pi_open *o, bool adapt)
 			pi_close_overlay(o, &overlay);
 			pi_open_overlay(o, &overlay, text);
 		} else if (overlay.blob) {
-			pi_params(o, &overlay, base, text);
+			pi_params(&overlay, base, text);
 		} else {
-			pi_params(o, base, NULL, text);
+			pi_params(base, NULL, text);
 		}
 	}
 	pi_close_overlay(o, &overlay);
