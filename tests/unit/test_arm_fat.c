@@ -646,6 +646,28 @@ static void a_hybrid_has_its_fat_in_the_older_table(void **state)
 	card_finish(&c);
 }
 
+static void case_94_partitions_that_lie_are_passed_over(void **state)
+{
+	const uint64_t at = PARTITION / 512;
+	const uint64_t lies[][2] = {
+		{ at, at - 1 }, { at + 1, at + 100 }, { at, 1 << 20 }, { at, UINT64_MAX },
+		{ UINT64_MAX, UINT64_MAX }, { UINT64_MAX / 512 + 1, 1 << 20 }, { 0, 10 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
+		uint8_t table[GPT_LEN];
+		struct card c;
+
+		card_init(&c, 32);
+		gpt(table, &c);
+		table[1024] = 1;
+		store_le(table + 1024 + 32, 8, lies[i][0]);
+		store_le(table + 1024 + 40, 8, lies[i][1]);
+		assert_int_equal(open_with(&c, table, sizeof(table)), 0);
+		card_finish(&c);
+	}
+}
+
 static void case_94_gpts_that_lie_are_refused(void **state)
 {
 	static const struct {
@@ -769,6 +791,7 @@ int main(void)
 		cmocka_unit_test(case_94_partition_tables_that_lie_are_refused),
 		cmocka_unit_test(a_gpt_has_partitions_as_well),
 		cmocka_unit_test(a_hybrid_has_its_fat_in_the_older_table),
+		cmocka_unit_test(case_94_partitions_that_lie_are_passed_over),
 		cmocka_unit_test(case_94_gpts_that_lie_are_refused),
 		cmocka_unit_test(a_directory_has_files_and_none_of_others),
 		cmocka_unit_test(what_has_to_be_unpacked_first_is_told_from_other_files),

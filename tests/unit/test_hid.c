@@ -649,6 +649,22 @@ static void a_mouse_moves_turns_and_clicks(void **state)
 	assert_quiet(t);
 }
 
+static void axes_that_a_mouse_has_not_move_nothing(void **state)
+{
+	static const uint16_t axes[] = { REL_Z, REL_DIAL, REL_MAX, REL_CNT, 0xffff };
+	struct fixture *t = *state;
+
+	assert_quiet(t);
+	for (unsigned i = 0; i < ARRAY_SIZE(axes); i++) {
+		input_send(&t->sink, EV_REL, axes[i], 1000);
+		input_send(&t->sink, EV_ABS, ABS_CNT + i, 1000);
+		input_send(&t->sink, EV_KEY, KEY_CNT + i, 1);
+	}
+	send_motion(t, 1, 0, 0, 0);
+	ASSERT_REPORT(t, 0, 1, 0, 0, 0, 0, 0, 0, 0);
+	assert_quiet(t);
+}
+
 static void the_boot_protocols_mouse_moves_in_steps(void **state)
 {
 	struct fixture *t = *state;
@@ -810,6 +826,7 @@ int main(void)
 		KEYBOARD(the_present_state_can_be_asked_for),
 		KEYBOARD(an_idle_rate_repeats_reports),
 		MOUSE(a_mouse_moves_turns_and_clicks),
+		MOUSE(axes_that_a_mouse_has_not_move_nothing),
 		MOUSE(the_boot_protocols_mouse_moves_in_steps),
 		MOUSE(motion_of_a_host_that_does_not_ask_adds_up),
 		MOUSE(motion_before_the_first_report_is_lost),
