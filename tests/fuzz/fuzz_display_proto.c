@@ -5,10 +5,12 @@
  * checked: nothing is read that is not there, and every descriptor is closed.
  */
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "devices/ui/display_memory.h"
@@ -30,8 +32,25 @@ static unsigned lowest_fd(void)
 	return fd;
 }
 
+/* Memory will do for a dma-buf, which few hosts let one make. */
+int fstatfs(int fd, struct statfs *st)
+{
+	*st = (struct statfs){ .f_type = DMA_BUF_MAGIC };
+	return 0;
+}
+
+static void mend_dmabuf(struct display_msg_scanout *s, unsigned n_fds)
+{
+	s->flags &= DISPLAY_SCANOUT_FLIPPED;
+	s->n_planes = n_fds;
+	for (unsigned i = 0; i < DISPLAY_MAX_PLANES; i++) {
+		s->offsets[i] = i < n_fds ? (uint32_t)s->offsets[i] : 0;
+		s->strides[i] = i < n_fds ? (s->strides[i] | 1) & INT32_MAX : 0;
+	}
+}
+
 /* Enough of a message that the checks behind the first one are reached too. */
-static void mend(union display_msg *m, enum display_end from)
+static void mend(union display_msg *m, unsigned n_fds, enum display_end from)
 {
 	m->head.output %= VIEW_RIG_OUTPUTS + 1;
 	if (m->head.type == DISPLAY_MSG_HELLO) {
@@ -43,6 +62,8 @@ static void mend(union display_msg *m, enum display_end from)
 	}
 	if (m->head.type == DISPLAY_MSG_SCANOUT)
 		m->scanout.fourcc = 0x34325258;	/* XR24 */
+	if (m->head.type == DISPLAY_MSG_SCANOUT && m->scanout.kind == DISPLAY_SCANOUT_DMABUF)
+		mend_dmabuf(&m->scanout, n_fds);
 	if (m->head.type == DISPLAY_MSG_INPUT) {
 		m->input.n %= DISPLAY_PROTO_MAX_EVENTS + 1;
 		if (m->input.n)
@@ -71,7 +92,7 @@ static void send_packet(struct input *in, int sock, int fd, enum display_end fro
 	in->left -= MIN(len, in->left);
 	if (how & 1) {
 		m.head.type = m.head.type % (DISPLAY_MSG_TYPES - 1) + 1;
-		mend(&m, from);
+		mend(&m, n_fds, from);
 		iov.iov_len = display_msg_len(&m);
 	}
 	if (n_fds) {
