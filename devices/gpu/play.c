@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "devices/backend/sandbox.h"
 #include "devices/gpu/play.h"
 
 #include <errno.h>
@@ -9,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "devices/backend/sandbox.h"
 #include "devices/gpu/gpu_replay.h"
 #include "devices/gpu/make_renderer.h"
 #include "devices/ui/screenshot.h"
