@@ -11,74 +11,27 @@
 #include <cmocka.h>
 
 #include "tests/until.h"
-#include "tests/vhost_backend.h"
-#include "tests/vrig.h"
+#include "tests/vhost_rig.h"
 
 #define NEEDS_RESET VIRTIO_CONFIG_S_NEEDS_RESET
 #define V1 BIT(VIRTIO_F_VERSION_1)
-/* For a back end that lives, on a busy machine, and for one that is to stall. */
-#define PATIENCE_NS 20000000000ull
-#define IMPATIENCE_NS 200000000ull
-
-static const struct virtio_ops ops = {
-	.name = "virtio-echo",
-	.id = 0x3e,
-	.pci_class = 0xff0000,
-	VHOST_USER_OPS,
-};
-
-struct t {
-	struct vrig r;
-	struct vhost_backend b;
-	struct vhost_user u;
-	struct vhost_user_params p;
-	bool made;
-};
+#define IMPATIENCE_NS 200000000ull	/* for a back end that is to stall */
 
 static int setup(void **state)
 {
-	struct t *t = calloc(1, sizeof(*t));
+	struct vhost_rig *t = malloc(sizeof(*t));
 
-	vrig_init(&t->r, *(const enum vrig_kind *)*state);
-	t->r.racing = true;
-	vb_init(&t->b);
-	t->p = (struct vhost_user_params){
-		.ops = &ops,
-		.name = "test",
-		.n_queues = VB_QUEUES,
-		.queue_size = 16,
-		.features = BIT(3) | BIT(4),
-		.config_len = VB_CONFIG_LEN,
-		.timeout_ns = PATIENCE_NS,
-		.redial_ns = 1000000,
-		.source = &vb_source,
-		.source_ctx = &t->b,
-	};
+	vhost_rig_init(t, *(const enum vrig_kind *)*state);
 	*state = t;
 	return 0;
 }
 
-static int make(struct t *t)
-{
-	int ret = vhost_user_init(&t->u, &t->p, t->r.fake.loop, &t->r.fake.mem);
-
-	t->made = ret == 0;
-	if (t->made)
-		vrig_plug(&t->r, &t->u.v);
-	return ret;
-}
-
 static int teardown(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	if (t->made) {
-		vrig_unplug(&t->r);
-		vhost_user_finish(&t->u);
-	}
+	vhost_rig_finish(t);
 	assert_int_equal(t->b.hang_ups, t->b.dials);
-	vb_finish(&t->b);
-	vrig_finish(&t->r);
 	free(t);
 	return 0;
 }
@@ -86,12 +39,12 @@ static int teardown(void **state)
 /* Turns the loop until something that others bring about is so. */
 #define until(t, cond) UNTIL_IN((t)->r.fake.loop, cond)
 
-static uint8_t status(struct t *t)
+static uint8_t status(struct vhost_rig *t)
 {
 	return vdrv_get(&t->r.d, VDRV_STATUS);
 }
 
-static enum vhost_user_state_now state_of(struct t *t)
+static enum vhost_user_state_now state_of(struct vhost_rig *t)
 {
 	enum vhost_user_state_now s;
 
@@ -102,7 +55,7 @@ static enum vhost_user_state_now state_of(struct t *t)
 }
 
 /* A chain through queue @q comes back as it went, with an interrupt. */
-static void assert_echo(struct t *t, unsigned q)
+static void assert_echo(struct vhost_rig *t, unsigned q)
 {
 	struct vdrv *d = &t->r.d;
 	uint64_t heap = d->heap, gpa = vdrv_alloc(d, 16, 16);
@@ -120,14 +73,14 @@ static void assert_echo(struct t *t, unsigned q)
 	d->heap = heap;
 }
 
-static void start(struct t *t)
+static void start(struct vhost_rig *t)
 {
 	vdrv_start(&t->r.d, t->u.v.offered);
 	for (unsigned q = 0; q < VB_QUEUES; q++)
 		vrig_take_queue_irq(&t->r, q);
 }
 
-static void assert_works(struct t *t)
+static void assert_works(struct vhost_rig *t)
 {
 	start(t);
 	assert_false(status(t) & NEEDS_RESET);
@@ -137,7 +90,7 @@ static void assert_works(struct t *t)
 }
 
 /* The device has told the driver that it is broken, and a reset brings it back. */
-static void assert_broke_and_heals(struct t *t)
+static void assert_broke_and_heals(struct vhost_rig *t)
 {
 	until(t, status(t) & NEEDS_RESET);
 	until(t, vrig_take_config_irq(&t->r));
@@ -150,9 +103,9 @@ static void assert_broke_and_heals(struct t *t)
 
 static void back_end_serves_the_rings(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	assert_works(t);
 	assert_int_equal(t->b.dials, 1);
 	assert_true(t->b.set_features == (V1 | BIT(3) | BIT(VHOST_USER_F_PROTOCOL_FEATURES)));
@@ -160,21 +113,21 @@ static void back_end_serves_the_rings(void **state)
 
 static void guest_sees_features_that_both_sides_know(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
 	t->b.features = UINT64_MAX;
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	assert_true(vdrv_device_features(&t->r.d) ==
 		    (VIRTIO_COMMON_FEATURES | BIT(3) | BIT(4)));
 }
 
 static void back_end_without_protocol_features_serves_too(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
 	t->b.features = V1;
 	t->p.config = "made up here";
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	assert_works(t);
 	assert_int_equal(t->b.seen[VHOST_USER_GET_PROTOCOL_FEATURES], 0);
 	assert_int_equal(t->b.seen[VHOST_USER_SET_VRING_ENABLE], 0);
@@ -185,9 +138,9 @@ static void back_end_without_protocol_features_serves_too(void **state)
 
 static void driver_comes_and_goes_on_one_connection(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	for (unsigned i = 0; i < 5; i++) {
 		assert_works(t);
 		vdrv_reset(&t->r.d);
@@ -200,10 +153,10 @@ static void driver_comes_and_goes_on_one_connection(void **state)
 
 static void device_that_wants_it_gets_a_new_back_end_for_each_driver(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
 	t->p.renew = true;
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	vdrv_reset(&t->r.d);
 	assert_int_equal(t->b.dials, 1);
 	for (unsigned i = 0; i < 3; i++) {
@@ -215,9 +168,9 @@ static void device_that_wants_it_gets_a_new_back_end_for_each_driver(void **stat
 
 static void queue_that_the_driver_leaves_out_is_not_started(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	vdrv_negotiate(&t->r.d, V1);
 	vdrv_setup_queue(&t->r.d, 1, 0);
 	vdrv_set(&t->r.d, VDRV_STATUS, status(t) | VIRTIO_CONFIG_S_DRIVER_OK);
@@ -232,9 +185,9 @@ static void queue_that_the_driver_leaves_out_is_not_started(void **state)
 
 static void configuration_is_the_back_ends(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	assert_int_equal(vdrv_config_read(&t->r.d, 0, 4), load_le("conf", 4));
 	assert_int_equal(vdrv_config_read(&t->r.d, VB_CONFIG_LEN - 1, 1), 'e');
 	vdrv_config_write(&t->r.d, 7, 1, 'S');
@@ -246,25 +199,25 @@ static void configuration_is_the_back_ends(void **state)
 
 static void number_of_queues_is_kept_to_those_there_are(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
 	t->p.count_off = 4;
 	t->p.count_len = 2;
 	t->p.max_count = VB_QUEUES;
 	store_le(t->b.config + 4, 2, 500);
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	assert_int_equal(vdrv_config_read(&t->r.d, 4, 2), VB_QUEUES);
 	assert_int_equal(vdrv_config_read(&t->r.d, 6, 1), ' ');
 }
 
-static void channel_send(struct t *t, uint32_t request, uint32_t flags, uint32_t size)
+static void channel_send(struct vhost_rig *t, uint32_t request, uint32_t flags, uint32_t size)
 {
 	struct vhost_user_msg msg = { .h = { request, flags, size } };
 
 	assert_true(send(t->b.channel, &msg.h, sizeof(msg.h) + MIN(size, 8u), 0) > 0);
 }
 
-static uint64_t channel_reply(struct t *t, uint32_t request)
+static uint64_t channel_reply(struct vhost_rig *t, uint32_t request)
 {
 	struct vhost_user_msg msg;
 
@@ -277,9 +230,9 @@ static uint64_t channel_reply(struct t *t, uint32_t request)
 
 static void back_end_tells_of_a_new_configuration(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	start(t);
 	vrig_take_config_irq(&t->r);
 	pthread_mutex_lock(&t->b.lock);
@@ -295,9 +248,9 @@ static void back_end_tells_of_a_new_configuration(void **state)
 
 static void unknown_request_of_the_back_end_is_refused(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	start(t);
 	channel_send(t, 99, VHOST_USER_VERSION | VHOST_USER_NEED_REPLY, 8);
 	assert_int_equal(channel_reply(t, 99), 1);
@@ -308,9 +261,9 @@ static void unknown_request_of_the_back_end_is_refused(void **state)
 
 static void back_end_may_close_its_channel(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	start(t);
 	close(atomic_exchange(&t->b.channel, -1));
 	fake_settle(&t->r.fake);
@@ -319,10 +272,10 @@ static void back_end_may_close_its_channel(void **state)
 
 static void case_72_noise_on_the_channel(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 	char noise[64];
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	memset(noise, 0xff, sizeof(noise));
 	start(t);
 	vrig_take_config_irq(&t->r);
@@ -336,12 +289,12 @@ static void case_72_noise_on_the_channel(void **state)
 
 static void case_72_channel_whose_answers_nobody_reads(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 	struct vhost_user_msg msg = {
 		.h = { 99, VHOST_USER_VERSION | VHOST_USER_NEED_REPLY, 0 },
 	};
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	start(t);
 	vrig_take_config_irq(&t->r);
 	for (unsigned i = 0; i < 100000 && !(status(t) & NEEDS_RESET); i++) {
@@ -355,41 +308,41 @@ static void case_72_channel_whose_answers_nobody_reads(void **state)
 
 static void back_end_without_version_1_is_refused(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
 	t->b.features &= ~V1;
-	assert_true(make(t) < 0);
+	assert_true(vhost_rig_make(t) < 0);
 }
 
 static void back_end_with_too_few_queues_is_refused(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
 	t->b.n_queues = VB_QUEUES - 1;
-	assert_true(make(t) < 0);
+	assert_true(vhost_rig_make(t) < 0);
 }
 
 static void back_end_without_configuration_is_refused(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
 	t->b.protocol &= ~BIT(VHOST_USER_PROTOCOL_F_CONFIG);
-	assert_true(make(t) < 0);
+	assert_true(vhost_rig_make(t) < 0);
 }
 
 static void no_back_end_at_the_start_is_an_error(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
 	t->b.refuse = true;
-	assert_int_equal(make(t), -ECONNREFUSED);
+	assert_int_equal(vhost_rig_make(t), -ECONNREFUSED);
 }
 
 static void next_back_end_must_have_what_the_first_had(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	start(t);
 	t->b.features &= ~BIT(3);
 	vb_kill(&t->b);
@@ -408,9 +361,9 @@ static void next_back_end_must_have_what_the_first_had(void **state)
 
 static void case_71_back_end_dies_while_it_serves(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_works(t);
 		vrig_take_config_irq(&t->r);
@@ -422,9 +375,9 @@ static void case_71_back_end_dies_while_it_serves(void **state)
 
 static void case_71_dead_back_end_is_not_replaced_under_a_driver(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	start(t);
 	vb_kill(&t->b);
 	until(t, status(t) & NEEDS_RESET);
@@ -438,9 +391,9 @@ static void case_71_dead_back_end_is_not_replaced_under_a_driver(void **state)
 
 static void back_end_that_dies_unused_is_replaced_at_once(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	vb_kill(&t->b);
 	until(t, t->b.dials == 2);
 	assert_works(t);
@@ -454,7 +407,7 @@ static size_t refuse(const struct virtq_chain *chain)
 /* What the driver waits for, and what it still asks for, is answered until it resets the device. */
 static void case_71_requests_of_a_dead_back_end_are_answered(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 	struct vdrv *d = &t->r.d;
 	uint64_t gpa;
 	uint32_t len;
@@ -462,7 +415,7 @@ static void case_71_requests_of_a_dead_back_end_are_answered(void **state)
 
 	t->p.refuse = refuse;
 	t->p.renew = true;
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_works(t);
 		vb_kill(&t->b);
@@ -483,9 +436,9 @@ static void case_71_requests_of_a_dead_back_end_are_answered(void **state)
 
 static void driver_finds_nobody_then_somebody(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	t->b.refuse = true;
 	vb_kill(&t->b);
 	until(t, state_of(t) == VHOST_USER_DOWN);
@@ -500,9 +453,9 @@ static void driver_finds_nobody_then_somebody(void **state)
 
 static void back_end_reports_a_broken_ring(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	assert_works(t);
 	vrig_take_config_irq(&t->r);
 	eventfd_write(t->b.err, 1);
@@ -533,7 +486,7 @@ static bool is_number(uint32_t request)
 static void run_bad(uint32_t request, enum vb_mode mode, enum vrig_kind kind)
 {
 	void *state = (void *)&kind;
-	struct t *t;
+	struct vhost_rig *t;
 
 	setup(&state);
 	t = state;
@@ -541,14 +494,14 @@ static void run_bad(uint32_t request, enum vb_mode mode, enum vrig_kind kind)
 	t->b.mode = mode;
 	t->b.bad_connections = 1;
 	t->p.timeout_ns = IMPATIENCE_NS;
-	if (make(t) == 0) {
+	if (vhost_rig_make(t) == 0) {
 		/* Death may be seen only by the next driver. */
 		for (unsigned i = 0; i < 2; i++) {
 			vdrv_start(&t->r.d, t->u.v.offered);
 			vdrv_reset(&t->r.d);
 			until(t, state_of(t) != VHOST_USER_DOWN);
 		}
-		t->u.p.timeout_ns = PATIENCE_NS;
+		t->u.p.timeout_ns = VHOST_RIG_PATIENCE_NS;
 		vdrv_reset(&t->r.d);
 		until(t, state_of(t) != VHOST_USER_DOWN);
 		assert_works(t);
@@ -589,11 +542,11 @@ static void case_71_back_end_dies_at_each_message(void **state)
 /* The vCPU waits for an answer once; then it is known that there will be none. */
 static void case_72_silent_configuration(void **state)
 {
-	struct t *t = *state;
+	struct vhost_rig *t = *state;
 
 	t->b.mode = VB_SILENT;
 	t->b.bad_connections = 1;
-	assert_int_equal(make(t), 0);
+	assert_int_equal(vhost_rig_make(t), 0);
 	start(t);
 	vrig_take_config_irq(&t->r);
 	t->b.bad_request = VHOST_USER_GET_CONFIG;
@@ -603,7 +556,7 @@ static void case_72_silent_configuration(void **state)
 		vdrv_config_read(&t->r.d, 0, 4);
 	}
 	assert_int_equal(t->b.seen[VHOST_USER_GET_CONFIG], 2);
-	t->u.p.timeout_ns = PATIENCE_NS;
+	t->u.p.timeout_ns = VHOST_RIG_PATIENCE_NS;
 	assert_broke_and_heals(t);
 }
 

@@ -13,8 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/until.h"
-#include "tests/vhost_backend.h"
-#include "tests/vrig.h"
+#include "tests/vhost_rig.h"
 
 #define PAGE SHM_PAGE
 #define SHM_ID 1
@@ -22,21 +21,9 @@
 #define SHM_PROTOCOL                                                                               \
 	(BIT(VHOST_USER_PROTOCOL_F_SHMEM) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD))
 #define NEEDS_RESET VIRTIO_CONFIG_S_NEEDS_RESET
-#define PATIENCE_NS 20000000000ull
-
-static const struct virtio_ops ops = {
-	.name = "virtio-echo",
-	.id = 0x3e,
-	.pci_class = 0xff0000,
-	VHOST_USER_OPS,
-};
 
 struct t {
-	struct vrig r;
-	struct vhost_backend b;
-	struct vhost_user u;
-	struct vhost_user_params p;
-	bool made;
+	struct vhost_rig rig;
 	int fd;		/* a memfd of four pages, sealed: 'a', 'b', 'c' and 'd' */
 };
 
@@ -54,12 +41,11 @@ static int make_file(unsigned seals)
 	return fd;
 }
 
-static void make_back_end(struct t *t)
+static void offer_memory(struct vhost_backend *b)
 {
-	vb_init(&t->b);
-	t->b.protocol |= SHM_PROTOCOL;
-	t->b.shm_id = SHM_ID;
-	t->b.shm_len = SHM_LEN;
+	b->protocol |= SHM_PROTOCOL;
+	b->shm_id = SHM_ID;
+	b->shm_len = SHM_LEN;
 }
 
 static int setup(void **state)
@@ -67,23 +53,10 @@ static int setup(void **state)
 	struct t *t = calloc(1, sizeof(*t));
 
 	assert_non_null(t);
-	vrig_init(&t->r, *(const enum vrig_kind *)*state);
-	t->r.racing = true;
-	make_back_end(t);
-	t->p = (struct vhost_user_params){
-		.ops = &ops,
-		.name = "test",
-		.n_queues = VB_QUEUES,
-		.queue_size = 16,
-		.features = BIT(3),
-		.config_len = VB_CONFIG_LEN,
-		.shm_id = SHM_ID,
-		.shm_max = SHM_LEN,
-		.timeout_ns = PATIENCE_NS,
-		.redial_ns = 1000000,
-		.source = &vb_source,
-		.source_ctx = &t->b,
-	};
+	vhost_rig_init(&t->rig, *(const enum vrig_kind *)*state);
+	offer_memory(&t->rig.b);
+	t->rig.p.shm_id = SHM_ID;
+	t->rig.p.shm_max = SHM_LEN;
 	t->fd = make_file(F_SEAL_SHRINK);
 	*state = t;
 	return 0;
@@ -91,40 +64,30 @@ static int setup(void **state)
 
 static int make(struct t *t)
 {
-	int ret = vhost_user_init(&t->u, &t->p, t->r.fake.loop, &t->r.fake.mem);
-
-	t->made = ret == 0;
-	if (t->made)
-		vrig_plug(&t->r, &t->u.v);
-	return ret;
+	return vhost_rig_make(&t->rig);
 }
 
 static int teardown(void **state)
 {
 	struct t *t = *state;
 
-	if (t->made) {
-		vrig_unplug(&t->r);
-		vhost_user_finish(&t->u);
-	}
-	vb_finish(&t->b);
-	vrig_finish(&t->r);
+	vhost_rig_finish(&t->rig);
 	close(t->fd);
 	free(t);
 	return 0;
 }
 
-#define until(t, cond) UNTIL_IN((t)->r.fake.loop, cond)
+#define until(t, cond) UNTIL_IN((t)->rig.r.fake.loop, cond)
 
 static void start(struct t *t)
 {
-	vdrv_start(&t->r.d, t->u.v.offered);
-	assert_false(vdrv_get(&t->r.d, VDRV_STATUS) & NEEDS_RESET);
+	vdrv_start(&t->rig.r.d, t->rig.u.v.offered);
+	assert_false(vdrv_get(&t->rig.r.d, VDRV_STATUS) & NEEDS_RESET);
 }
 
 static bool is_broken(struct t *t)
 {
-	return vdrv_get(&t->r.d, VDRV_STATUS) & NEEDS_RESET;
+	return vdrv_get(&t->rig.r.d, VDRV_STATUS) & NEEDS_RESET;
 }
 
 /* --- the back end's channel ----------------------------------------------------------- */
@@ -137,7 +100,7 @@ static void send_shm(struct t *t, uint32_t request, const struct vhost_user_shm 
 		.shm = *shm,
 	};
 
-	assert_int_equal(vhost_user_send(t->b.channel, &msg, fds, n_fds, 0), 0);
+	assert_int_equal(vhost_user_send(t->rig.b.channel, &msg, fds, n_fds, 0), 0);
 }
 
 /* What the front end answers; -1: it hangs up. */
@@ -146,7 +109,7 @@ static int reply(struct t *t, uint32_t request)
 	struct vhost_user_msg msg;
 	int ret;
 
-	until(t, (ret = vhost_user_recv(t->b.channel, &msg, 0)) != -EAGAIN);
+	until(t, (ret = vhost_user_recv(t->rig.b.channel, &msg, 0)) != -EAGAIN);
 	if (ret < 0)
 		return -1;
 	assert_int_equal(msg.h.request, request);
@@ -178,9 +141,9 @@ static volatile char *guest(struct t *t, uint64_t off)
 {
 	uint64_t gpa, len;
 
-	assert_true(vdrv_find_shm(&t->r.d, SHM_ID, &gpa, &len));
+	assert_true(vdrv_find_shm(&t->rig.r.d, SHM_ID, &gpa, &len));
 	assert_int_equal(len, SHM_LEN);
-	return vrig_memory(&t->r, gpa + off);
+	return vrig_memory(&t->rig.r, gpa + off);
 }
 
 /* --- what is lent ------------------------------------------------------------------------ */
@@ -209,10 +172,10 @@ static void no_region_without_all_that_it_takes(void **state)
 	struct t *t = *state;
 	uint64_t gpa, len;
 
-	t->b.protocol &= ~BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD);
+	t->rig.b.protocol &= ~BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD);
 	assert_int_equal(make(t), 0);
-	assert_false(vdrv_find_shm(&t->r.d, SHM_ID, &gpa, &len));
-	assert_int_equal(t->b.seen[VHOST_USER_GET_SHMEM_CONFIG], 0);
+	assert_false(vdrv_find_shm(&t->rig.r.d, SHM_ID, &gpa, &len));
+	assert_int_equal(t->rig.b.seen[VHOST_USER_GET_SHMEM_CONFIG], 0);
 	start(t);
 	assert_int_equal(map(t, 0, 0, PAGE), 1);
 	assert_false(is_broken(t));
@@ -222,19 +185,19 @@ static void no_region_that_nobody_wants(void **state)
 {
 	struct t *t = *state;
 
-	t->p.shm_max = 0;
+	t->rig.p.shm_max = 0;
 	assert_int_equal(make(t), 0);
-	assert_null(t->u.v.shm);
-	assert_int_equal(t->b.seen[VHOST_USER_GET_SHMEM_CONFIG], 0);
+	assert_null(t->rig.u.v.shm);
+	assert_int_equal(t->rig.b.seen[VHOST_USER_GET_SHMEM_CONFIG], 0);
 }
 
 static void back_end_without_a_region_is_none_with_one(void **state)
 {
 	struct t *t = *state;
 
-	t->b.shm_len = 0;
+	t->rig.b.shm_len = 0;
 	assert_int_equal(make(t), 0);
-	assert_null(t->u.v.shm);
+	assert_null(t->rig.u.v.shm);
 	start(t);
 	assert_int_equal(map(t, 0, 0, PAGE), 1);
 }
@@ -248,7 +211,7 @@ static void pieces_are_for_rings_that_are_started(void **state)
 	start(t);
 	assert_int_equal(map(t, 0, 0, PAGE), 0);
 	assert_int_equal(*guest(t, 0), 'a');
-	vdrv_reset(&t->r.d);
+	vdrv_reset(&t->rig.r.d);
 	assert_int_equal(*guest(t, 0), 0);
 	assert_int_equal(map(t, 0, 0, PAGE), 1);
 	start(t);
@@ -264,7 +227,7 @@ static void case_76_what_was_asked_for_before_a_reset_is_not_done_after_it(void 
 	start(t);
 	/* The loop has not looked at it when the driver resets the device. */
 	send_shm(t, VHOST_USER_BACKEND_SHMEM_MAP, &shm, sizeof(shm), &t->fd, 1);
-	vdrv_reset(&t->r.d);
+	vdrv_reset(&t->rig.r.d);
 	start(t);
 	assert_int_equal(reply(t, VHOST_USER_BACKEND_SHMEM_MAP), 1);
 	assert_int_equal(*guest(t, 0), 0);
@@ -280,8 +243,8 @@ static void case_76_flood_before_a_reset_ends_the_connection(void **state)
 	start(t);
 	for (unsigned i = 0; i < 100; i++)
 		send_shm(t, VHOST_USER_BACKEND_SHMEM_UNMAP, &shm, sizeof(shm), NULL, 0);
-	vdrv_reset(&t->r.d);
-	until(t, t->b.hang_ups == 1 && t->b.dials == 2);
+	vdrv_reset(&t->rig.r.d);
+	until(t, t->rig.b.hang_ups == 1 && t->rig.b.dials == 2);
 }
 
 static void case_71_window_of_a_dead_back_end_is_empty(void **state)
@@ -291,11 +254,11 @@ static void case_71_window_of_a_dead_back_end_is_empty(void **state)
 	assert_int_equal(make(t), 0);
 	start(t);
 	assert_int_equal(map(t, 0, 3 * PAGE, PAGE), 0);
-	vb_kill(&t->b);
+	vb_kill(&t->rig.b);
 	until(t, is_broken(t));
 	assert_int_equal(*guest(t, 3 * PAGE), 0);
 	start(t);
-	until(t, t->b.dials == 2);
+	until(t, t->rig.b.dials == 2);
 	assert_int_equal(map(t, 0, 3 * PAGE, PAGE), 0);
 	assert_int_equal(*guest(t, 3 * PAGE), 'a');
 }
@@ -307,7 +270,7 @@ static void case_77_back_end_whose_memory_is_gone_is_lost(void **state)
 	assert_int_equal(make(t), 0);
 	start(t);
 	assert_int_equal(map(t, 0, 0, PAGE), 0);
-	assert_true(bus_repair(&t->r.fake.mmio));
+	assert_true(bus_repair(&t->rig.r.fake.mmio));
 	assert_int_equal(*guest(t, 0), 0);
 	until(t, is_broken(t));
 	start(t);
@@ -322,7 +285,7 @@ static void case_72_region_that_nobody_asked_for(void **state)
 	struct t *t = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(lens); i++) {
-		t->b.shm_len = lens[i];
+		t->rig.b.shm_len = lens[i];
 		assert_int_equal(make(t), -EPROTO);
 	}
 }
@@ -334,14 +297,16 @@ static void case_72_answer_about_regions_is_checked(void **state)
 	for (enum vb_mode mode = VB_DIE; mode < VB_MODES; mode++) {
 		if (mode == VB_NACK)
 			continue;
-		t->b.bad_request = VHOST_USER_GET_SHMEM_CONFIG;
-		t->b.bad_connections = 1;
-		t->b.mode = mode;
-		t->p.timeout_ns = mode == VB_SILENT || mode == VB_PARTIAL ? 50000000 : PATIENCE_NS;
+		t->rig.b.bad_request = VHOST_USER_GET_SHMEM_CONFIG;
+		t->rig.b.bad_connections = 1;
+		t->rig.b.mode = mode;
+		t->rig.p.timeout_ns = mode == VB_SILENT || mode == VB_PARTIAL ?
+				      50000000 : VHOST_RIG_PATIENCE_NS;
 		assert_int_equal(make(t), -EPROTO);
 		/* Its thread ends before it is told anything else. */
-		vb_finish(&t->b);
-		make_back_end(t);
+		vb_finish(&t->rig.b);
+		vb_init(&t->rig.b);
+		offer_memory(&t->rig.b);
 	}
 }
 
@@ -351,13 +316,13 @@ static void case_72_another_region_after_a_restart(void **state)
 
 	assert_int_equal(make(t), 0);
 	start(t);
-	t->b.shm_len = SHM_LEN / 2;
-	vb_kill(&t->b);
+	t->rig.b.shm_len = SHM_LEN / 2;
+	vb_kill(&t->rig.b);
 	until(t, is_broken(t));
-	vdrv_reset(&t->r.d);
-	until(t, t->b.hang_ups >= 2);
-	t->b.shm_len = SHM_LEN;
-	until(t, (vdrv_start(&t->r.d, t->u.v.offered), !is_broken(t)));
+	vdrv_reset(&t->rig.r.d);
+	until(t, t->rig.b.hang_ups >= 2);
+	t->rig.b.shm_len = SHM_LEN;
+	until(t, (vdrv_start(&t->rig.r.d, t->rig.u.v.offered), !is_broken(t)));
 	assert_int_equal(map(t, 0, 0, PAGE), 0);
 }
 
@@ -431,11 +396,11 @@ static void case_72_messages_of_other_sizes_or_descriptors(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		int fds[] = { t->fd, t->fd, t->fd, t->fd, t->fd, t->fd, t->fd, t->fd };
 
-		until(t, (vdrv_start(&t->r.d, t->u.v.offered), !is_broken(t)));
+		until(t, (vdrv_start(&t->rig.r.d, t->rig.u.v.offered), !is_broken(t)));
 		send_shm(t, bad[i].request, &shm, bad[i].size, fds, bad[i].n_fds);
 		until(t, is_broken(t));
 	}
-	until(t, (vdrv_start(&t->r.d, t->u.v.offered), !is_broken(t)));
+	until(t, (vdrv_start(&t->rig.r.d, t->rig.u.v.offered), !is_broken(t)));
 	assert_int_equal(map(t, 0, 0, PAGE), 0);
 }
 
