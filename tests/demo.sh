@@ -12,6 +12,8 @@ die() { echo "demo: $*" >&2; exit 1; }
 picture() {
 	# shellcheck source=tests/smoke/lib.sh
 	. tests/smoke/lib.sh
+	# shellcheck source=tests/smoke/gpu.sh
+	. tests/smoke/gpu.sh
 	# shellcheck source=tests/smoke/installer.sh disable=SC2154
 	. tests/smoke/installer.sh
 	local file=$1 first=$PWD/tests/golden/$pages/language.png start=$SECONDS still=$SECONDS told=$SECONDS

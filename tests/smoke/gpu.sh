@@ -6,6 +6,15 @@ gpu() { # ARG...: a guest with a shell and the drivers
 	vm --kernel "$VMLINUX" --initrd "$GPU_RD" --append "$quiet" "$@"
 	expect 'guest# '
 }
+# shot FILE [OUTPUT]: what the card shows, if that is a picture
+shot() { "$MICROVM-ctl" socket screenshot "$1" "${2-0}" 2>>refused; }
+# The same for loops: if it is another picture than the last one since `looked` was emptied. To pack and to compare a picture
+# is dear in the lab, whose processor the guest needs to draw the one that is waited for.
+new_shot() {
+	local now
+	now="${2-0} $("$MICROVM-ctl" socket output "${2-0}" 2>>refused)" || return
+	[ "$now" != "${looked-}" ] && shot "$@" && looked=$now
+}
 gpu_process() { pgrep -P "$vm" -x microvm-gpu; }
 # It says what is typed on its console. What comes before somebody has opened that is lost.
 hears_a_line() {

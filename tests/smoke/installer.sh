@@ -6,14 +6,11 @@ pages=installer
 # 19 pixels of 800x600 may differ, less than a letter. Text cursors blink, but it is not looked at once only.
 alike() { "$PNGDIFF" -t 48 -m 40 "$1" "$2" >difference; }
 
-# A picture, if there is one already
-shot() { "$MICROVM-ctl" socket screenshot "$1" 2>>refused; }
-
 # page NAME [SECONDS]: the screen looks as it should, at last; nothing here takes the same time everywhere
 page() {
-	local picture=$SMOKE_OUT/$pages/$1.png golden=$tests/../golden/$pages limit=$((SECONDS + ${2:-300}))
+	local picture=$SMOKE_OUT/$pages/$1.png golden=$tests/../golden/$pages limit=$((SECONDS + ${2:-300})) looked=
 	[ -z "${SMOKE_LEARN-}" ] || { learn "$picture"; return; }
-	until shot "$picture" && alike "$picture" "$golden/$1.png"; do
+	until new_shot "$picture" && alike "$picture" "$golden/$1.png"; do
 		running || fail "ended before $1 was to be seen"
 		[ "$SECONDS" -lt "$limit" ] || fail "after ${2:-300} s it does not look like $1.png: $(cat difference)
     of $pages/$1.png. This is installer $INSTALLER_VERSION, the references are of $(cat "$golden/version");

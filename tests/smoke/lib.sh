@@ -18,30 +18,32 @@ skip() { echo "$*" >why; exit 77; }
 nap() { read -rt "$1" <>nap || true; }
 
 vm() {
-	seen=0
 	: >console
 	mkfifo in nap 2>/dev/null || true
-	exec {in}<>in
-	"$MICROVM" "$@" <"${stdin:-in}" >>console 2>>errors {in}>&- &
+	[ -z "${said-}" ] || exec {said}<&-
+	exec {in}<>in {said}<console
+	unheard=
+	"$MICROVM" "$@" <"${stdin:-in}" >>console 2>>errors {in}>&- {said}<&- &
 	vm=$!
 }
 send() { printf '%s' "$1" >&"$in"; }
 ctl() { "$MICROVM-ctl" socket "$@" 2>>refused || fail "microvm-ctl $*: $(tail -n 1 refused)"; }
 running() { kill -0 "$vm" 2>/dev/null; }
 
+# It looks ten times a second, without a process: to start one is dear in the lab.
 expect() {
-	local text before last='' limit=$((SECONDS + ${2:-180}))
+	local more before last='' limit=$((SECONDS + ${2:-180}))
 	while :; do
-		text=$(tr -d '\000' <console)
-		text=${text:seen}
-		before=${text%%"$1"*}
-		[ "$before" = "$text" ] || break
+		while IFS= read -rd '' -u "$said" more; do unheard+=$more; done # without its zeros
+		unheard+=$more
+		before=${unheard%%"$1"*}
+		[ "$before" = "$unheard" ] || break
 		[ -z "$last" ] || { code=0; wait "$vm" || code=$?; fail "ended with status $code before it said '$1'"; }
 		running || last=1 # it may have said it in its last breath: look once more
 		[ "$SECONDS" -lt "$limit" ] || fail "did not say '$1' within ${2:-180} s"
 		nap 0.1
 	done
-	seen=$((seen + ${#before} + ${#1}))
+	unheard=${unheard:${#before}+${#1}}
 }
 
 ended() {

@@ -9,7 +9,7 @@ tools() { # ARG...: a guest with a shell, the drivers and these
 	send $'events() { awk \'/^Event.*EV_KEY.*value 2$/ {r=1; next} /^Event.*SYN_REPORT/ {if (!r) printf "0 0 0,"; r=0; next} /^Event/ {printf "%s %s %s,", $5, $8, $NF}\' /raw-$1; }\n'
 }
 until_true() { # WHAT COMMAND...
-	local limit=$((SECONDS + 120))
+	local limit=$((SECONDS + 120)) looked=
 	until "${@:2}"; do
 		running || fail "ended before $1"
 		[ "$SECONDS" -lt "$limit" ] || fail "not within two minutes: $1"
@@ -21,7 +21,7 @@ until_true() { # WHAT COMMAND...
 
 # pattern ARG...: modetest's colour bars instead of those that it shows; -s MONITOR:MODE for each monitor
 pattern() { does "kill \$m; wait \$m; modetest -M virtio_gpu $* </keys >/said 2>&1 & m=\$!" "$((++patterns))"; }
-look() { "$MICROVM-ctl" socket screenshot now.png "$1" 2>>refused; }
+look() { new_shot now.png "$1"; }
 is_pattern() { look "$1" && "$PNGDIFF" -t 0 -m 0 now.png want.png >difference; }
 # OUTPUT WIDTHxHEIGHT+X WIDTHxHEIGHT: of all that modetest draws, the second size, it shows this part
 shows() {

@@ -8,11 +8,10 @@ vga() { # MODE ARG...
 	vm --kernel "$BZIMAGE" --initrd "$VGA_RD" --gpu "2d,vga=$1,display=none" --control socket \
 		--append 'console=tty0 console=ttyS0 panic=-1' "${@:2}"
 }
-vga_look() { "$MICROVM-ctl" socket screenshot now.png 2>>refused; }
 # of this size is what output 0 shows
 vga_is() { "$MICROVM-ctl" socket output 2>>refused | grep -q "\"width\": ${1%x*}, \"height\": ${1#*x}[,}]"; }
-vga_golden() { vga_look && "$PNGDIFF" -t 0 -m 0 "$tests/../golden/vga/$1.png" now.png >difference; }
-vga_keep() { vga_look && cp now.png "$SMOKE_OUT/vga-$1.png"; }
+vga_golden() { look 0 && "$PNGDIFF" -t 0 -m 0 "$tests/../golden/vga/$1.png" now.png >difference; }
+vga_keep() { shot "$SMOKE_OUT/vga-$1.png"; }
 # A page of text on the console, and nothing else there.
 vga_page() { does 'dmesg -n 1; printf "\033[2J\033[H\033[?25l\033[1;33;44m microvm \033[0m VGA text, \033[31mred\033[0m and \033[7mreverse\033[0m\n\nThe quick brown fox\njumps over the lazy dog.\n" >/dev/tty1' "page-$1"; }
 
@@ -51,7 +50,7 @@ test_vga() {
 	does 'grep -qx 1920x1080 /sys/class/drm/card0-Virtual-1/modes && [ $(wc -c </sys/class/drm/card0-Virtual-1/edid) -ge 128 ]' edid
 	send $'mkfifo /keys; sleep 100000 >/keys & modetest -M bochs-drm -s Virtual-1:1920x1080 </keys >/said 2>&1 &\n'
 	"$BARS" 1920x1080+0 1920x1080 want.png
-	until_true 'colour bars of 1920x1080' eval 'vga_look && "$PNGDIFF" -t 0 -m 0 now.png want.png >difference'
+	until_true 'colour bars of 1920x1080' eval 'look 0 && "$PNGDIFF" -t 0 -m 0 now.png want.png >difference'
 	send $'poweroff -f\n'
 	ended 0
 	grep -q '"vga-window"' stats || fail "no VGA in the statistics: $(cat stats)"
