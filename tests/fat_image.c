@@ -14,6 +14,7 @@
 #define SECTOR 512u
 #define RESERVED 32u
 #define ROOT_ENTRIES 512u
+#define PIECE 16384u		/* that is written at once */
 
 void fat_image_init(struct fat_image *f, unsigned bits)
 {
@@ -198,9 +199,17 @@ uint8_t *fat_image_entry(struct fat_image *f, uint32_t cluster)
 int fat_image_save(const struct fat_image *f, size_t offset, char path[32])
 {
 	int fd = memfd_create("fat", MFD_CLOEXEC);
+	size_t n;
 
-	must(fd >= 0);
-	must(pwrite(fd, f->p, f->len, offset) == (ssize_t)f->len);
+	must(fd >= 0 && ftruncate(fd, offset + f->len) == 0);
+	/* Most of it is free, and a hole reads as that. */
+	for (size_t at = 0; at < f->len; at += n) {
+		const uint8_t *p = f->p + at;
+
+		n = MIN(f->len - at, (size_t)PIECE);
+		if (p[0] || memcmp(p, p + 1, n - 1))
+			must(pwrite(fd, p, n, offset + at) == (ssize_t)n);
+	}
 	snprintf(path, 32, "/proc/self/fd/%d", fd);
 	return fd;
 }
