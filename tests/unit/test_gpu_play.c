@@ -13,63 +13,43 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "devices/gpu/gpu_record.h"
 #include "devices/virtio/gpu_proto.h"
-#include "tests/capture.h"
-#include "tests/gpu_rig.h"
 #include "tests/program.h"
+#include "tests/record_rig.h"
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
 #define XRGB VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM
-#define W 64u
-#define H 32u
-#define ALL VGPU_RECT(0, 0, W, H)
+#define W RECORD_W
+#define H RECORD_H
 #define FRAMES 4
-#define LIMIT (16 * MiB)
 
 struct t {
-	char dir[64], path[80];
+	struct record_rig rec;
 	char said[1000];	/* on both */
 };
 
 /* --- a recording ------------------------------------------------------------------ */
 
-static void show(struct gpu_rig *rig, uint32_t colour)
-{
-	for (unsigned i = 0; i < W * H; i++)
-		rig->fb[i] = colour;
-	assert_int_equal(vgpu_transfer(&rig->g, 7, ALL, 0), OK);
-	assert_int_equal(vgpu_flush(&rig->g, 7, ALL), OK);
-}
-
 /* FRAMES of them, of colours 0x010101 times their number; the third on the second monitor. */
 static void record(struct t *t)
 {
-	static struct gpu_rig rig;
-	struct gpu_params params = { .n_outputs = 2, .n_plugged = 2 };
-	struct gpu_record *r;
-	struct capture cap;
+	struct gpu_rig *rig = &t->rec.rig;
 
-	capture_begin(&cap, STDERR_FILENO);
-	assert_int_equal(gpu_record_create(&r, t->path, LIMIT), 0);
-	params.record = r;
-	gpu_rig_init(&rig, VRIG_MMIO, &params);
-	gpu_rig_show(&rig, 7, XRGB, W, H, GPU_RIG_FB);
+	record_rig_begin(&t->rec, NULL, RECORD_LIMIT);
+	gpu_rig_show(rig, 7, XRGB, W, H, GPU_RIG_FB);
 	for (unsigned i = 1; i <= FRAMES; i++) {
-		assert_int_equal(vgpu_set_scanout(&rig.g, i != 3, 0, ALL), OK);
-		assert_int_equal(vgpu_set_scanout(&rig.g, i == 3, 7, ALL), OK);
-		show(&rig, i * 0x010101);
+		assert_int_equal(vgpu_set_scanout(&rig->g, i != 3, 0, RECORD_ALL), OK);
+		assert_int_equal(vgpu_set_scanout(&rig->g, i == 3, 7, RECORD_ALL), OK);
+		record_rig_show(&t->rec, 7, GPU_RIG_FB, i * 0x010101);
 	}
-	assert_int_not_equal(vgpu_unref(&rig.g, 70), OK);
-	gpu_rig_finish(&rig);
-	gpu_record_destroy(r);
-	free(capture_end(&cap));
+	assert_int_not_equal(vgpu_unref(&rig->g, 70), OK);
+	record_rig_end(&t->rec);
 }
 
 /* Writes @len bytes at @off; negative: from the end. */
 static void patch(struct t *t, off_t off, const void *bytes, size_t len)
 {
-	int fd = open(t->path, O_WRONLY);
+	int fd = open(t->rec.path, O_WRONLY);
 
 	assert_true(fd >= 0);
 	assert_true(lseek(fd, off, off < 0 ? SEEK_END : SEEK_SET) >= 0);
@@ -81,8 +61,8 @@ static void cut(struct t *t, off_t bytes)
 {
 	struct stat st;
 
-	assert_int_equal(stat(t->path, &st), 0);
-	assert_int_equal(truncate(t->path, st.st_size - bytes), 0);
+	assert_int_equal(stat(t->rec.path, &st), 0);
+	assert_int_equal(truncate(t->rec.path, st.st_size - bytes), 0);
 }
 
 /* --- playing ----------------------------------------------------------------------- */
@@ -121,7 +101,7 @@ static int64_t frame(struct t *t, const char *name)
 	uint8_t rgb[3 * W * H];
 	char path[100];
 
-	snprintf(path, sizeof(path), "%s/%s.png", t->dir, name);
+	snprintf(path, sizeof(path), "%s/%s.png", t->rec.dir, name);
 	if (!png_image_begin_read_from_file(&image, path))
 		return -1;
 	image.format = PNG_FORMAT_RGB;
@@ -136,20 +116,21 @@ static void frames_are_written(void **state)
 	struct t *t = *state;
 
 	record(t);
-	assert_int_equal(play(t, "--replay %s", t->path), 0);
+	assert_int_equal(play(t, "--replay %s", t->rec.path), 0);
 	assert_said(t, "rec: 4 frames, ");
 	assert_int_equal(frame(t, "0001"), -1);
-	assert_int_equal(play(t, "--replay %s --png %s", t->path, t->dir), 0);
+	assert_int_equal(play(t, "--replay %s --png %s", t->rec.path, t->rec.dir), 0);
 	assert_int_equal(frame(t, "0001"), 0x010101);
 	assert_int_equal(frame(t, "0002"), 0x020202);
 	assert_int_equal(frame(t, "0003-1"), 0x030303);
 	assert_int_equal(frame(t, "0004"), 0x040404);
-	assert_int_equal(play(t, "--replay %s --png %s --frames 2-3 --gpu 2d", t->path, t->dir), 0);
+	assert_int_equal(play(t, "--replay %s --png %s --frames 2-3 --gpu 2d", t->rec.path,
+			      t->rec.dir), 0);
 	assert_int_equal(frame(t, "0001"), -1);
 	assert_int_equal(frame(t, "0002"), 0x020202);
 	assert_int_equal(frame(t, "0003-1"), 0x030303);
 	assert_int_equal(frame(t, "0004"), -1);
-	assert_int_equal(play(t, "--replay %s --gpu sandbox=off", t->path), 0);
+	assert_int_equal(play(t, "--replay %s --gpu sandbox=off", t->rec.path), 0);
 }
 
 static void what_cannot_be_opened_is_said(void **state)
@@ -157,26 +138,26 @@ static void what_cannot_be_opened_is_said(void **state)
 	struct t *t = *state;
 	char old[100];
 
-	assert_int_equal(play(t, "--replay %s", t->path), 1);
+	assert_int_equal(play(t, "--replay %s", t->rec.path), 1);
 	assert_said(t, "rec: No such file or directory");
 	record(t);
-	assert_int_equal(play(t, "--replay %s --png %s/none", t->path, t->dir), 1);
+	assert_int_equal(play(t, "--replay %s --png %s/none", t->rec.path, t->rec.dir), 1);
 	assert_said(t, "/none/0001.png: No such file or directory");
-	assert_int_equal(play(t, "--replay %s", t->dir), 1);
+	assert_int_equal(play(t, "--replay %s", t->rec.dir), 1);
 	patch(t, offsetof(struct gpu_record_file, renderer), "magic", 6);
-	assert_int_equal(play(t, "--replay %s", t->path), 1);
+	assert_int_equal(play(t, "--replay %s", t->rec.path), 1);
 	assert_said(t, "recorded with magic, which is not known");
-	assert_int_equal(play(t, "--replay %s --gpu 2d", t->path), 0);
+	assert_int_equal(play(t, "--replay %s --gpu 2d", t->rec.path), 0);
 	patch(t, offsetof(struct gpu_record_file, version), &(uint32_t){ 2 }, 4);
-	assert_int_equal(play(t, "--replay %s", t->path), 1);
+	assert_int_equal(play(t, "--replay %s", t->rec.path), 1);
 	assert_said(t, "rec: version 2, and only 1 is known");
 	patch(t, 0, "M", 1);
-	assert_int_equal(play(t, "--replay %s", t->path), 1);
+	assert_int_equal(play(t, "--replay %s", t->rec.path), 1);
 	assert_said(t, "rec: not a recording");
 	/* An end of gzip's format that is none, in a file that begins with one. */
 	patch(t, 0, "\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff", 13);
-	assert_int_equal(play(t, "--replay %s", t->path), 1);
-	snprintf(old, sizeof(old), "%s: not a recording", t->path);
+	assert_int_equal(play(t, "--replay %s", t->rec.path), 1);
+	snprintf(old, sizeof(old), "%s: not a recording", t->rec.path);
 	assert_said(t, old);
 }
 
@@ -189,19 +170,19 @@ static void what_is_wrong_within_is_said(void **state)
 	record(t);
 	/* The last is a refusal. */
 	patch(t, -4, &(uint32_t){ VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY }, 4);
-	assert_int_equal(play(t, "--replay %s", t->path), 1);
+	assert_int_equal(play(t, "--replay %s", t->rec.path), 1);
 	assert_said(t, "RESOURCE_UNREF: the answer is 0x1203, and 0x1201 is recorded");
 	assert_said(t, "1 answers are not as recorded");
 	cut(t, 1);
-	assert_int_equal(play(t, "--replay %s", t->path), 0);
+	assert_int_equal(play(t, "--replay %s", t->rec.path), 0);
 	assert_said(t, "4 frames");
 	assert_said(t, "ends in the middle");
 	cut(t, 3 + sizeof(struct gpu_record_head));
-	assert_int_equal(play(t, "--replay %s", t->path), 0);
-	fd = open(t->path, O_WRONLY | O_APPEND);
+	assert_int_equal(play(t, "--replay %s", t->rec.path), 0);
+	fd = open(t->rec.path, O_WRONLY | O_APPEND);
 	assert_int_equal(write(fd, &bad, sizeof(bad)), sizeof(bad));
 	close(fd);
-	assert_int_equal(play(t, "--replay %s", t->path), 1);
+	assert_int_equal(play(t, "--replay %s", t->rec.path), 1);
 	assert_said(t, "not what a recording can have");
 	assert_said(t, "4 frames");
 }
@@ -210,10 +191,7 @@ static int setup(void **state)
 {
 	struct t *t = calloc(1, sizeof(*t));
 
-	snprintf(t->dir, sizeof(t->dir), "/tmp/test_gpu_play.XXXXXX");
-	if (!mkdtemp(t->dir))
-		return -1;
-	snprintf(t->path, sizeof(t->path), "%s/rec", t->dir);
+	record_rig_init(&t->rec);
 	*state = t;
 	return 0;
 }
@@ -222,8 +200,7 @@ static int teardown(void **state)
 {
 	struct t *t = *state;
 
-	unlink(t->path);
-	rmdir(t->dir);
+	record_rig_finish(&t->rec);
 	free(t);
 	return 0;
 }

@@ -20,16 +20,15 @@
 #include "devices/virtio/gpu_proto.h"
 #include "tests/capture.h"
 #include "tests/fake_renderer.h"
-#include "tests/gpu_rig.h"
+#include "tests/record_rig.h"
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
 #define XRGB VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM
-#define W 64u
-#define H 32u
+#define W RECORD_W
+#define H RECORD_H
 #define BYTES (4 * W * H)
-#define ALL VGPU_RECT(0, 0, W, H)
+#define ALL RECORD_ALL
 #define MAX_FRAMES 32
-#define LIMIT (64 * MiB)
 
 struct shown {
 	uint32_t first, last;	/* pixels */
@@ -37,54 +36,10 @@ struct shown {
 };
 
 struct t {
-	struct gpu_rig rig;
-	struct gpu_record *record;
-	char dir[64], path[80];
+	struct record_rig rec;
 	struct shown frames[MAX_FRAMES];
 	unsigned n_frames;
 };
-
-/* --- recording ------------------------------------------------------------------- */
-
-static void begin_with(struct t *t, struct gpu_renderer *renderer, uint64_t limit)
-{
-	struct gpu_params params = { .n_outputs = 2, .n_plugged = 2, .renderer = renderer };
-	struct capture cap;
-
-	capture_begin(&cap, STDERR_FILENO);
-	assert_int_equal(gpu_record_create(&t->record, t->path, limit), 0);
-	free(capture_end(&cap));
-	params.record = t->record;
-	gpu_rig_init(&t->rig, VRIG_MMIO, &params);
-}
-
-static void begin(struct t *t)
-{
-	begin_with(t, NULL, LIMIT);
-}
-
-static void end(struct t *t)
-{
-	gpu_rig_finish(&t->rig);
-	gpu_record_destroy(t->record);
-	t->record = NULL;
-}
-
-static void paint(struct t *t, uint64_t gpa, uint32_t colour)
-{
-	uint32_t *p = gmem_ptr(&t->rig.r.fake.mem, gpa, BYTES);
-
-	for (unsigned i = 0; i < W * H; i++)
-		p[i] = colour;
-}
-
-/* A picture of one colour goes all the way to the display. */
-static void show(struct t *t, uint32_t id, uint64_t gpa, uint32_t colour)
-{
-	paint(t, gpa, colour);
-	assert_int_equal(vgpu_transfer(&t->rig.g, id, ALL, 0), OK);
-	assert_int_equal(vgpu_flush(&t->rig.g, id, ALL), OK);
-}
 
 /* --- playing --------------------------------------------------------------------- */
 
@@ -122,7 +77,7 @@ static int play_with(struct t *t, struct gpu_renderer *renderer, struct gpu_repl
 	int ret;
 
 	t->n_frames = 0;
-	assert_int_equal(open_recording(&r, t->path), 0);
+	assert_int_equal(open_recording(&r, t->rec.path), 0);
 	assert_int_equal(r.file.n_outputs, 2);
 	assert_int_equal(loop_create(&loop), 0);
 	assert_int_equal(gpu_replay_create(&p, loop, &params), 0);
@@ -156,7 +111,7 @@ static unsigned count(struct t *t, unsigned type, uint64_t *bytes)
 	int ret;
 
 	*bytes = 0;
-	assert_int_equal(open_recording(&r, t->path), 0);
+	assert_int_equal(open_recording(&r, t->rec.path), 0);
 	while ((ret = gpu_recording_next(&r)) > 0) {
 		if (r.head.type != type)
 			continue;
@@ -177,16 +132,16 @@ static void pictures_are_played_as_they_were_shown(void **state)
 	};
 	struct t *t = *state;
 
-	begin(t);
-	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
-	show(t, 7, GPU_RIG_FB, 0x112233);
-	show(t, 7, GPU_RIG_FB, 0x445566);
+	record_rig_begin(&t->rec, NULL, RECORD_LIMIT);
+	gpu_rig_show(&t->rec.rig, 7, XRGB, W, H, GPU_RIG_FB);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 0x112233);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 0x445566);
 	/* What a transfer left out is not shown. */
-	paint(t, GPU_RIG_FB, 0x778899);
-	assert_int_equal(vgpu_transfer(&t->rig.g, 7, VGPU_RECT(0, H - 1, W, 1),
+	record_rig_paint(&t->rec, GPU_RIG_FB, 0x778899);
+	assert_int_equal(vgpu_transfer(&t->rec.rig.g, 7, VGPU_RECT(0, H - 1, W, 1),
 				       4 * W * (H - 1)), OK);
-	assert_int_equal(vgpu_flush(&t->rig.g, 7, ALL), OK);
-	end(t);
+	assert_int_equal(vgpu_flush(&t->rec.rig.g, 7, ALL), OK);
+	record_rig_end(&t->rec);
 	play(t, frames, ARRAY_SIZE(frames));
 }
 
@@ -195,24 +150,24 @@ static void only_pages_that_changed_are_in_the_file(void **state)
 	struct t *t = *state;
 	uint64_t bytes;
 
-	begin(t);
-	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
-	show(t, 7, GPU_RIG_FB, 0);
+	record_rig_begin(&t->rec, NULL, RECORD_LIMIT);
+	gpu_rig_show(&t->rec.rig, 7, XRGB, W, H, GPU_RIG_FB);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 0);
 	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 0);
-	show(t, 7, GPU_RIG_FB, 1);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 1);
 	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 1);
 	assert_int_equal(bytes, 8 + BYTES);
-	show(t, 7, GPU_RIG_FB, 1);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 1);
 	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 1);
-	t->rig.fb[GPU_PAGE / 4] = 5;
-	assert_int_equal(vgpu_transfer(&t->rig.g, 7, ALL, 0), OK);
+	t->rec.rig.fb[GPU_PAGE / 4] = 5;
+	assert_int_equal(vgpu_transfer(&t->rec.rig.g, 7, ALL, 0), OK);
 	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
 	assert_int_equal(bytes, 2 * 8 + BYTES + GPU_PAGE);
 	assert_int_equal(count(t, GPU_RECORD_ZEROS, &bytes), 0);
-	show(t, 7, GPU_RIG_FB, 0);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 0);
 	assert_int_equal(count(t, GPU_RECORD_ZEROS, &bytes), 1);
 	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
-	end(t);
+	record_rig_end(&t->rec);
 	play(t, (const struct shown[]){ { 0, 0, 0 }, { 1, 1, 0 }, { 1, 1, 0 }, { 0, 0, 0 } }, 4);
 }
 
@@ -222,17 +177,17 @@ static void resets_and_outputs_are_played(void **state)
 	struct t *t = *state;
 	uint64_t bytes;
 
-	begin(t);
-	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
-	show(t, 7, GPU_RIG_FB, 0xff);
-	vdrv_reset(&t->rig.r.d);
-	gpu_rig_start(&t->rig, GPU_RIG_FEATURES);
+	record_rig_begin(&t->rec, NULL, RECORD_LIMIT);
+	gpu_rig_show(&t->rec.rig, 7, XRGB, W, H, GPU_RIG_FB);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 0xff);
+	vdrv_reset(&t->rec.rig.r.d);
+	gpu_rig_start(&t->rec.rig, GPU_RIG_FEATURES);
 	/* By the same number, which is free again. */
-	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB + BYTES);
-	assert_int_equal(vgpu_set_scanout(&t->rig.g, 0, 0, ALL), OK);
-	assert_int_equal(vgpu_set_scanout(&t->rig.g, 1, 7, ALL), OK);
-	show(t, 7, GPU_RIG_FB + BYTES, 0xee);
-	end(t);
+	gpu_rig_show(&t->rec.rig, 7, XRGB, W, H, GPU_RIG_FB + BYTES);
+	assert_int_equal(vgpu_set_scanout(&t->rec.rig.g, 0, 0, ALL), OK);
+	assert_int_equal(vgpu_set_scanout(&t->rec.rig.g, 1, 7, ALL), OK);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB + BYTES, 0xee);
+	record_rig_end(&t->rec);
 	assert_int_equal(count(t, GPU_RECORD_START, &bytes), 2);
 	assert_int_equal(count(t, GPU_RECORD_MEMORY, &bytes), 1);
 	play(t, frames, ARRAY_SIZE(frames));
@@ -244,13 +199,13 @@ static void memory_that_moves_is_recorded_again(void **state)
 	struct t *t = *state;
 	uint64_t bytes;
 
-	begin(t);
-	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
-	show(t, 7, GPU_RIG_FB, 0xaa);
-	gpu_memory_leave(t->rig.gpu);
-	gpu_memory_enter(t->rig.gpu);
-	show(t, 7, GPU_RIG_FB, 0xaa);
-	end(t);
+	record_rig_begin(&t->rec, NULL, RECORD_LIMIT);
+	gpu_rig_show(&t->rec.rig, 7, XRGB, W, H, GPU_RIG_FB);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 0xaa);
+	gpu_memory_leave(t->rec.rig.gpu);
+	gpu_memory_enter(t->rec.rig.gpu);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 0xaa);
+	record_rig_end(&t->rec);
 	assert_int_equal(count(t, GPU_RECORD_MEMORY, &bytes), 2);
 	assert_int_equal(count(t, GPU_RECORD_START, &bytes), 1);
 	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
@@ -271,14 +226,14 @@ static void blobs_are_captured_when_they_are_looked_at(void **state)
 	static const struct shown frames[] = { { 0x1f, 0x1f, 0 }, { 0x2f, 0x2f, 0 } };
 	struct t *t = *state;
 
-	begin(t);
-	assert_int_equal(vgpu_create_blob(&t->rig.g, blob, &entry, 1), OK);
-	assert_int_equal(vgpu_set_scanout_blob(&t->rig.g, scanout), OK);
+	record_rig_begin(&t->rec, NULL, RECORD_LIMIT);
+	assert_int_equal(vgpu_create_blob(&t->rec.rig.g, blob, &entry, 1), OK);
+	assert_int_equal(vgpu_set_scanout_blob(&t->rec.rig.g, scanout), OK);
 	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++) {
-		paint(t, GPU_RIG_FB, frames[i].first);
-		assert_int_equal(vgpu_flush(&t->rig.g, 9, ALL), OK);
+		record_rig_paint(&t->rec, GPU_RIG_FB, frames[i].first);
+		assert_int_equal(vgpu_flush(&t->rec.rig.g, 9, ALL), OK);
 	}
-	end(t);
+	record_rig_end(&t->rec);
 	play(t, frames, ARRAY_SIZE(frames));
 }
 
@@ -286,19 +241,20 @@ static void pointer_is_in_the_picture(void **state)
 {
 	static const struct shown frames[] = { { 0xff00ff, 0x10, 0 } };
 	struct t *t = *state;
-	uint32_t *image = t->rig.fb;
+	uint32_t *image = t->rec.rig.fb;
 
-	begin(t);
-	image = gmem_ptr(&t->rig.r.fake.mem, GPU_RIG_FB + 65536, 64 * 64 * 4);
+	record_rig_begin(&t->rec, NULL, RECORD_LIMIT);
+	image = gmem_ptr(&t->rec.rig.r.fake.mem, GPU_RIG_FB + 65536, 64 * 64 * 4);
 	image[0] = 0xffff00ff;
-	assert_int_equal(vgpu_create_2d(&t->rig.g, 3, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 64, 64), OK);
-	assert_int_equal(vgpu_attach_range(&t->rig.g, 3, GPU_RIG_FB + 65536, 64 * 64 * 4), OK);
-	assert_int_equal(vgpu_transfer(&t->rig.g, 3, VGPU_RECT(0, 0, 64, 64), 0), OK);
-	assert_int_equal(vgpu_cursor(&t->rig.g, VIRTIO_GPU_CMD_UPDATE_CURSOR, 0, 3, 0, 0, 0, 0),
+	assert_int_equal(vgpu_create_2d(&t->rec.rig.g, 3, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 64,
+					64), OK);
+	assert_int_equal(vgpu_attach_range(&t->rec.rig.g, 3, GPU_RIG_FB + 65536, 64 * 64 * 4), OK);
+	assert_int_equal(vgpu_transfer(&t->rec.rig.g, 3, VGPU_RECT(0, 0, 64, 64), 0), OK);
+	assert_int_equal(vgpu_cursor(&t->rec.rig.g, VIRTIO_GPU_CMD_UPDATE_CURSOR, 0, 3, 0, 0, 0, 0),
 			 OK);
-	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
-	show(t, 7, GPU_RIG_FB, 0x10);
-	end(t);
+	gpu_rig_show(&t->rec.rig, 7, XRGB, W, H, GPU_RIG_FB);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 0x10);
+	record_rig_end(&t->rec);
 	play(t, frames, ARRAY_SIZE(frames));
 }
 
@@ -312,17 +268,17 @@ static void refusals_are_compared(void **state)
 	char *text;
 	int fd;
 
-	begin(t);
-	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
-	assert_int_not_equal(vgpu_flush(&t->rig.g, 8, ALL), OK);
-	show(t, 7, GPU_RIG_FB, 0x33);
-	assert_int_not_equal(vgpu_unref(&t->rig.g, 70), OK);
-	end(t);
+	record_rig_begin(&t->rec, NULL, RECORD_LIMIT);
+	gpu_rig_show(&t->rec.rig, 7, XRGB, W, H, GPU_RIG_FB);
+	assert_int_not_equal(vgpu_flush(&t->rec.rig.g, 8, ALL), OK);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 0x33);
+	assert_int_not_equal(vgpu_unref(&t->rec.rig.g, 70), OK);
+	record_rig_end(&t->rec);
 	assert_int_equal(count(t, GPU_RECORD_REFUSED, &bytes), 2);
 	play(t, &frame, 1);
 
 	/* The last one, said to have been another. */
-	fd = open(t->path, O_WRONLY);
+	fd = open(t->rec.path, O_WRONLY);
 	assert_true(fd >= 0);
 	lseek(fd, -4, SEEK_END);
 	assert_int_equal(write(fd, &(uint32_t){ VIRTIO_GPU_RESP_ERR_UNSPEC }, 4), 4);
@@ -355,12 +311,12 @@ static void begin_3d(struct t *t)
 	};
 	struct fake_renderer *f = new_fake();
 
-	begin_with(t, &f->base, LIMIT);
-	vdrv_reset(&t->rig.r.d);
-	gpu_rig_start(&t->rig, GPU_RIG_FEATURES | FAKE_RENDERER_FEATURES);
-	assert_int_equal(vgpu_ctx_create(&t->rig.g, 1, 0, "test"), OK);
-	assert_int_equal(vgpu_create_3d(&t->rig.g, c), OK);
-	assert_int_equal(vgpu_attach_range(&t->rig.g, 5, GPU_RIG_FB, 4096), OK);
+	record_rig_begin(&t->rec, &f->base, RECORD_LIMIT);
+	vdrv_reset(&t->rec.rig.r.d);
+	gpu_rig_start(&t->rec.rig, GPU_RIG_FEATURES | FAKE_RENDERER_FEATURES);
+	assert_int_equal(vgpu_ctx_create(&t->rec.rig.g, 1, 0, "test"), OK);
+	assert_int_equal(vgpu_create_3d(&t->rec.rig.g, c), OK);
+	assert_int_equal(vgpu_attach_range(&t->rec.rig.g, 5, GPU_RIG_FB, 4096), OK);
 }
 
 static void commands_that_read_memory_are_recorded_with_it(void **state)
@@ -374,23 +330,24 @@ static void commands_that_read_memory_are_recorded_with_it(void **state)
 	uint64_t bytes;
 
 	begin_3d(t);
-	t->rig.fb[0] = 1;
-	assert_int_equal(vgpu_transfer_3d(&t->rig.g, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, 1, from),
+	t->rec.rig.fb[0] = 1;
+	assert_int_equal(vgpu_transfer_3d(&t->rec.rig.g, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, 1,
+					  from),
 			 OK);
 	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 1);
-	t->rig.fb[1] = 2;
-	t->rig.g.next.flags = VIRTIO_GPU_FLAG_FENCE;
-	assert_int_equal(vgpu_submit(&t->rig.g, 1, copy, sizeof(copy), sizeof(copy)), OK);
-	t->rig.g.next.flags = 0;
+	t->rec.rig.fb[1] = 2;
+	t->rec.rig.g.next.flags = VIRTIO_GPU_FLAG_FENCE;
+	assert_int_equal(vgpu_submit(&t->rec.rig.g, 1, copy, sizeof(copy), sizeof(copy)), OK);
+	t->rec.rig.g.next.flags = 0;
 	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
-	t->rig.fb[2] = 3;
+	t->rec.rig.fb[2] = 3;
 	copy[12] = 6;
-	assert_int_equal(vgpu_submit(&t->rig.g, 1, copy, sizeof(copy), sizeof(copy)), OK);
+	assert_int_equal(vgpu_submit(&t->rec.rig.g, 1, copy, sizeof(copy), sizeof(copy)), OK);
 	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
-	assert_int_equal(vgpu_transfer_3d(&t->rig.g, VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, 1,
+	assert_int_equal(vgpu_transfer_3d(&t->rec.rig.g, VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, 1,
 					  from), OK);
 	assert_int_equal(count(t, GPU_RECORD_PAGES, &bytes), 2);
-	end(t);
+	record_rig_end(&t->rec);
 
 	assert_int_equal(play_with(t, &new_fake()->base, &stats), 0);
 	assert_int_equal(stats.differ, 0);
@@ -409,11 +366,11 @@ static void an_old_recording_is_not_written_over(void **state)
 
 	capture_begin(&cap, STDERR_FILENO);
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(gpu_record_create(&r[i], t->path, LIMIT), 0);
+		assert_int_equal(gpu_record_create(&r[i], t->rec.path, RECORD_LIMIT), 0);
 	text = capture_end(&cap);
 	for (unsigned i = 0; i < 3; i++)
 		gpu_record_destroy(r[i]);
-	snprintf(path, sizeof(path), "%s.2\n", t->path);
+	snprintf(path, sizeof(path), "%s.2\n", t->rec.path);
 	assert_non_null(strstr(text, path));
 	free(text);
 	path[strlen(path) - 1] = '\0';
@@ -421,7 +378,7 @@ static void an_old_recording_is_not_written_over(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 
 	capture_begin(&cap, STDERR_FILENO);
-	assert_int_equal(gpu_record_create(&r[0], "/dev/null/file", LIMIT), -ENOTDIR);
+	assert_int_equal(gpu_record_create(&r[0], "/dev/null/file", RECORD_LIMIT), -ENOTDIR);
 	text = capture_end(&cap);
 	assert_non_null(strstr(text, "record=/dev/null/file: Not a directory"));
 	free(text);
@@ -436,14 +393,14 @@ static void check_ended(struct t *t, struct capture *cap, const char *why)
 	char *text;
 
 	for (unsigned i = 0; i < 4; i++)
-		show(t, 7, GPU_RIG_FB, 0x1000 + i);
+		record_rig_show(&t->rec, 7, GPU_RIG_FB, 0x1000 + i);
 	text = capture_end(cap);
 	assert_non_null(strstr(text, why));
 	/* Said once. */
 	assert_null(strchr(strchr(text, '\n') + 1, '\n'));
 	free(text);
-	assert_false(gpu_record_active(t->record));
-	end(t);
+	assert_false(gpu_record_active(t->rec.record));
+	record_rig_end(&t->rec);
 	assert_int_equal(play_with(t, NULL, &stats), 0);
 	assert_in_range(stats.frames, 1, 3);
 	assert_int_equal(t->frames[0].first, 0x1000);
@@ -455,11 +412,11 @@ static void a_recording_ends_at_its_limit(void **state)
 	struct capture cap;
 	struct stat st;
 
-	begin_with(t, NULL, 2 * BYTES + 1000);
-	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	record_rig_begin(&t->rec, NULL, 2 * BYTES + 1000);
+	gpu_rig_show(&t->rec.rig, 7, XRGB, W, H, GPU_RIG_FB);
 	capture_begin(&cap, STDERR_FILENO);
 	check_ended(t, &cap, "its limit (record-limit=)");
-	assert_int_equal(stat(t->path, &st), 0);
+	assert_int_equal(stat(t->rec.path, &st), 0);
 	assert_true(st.st_size <= (off_t)(2 * BYTES + 1000));
 }
 
@@ -470,8 +427,8 @@ static void a_recording_ends_when_the_file_can_take_no_more(void **state)
 	struct t *t = *state;
 	struct capture cap;
 
-	begin(t);
-	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
+	record_rig_begin(&t->rec, NULL, RECORD_LIMIT);
+	gpu_rig_show(&t->rec.rig, 7, XRGB, W, H, GPU_RIG_FB);
 	signal(SIGXFSZ, SIG_IGN);
 	capture_begin(&cap, STDERR_FILENO);
 	getrlimit(RLIMIT_FSIZE, &before);
@@ -489,13 +446,13 @@ static void gzip_is_read_as_well(void **state)
 	gzFile gz;
 	int fd;
 
-	begin(t);
-	gpu_rig_show(&t->rig, 7, XRGB, W, H, GPU_RIG_FB);
-	show(t, 7, GPU_RIG_FB, 0x77);
-	end(t);
-	fd = open(t->path, O_RDONLY);
-	unlink(t->path);
-	gz = gzopen(t->path, "wb");
+	record_rig_begin(&t->rec, NULL, RECORD_LIMIT);
+	gpu_rig_show(&t->rec.rig, 7, XRGB, W, H, GPU_RIG_FB);
+	record_rig_show(&t->rec, 7, GPU_RIG_FB, 0x77);
+	record_rig_end(&t->rec);
+	fd = open(t->rec.path, O_RDONLY);
+	unlink(t->rec.path);
+	gz = gzopen(t->rec.path, "wb");
 	assert_non_null(gz);
 	while ((got = read(fd, buf, sizeof(buf))) > 0)
 		assert_int_equal(gzwrite(gz, buf, got), got);
@@ -546,10 +503,7 @@ static int setup(void **state)
 {
 	struct t *t = calloc(1, sizeof(*t));
 
-	snprintf(t->dir, sizeof(t->dir), "/tmp/test_gpu_record.XXXXXX");
-	if (!mkdtemp(t->dir))
-		return -1;
-	snprintf(t->path, sizeof(t->path), "%s/rec", t->dir);
+	record_rig_init(&t->rec);
 	*state = t;
 	return 0;
 }
@@ -557,14 +511,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct t *t = *state;
-	char path[100];
 
-	unlink(t->path);
-	for (unsigned i = 1; i < 4; i++) {
-		snprintf(path, sizeof(path), "%s.%u", t->path, i);
-		unlink(path);
-	}
-	rmdir(t->dir);
+	record_rig_finish(&t->rec);
 	free(t);
 	return 0;
 }

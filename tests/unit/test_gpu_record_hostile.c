@@ -17,13 +17,10 @@
 #include "devices/virtio/gpu_proto.h"
 #include "tests/capture.h"
 #include "tests/fake_renderer.h"
-#include "tests/gpu_rig.h"
+#include "tests/record_rig.h"
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
 #define XRGB VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM
-#define W 64u
-#define H 32u
-#define ALL VGPU_RECT(0, 0, W, H)
 
 /* --- playing ---------------------------------------------------------------------- */
 
@@ -75,57 +72,39 @@ static int play_bytes(const void *data, size_t len, bool *cut)
 
 /* --- of a recording --------------------------------------------------------------- */
 
-static void show(struct gpu_rig *rig, uint32_t colour)
+static void record(struct record_rig *t)
 {
-	for (unsigned i = 0; i < W * H; i++)
-		rig->fb[i] = colour;
-	assert_int_equal(vgpu_transfer(&rig->g, 7, ALL, 0), OK);
-	assert_int_equal(vgpu_flush(&rig->g, 7, ALL), OK);
-}
+	struct gpu_rig *rig = &t->rig;
 
-static void record(const char *path)
-{
-	static struct gpu_rig rig;
-	struct gpu_params params = { .n_outputs = 2, .n_plugged = 2 };
-	struct gpu_record *r;
-	struct capture cap;
-
-	capture_begin(&cap, STDERR_FILENO);
-	assert_int_equal(gpu_record_create(&r, path, 64 * MiB), 0);
-	params.record = r;
-	gpu_rig_init(&rig, VRIG_MMIO, &params);
-	gpu_rig_show(&rig, 7, XRGB, W, H, GPU_RIG_FB);
-	show(&rig, 0x77);
-	show(&rig, 0);
-	assert_int_not_equal(vgpu_unref(&rig.g, 70), OK);
+	record_rig_begin(t, NULL, RECORD_LIMIT);
+	gpu_rig_show(rig, 7, XRGB, RECORD_W, RECORD_H, GPU_RIG_FB);
+	record_rig_show(t, 7, GPU_RIG_FB, 0x77);
+	record_rig_show(t, 7, GPU_RIG_FB, 0);
+	assert_int_not_equal(vgpu_unref(&rig->g, 70), OK);
 	/* No pages at all, though addresses wrap behind them. */
-	assert_int_not_equal(vgpu_attach_range(&rig.g, 8, UINT64_MAX, 0), OK);
-	assert_int_not_equal(vgpu_attach_range(&rig.g, 8, UINT64_MAX - 1, 1), OK);
-	assert_true(gpu_record_active(r));
-	gpu_rig_finish(&rig);
-	gpu_record_destroy(r);
-	free(capture_end(&cap));
+	assert_int_not_equal(vgpu_attach_range(&rig->g, 8, UINT64_MAX, 0), OK);
+	assert_int_not_equal(vgpu_attach_range(&rig->g, 8, UINT64_MAX - 1, 1), OK);
+	assert_true(gpu_record_active(t->record));
+	record_rig_end(t);
 }
 
 /* A recording of all kinds of records, of which the last is a refusal. */
 static uint8_t *make_recording(size_t *len)
 {
-	char dir[] = "/tmp/test_gpu_record.XXXXXX", path[64];
+	static struct record_rig rec;
 	struct stat st;
 	uint8_t *data;
 	int fd;
 
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/rec", dir);
-	record(path);
-	fd = open(path, O_RDONLY);
+	record_rig_init(&rec);
+	record(&rec);
+	fd = open(rec.path, O_RDONLY);
 	assert_true(fd >= 0 && fstat(fd, &st) == 0);
 	data = malloc(st.st_size);
 	*len = st.st_size;
 	assert_int_equal(read(fd, data, st.st_size), st.st_size);
 	close(fd);
-	unlink(path);
-	rmdir(dir);
+	record_rig_finish(&rec);
 	return data;
 }
 
