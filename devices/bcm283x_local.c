@@ -130,8 +130,7 @@ static uint32_t local_read32(void *arg, unsigned reg)
 	case PM_ROUTING_SET:
 		return local->pm_routing;
 	default:
-		return reg >= TIMER_CONTROL && reg < BCM283X_LOCAL_LEN ?
-		       local_read_cpu_reg(local, reg) : 0;
+		return local_read_cpu_reg(local, reg);
 	}
 }
 
@@ -194,8 +193,7 @@ static void local_write32(void *arg, unsigned reg, uint32_t value)
 		local_update(local);
 		break;
 	default:
-		if (reg >= TIMER_CONTROL && reg < BCM283X_LOCAL_LEN)
-			local_write_cpu_reg(local, reg, value);
+		local_write_cpu_reg(local, reg, value);
 	}
 }
 

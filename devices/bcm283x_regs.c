@@ -65,7 +65,7 @@ static uint32_t cprman_read32(void *dev, unsigned reg)
 {
 	struct bcm283x_cprman *cprman = dev;
 
-	return reg < BCM283X_CPRMAN_LEN ? cprman->regs[reg / 4] : 0;
+	return cprman->regs[reg / 4];
 }
 
 static void cprman_set(struct bcm283x_cprman *cprman, unsigned reg, uint32_t value)
@@ -81,8 +81,7 @@ static void cprman_write32(void *dev, unsigned reg, uint32_t value)
 {
 	struct bcm283x_cprman *cprman = dev;
 
-	if (value >> 24 != CM_PASSWORD || reg >= BCM283X_CPRMAN_LEN || reg == CM_OSCCOUNT ||
-	    reg == CM_LOCK)
+	if (value >> 24 != CM_PASSWORD || reg == CM_OSCCOUNT || reg == CM_LOCK)
 		return;
 	cprman_set(cprman, reg, value & CM_VALUE);
 	uncached_sync(&cprman->regs[reg / 4], sizeof(value));

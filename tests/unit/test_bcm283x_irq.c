@@ -140,6 +140,30 @@ static void the_fiq_enable_of_a_timer_wins(void **state)
 	assert_int_equal(in(t, LOCAL + 0x70), 1);
 }
 
+static void registers_are_kept_until_a_reset(void **state)
+{
+	static const struct { unsigned reg; uint32_t bits; } regs[] = {
+		{ 0x00, 0x300 }, { 0x08, ~0u }, { 0x0c, 0xf }, { 0x10, 0xff }, { 0x40, 0xff },
+		{ 0x4c, 0xff }, { 0x50, 0xff }, { 0x5c, 0xff },
+	};
+	struct fixture *t = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(regs); i++) {
+		out(t, LOCAL + regs[i].reg, ~0u);
+		assert_int_equal(in(t, LOCAL + regs[i].reg), regs[i].bits);
+	}
+	/* Between them, and what is only written. */
+	for (unsigned reg = 0x14; reg < 0x40; reg += 4)
+		assert_int_equal(in(t, LOCAL + reg), 0);
+	out(t, LOCAL + 0x14, 0xf0);
+	assert_int_equal(in(t, LOCAL + 0x10), 0xf);
+	for (unsigned reg = 0x18; reg < 0x40; reg += 4)
+		out(t, LOCAL + reg, ~0u);
+	bcm283x_local_reset(&t->local);
+	for (unsigned reg = 0; reg < 0x100; reg += 4)
+		assert_int_equal(in(t, LOCAL + reg), 0);
+}
+
 static void a_mailbox_is_an_interrupt_until_its_bits_are_cleared(void **state)
 {
 	struct fixture *t = *state;
@@ -175,6 +199,10 @@ static void mailbox_3_releases_a_cpu_that_the_firmware_holds(void **state)
 	struct fixture *t = *state;
 
 	t->waiting = 1;
+	out(t, LOCAL + 0x88 + 1 * 16, 0x301980);
+	out(t, LOCAL + 0x8c + 1 * 16, 0);
+	out(t, LOCAL + 0x8c + 2 * 16, 0x301980);
+	assert_int_equal(t->released_at, 0);
 	out(t, LOCAL + 0x8c + 1 * 16, 0x301980);
 	assert_int_equal(t->released_at, 0x301980);
 	assert_int_equal(in(t, LOCAL + 0xcc + 1 * 16), 0);
@@ -196,6 +224,11 @@ static void the_pmu_goes_where_its_routing_says(void **state)
 	out(t, LOCAL + 0x10, 1 << 5);
 	assert_false(t->lines[1][0]);
 	assert_true(t->lines[1][1]);
+	irq_set(&pmu, false);
+	assert_false(t->lines[1][1]);
+	irq_set(&pmu, true);
+	assert_true(t->lines[1][1]);
+	assert_int_equal(in(t, LOCAL + 0x70), 0);
 	out(t, LOCAL + 0x14, 0xff);
 	assert_false(t->lines[1][1]);
 }
@@ -442,6 +475,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_timer_interrupts_its_cpu_alone_and_only_when_enabled),
 		T(the_fiq_enable_of_a_timer_wins),
+		T(registers_are_kept_until_a_reset),
 		T(a_mailbox_is_an_interrupt_until_its_bits_are_cleared),
 		T(a_mailbox_of_another_number_needs_its_own_enable),
 		T(mailbox_3_releases_a_cpu_that_the_firmware_holds),

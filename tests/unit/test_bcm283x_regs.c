@@ -494,14 +494,25 @@ static void random_numbers_come_once_it_is_on(void **state)
 
 	assert_int_equal(in(t, RNG + 4) >> 24, 0);
 	assert_int_equal(in(t, RNG + 8), 0);
+	out(t, RNG + 4, ~0u);
+	assert_int_equal(in(t, RNG + 4), 0xfffff);
 	out(t, RNG + 4, 0x40000);
+	out(t, RNG + 0xc, ~0u);
+	assert_int_equal(in(t, RNG + 0xc), 1);
+	/* The other bit is one of its speed. */
+	out(t, RNG, ~0u & ~1u);
+	assert_int_equal(in(t, RNG), 2);
+	assert_int_equal(in(t, RNG + 4), 0x40000);
+	out(t, RNG + 8, 1);
 	out(t, RNG, 1);
+	assert_int_equal(in(t, RNG + 4) & 0xfffff, 0x40000);
 	assert_int_not_equal(in(t, RNG + 4) >> 24, 0);
 	for (unsigned i = 0; i < 100; i++)
 		any |= in(t, RNG + 8);
 	assert_int_equal(any, 0xffffffff);
 	bcm283x_rng_reset(&t->rng);
-	assert_int_equal(in(t, RNG + 8), 0);
+	for (unsigned reg = 0; reg < 0x10; reg += 4)
+		assert_int_equal(in(t, RNG + reg), 0);
 }
 
 static void the_sensor_says_45_degrees(void **state)
