@@ -21,6 +21,7 @@
 #include "devices/ui/display_proto.h"
 #include "tests/capture.h"
 #include "tests/fake_display.h"
+#include "tests/link_source.h"
 #include "tests/until.h"
 #include "vmm/util.h"
 
@@ -33,13 +34,12 @@ struct t {
 	struct loop *loop;
 	/* the VMM's */
 	struct display_link *link;
-	struct display_link_source source;
+	struct link_source from;
 	struct display device;
-	int memfd, port, viewer;	/* viewer: the other end, if it is the test's */
-	bool by_hand;
+	int memfd;
 	uint32_t *pixels;
 	struct iovec piece;
-	unsigned n_dial, n_hung_up, n_plug, n_configure, n_frame_done;
+	unsigned n_plug, n_configure, n_frame_done;
 	bool plugged;
 	/* microvm-gpu's */
 	struct framebuffer *framebuffer;
@@ -50,29 +50,6 @@ struct t {
 };
 
 /* --- the device ----------------------------------------------------------- */
-
-static int dial(void *ctx)
-{
-	struct t *t = ctx;
-	int pair[2];
-
-	t->n_dial++;
-	if (t->port < 0 && !t->by_hand)
-		return -ENOENT;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	if (t->by_hand) {
-		t->viewer = pair[1];
-	} else {
-		assert_int_equal(handover_send(t->port, pair[1]), 0);
-		close(pair[1]);
-	}
-	return pair[0];
-}
-
-static void hung_up(void *ctx)
-{
-	((struct t *)ctx)->n_hung_up++;
-}
 
 static void plug(void *ctx, unsigned output, bool on)
 {
@@ -145,14 +122,11 @@ static uint32_t pixel(const struct t *t, uint32_t x, uint32_t y)
 static void serve(struct t *t)
 {
 	const struct display screen = fake_display(&t->screen);
-	int pair[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	t->port = pair[0];
 	mux_init(&t->mux, t->loop);
 	mux_set_display(&t->mux, &screen);
-	assert_int_equal(framebuffer_create(&t->framebuffer, t->loop, pair[1], &t->mux, left, t),
-			 0);
+	assert_int_equal(framebuffer_create(&t->framebuffer, t->loop,
+					    link_source_listen(&t->from), &t->mux, left, t), 0);
 }
 
 static int setup(void **state)
@@ -160,7 +134,7 @@ static int setup(void **state)
 	struct t *t = calloc(1, sizeof(*t));
 	struct display_link_params params = { .sink = { &device_sink, t } };
 
-	t->port = t->viewer = -1;
+	link_source_init(&t->from);
 	t->plugged = true;
 	assert_int_equal(loop_create(&t->loop), 0);
 	t->memfd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -168,9 +142,8 @@ static int setup(void **state)
 	assert_int_equal(fcntl(t->memfd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	t->pixels = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, t->memfd, 0);
 	t->piece = (struct iovec){ t->pixels, LEN };
-	t->source = (struct display_link_source){ dial, hung_up, t };
 	params.loop = t->loop;
-	params.source = &t->source;
+	params.source = &t->from.source;
 	assert_int_equal(display_link_create(&t->link, &params), 0);
 	t->device = display_link_display(t->link);
 	capture_begin(&t->cap, STDERR_FILENO);
@@ -187,10 +160,7 @@ static int teardown(void **state)
 	if (t->mux.loop)
 		mux_finish(&t->mux);
 	free(capture_end(&t->cap));
-	if (t->port >= 0)
-		close(t->port);
-	if (t->viewer >= 0)
-		close(t->viewer);
+	link_source_finish(&t->from);
 	munmap(t->pixels, LEN);
 	close(t->memfd);
 	loop_destroy(t->loop);
@@ -219,7 +189,7 @@ static void pictures_of_a_framebuffer_are_shown(void **state)
 	UNTIL_IN(t->loop, shown(t)->mode_width == WIDTH / 2);
 	t->device.ops->off(t->device.ctx, 0);
 	UNTIL_IN(t->loop, shown(t)->n_off);
-	assert_int_equal(t->n_dial, 1);
+	assert_int_equal(t->from.n_dial, 1);
 	assert_int_equal(t->n_frame_done, 0);
 }
 
@@ -413,13 +383,13 @@ static void a_screen_that_has_died_is_followed_by_another(void **state)
 	set(t, WIDTH);
 	UNTIL_IN(t->loop, shown(t)->n_flush == 1);
 	framebuffer_destroy(t->framebuffer);
-	close(t->port);
-	UNTIL_IN(t->loop, t->n_hung_up == 1);
+	close(t->from.port);
+	UNTIL_IN(t->loop, t->from.n_hung_up == 1);
 	assert_false(shown(t)->picture.shown);
 	serve(t);
 	UNTIL_IN(t->loop, shown(t)->picture.shown && shown(t)->n_flush == 2);
 	assert_int_equal(pixel(t, 0, 0), RED);
-	assert_int_equal(t->n_dial, 2);
+	assert_int_equal(t->from.n_dial, 2);
 }
 
 static void who_cannot_be_had_is_asked_again(void **state)
@@ -429,10 +399,10 @@ static void who_cannot_be_had_is_asked_again(void **state)
 	set(t, WIDTH);
 	set(t, WIDTH);
 	draw(t, 0, 0, RED);
-	assert_int_equal(t->n_dial, 1);
+	assert_int_equal(t->from.n_dial, 1);
 	serve(t);
 	UNTIL_IN(t->loop, shown(t)->picture.shown);
-	assert_int_equal(t->n_dial, 2);
+	assert_int_equal(t->from.n_dial, 2);
 }
 
 static void nothing_to_show_needs_no_screen(void **state)
@@ -441,7 +411,7 @@ static void nothing_to_show_needs_no_screen(void **state)
 
 	t->device.ops->off(t->device.ctx, 0);
 	loop_run_once(t->loop, 0);
-	assert_int_equal(t->n_dial, 0);
+	assert_int_equal(t->from.n_dial, 0);
 }
 
 static void the_end_of_the_port_is_told(void **state)
@@ -449,8 +419,8 @@ static void the_end_of_the_port_is_told(void **state)
 	struct t *t = *state;
 
 	serve(t);
-	close(t->port);
-	t->port = -1;
+	close(t->from.port);
+	t->from.port = -1;
 	UNTIL_IN(t->loop, t->n_left == 1);
 }
 
@@ -460,7 +430,7 @@ static uint32_t hear(struct t *t)
 	struct display_packet p;
 	uint32_t type;
 
-	UNTIL_IN(t->loop, display_proto_recv(t->viewer, &p, DISPLAY_SOURCE) == 0);
+	UNTIL_IN(t->loop, display_proto_recv(t->from.peer, &p, DISPLAY_SOURCE) == 0);
 	type = p.msg.head.type;
 	display_packet_drop(&p);
 	return type;
@@ -469,7 +439,7 @@ static uint32_t hear(struct t *t)
 static void say(struct t *t, union display_msg *m, uint32_t type)
 {
 	m->head.type = type;
-	assert_int_equal(display_proto_send(t->viewer, m, NULL, 0), 0);
+	assert_int_equal(display_proto_send(t->from.peer, m, NULL, 0), 0);
 }
 
 static void hello(struct t *t)
@@ -478,7 +448,7 @@ static void hello(struct t *t)
 		.hello = { .magic = DISPLAY_PROTO_MAGIC, .version = DISPLAY_PROTO_VERSION },
 	};
 
-	t->by_hand = true;
+	t->from.by_hand = true;
 	set(t, WIDTH);
 	assert_int_equal(hear(t), DISPLAY_MSG_HELLO);
 	say(t, &m, DISPLAY_MSG_HELLO);
@@ -498,7 +468,7 @@ static void what_is_said_keeps_to_the_protocol(void **state)
 	set(t, WIDTH);
 	say(t, &m, DISPLAY_MSG_FRAME_DONE);
 	loop_run_once(t->loop, 10);
-	assert_int_equal(recv(t->viewer, &m, sizeof(m), MSG_DONTWAIT), -1);
+	assert_int_equal(recv(t->from.peer, &m, sizeof(m), MSG_DONTWAIT), -1);
 	/* The end of it does not. */
 	t->device.ops->off(t->device.ctx, 0);
 	assert_int_equal(hear(t), DISPLAY_MSG_OFF);
@@ -515,7 +485,7 @@ static void nonsense_ends_the_connection(void **state)
 
 	hello(t);
 	say(t, &m, DISPLAY_MSG_PLUG);
-	UNTIL_IN(t->loop, t->n_hung_up == 1);
+	UNTIL_IN(t->loop, t->from.n_hung_up == 1);
 }
 
 static void a_viewer_that_says_hello_twice_is_left(void **state)
@@ -527,7 +497,7 @@ static void a_viewer_that_says_hello_twice_is_left(void **state)
 
 	hello(t);
 	say(t, &m, DISPLAY_MSG_HELLO);
-	UNTIL_IN(t->loop, t->n_hung_up == 1);
+	UNTIL_IN(t->loop, t->from.n_hung_up == 1);
 }
 
 static void two_outputs_are_no_framebuffer(void **state)
@@ -541,11 +511,11 @@ static void two_outputs_are_no_framebuffer(void **state)
 
 	serve(t);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(handover_send(t->port, pair[1]), 0);
+	assert_int_equal(handover_send(t->from.port, pair[1]), 0);
 	close(pair[1]);
-	t->viewer = pair[0];
+	t->from.peer = pair[0];
 	say(t, &m, DISPLAY_MSG_HELLO);
-	UNTIL_IN(t->loop, recv(t->viewer, &m, sizeof(m), MSG_DONTWAIT) == 0);
+	UNTIL_IN(t->loop, recv(t->from.peer, &m, sizeof(m), MSG_DONTWAIT) == 0);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

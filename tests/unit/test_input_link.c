@@ -18,6 +18,7 @@
 #include "devices/ui/display_proto.h"
 #include "devices/usb/hid.h"
 #include "tests/capture.h"
+#include "tests/link_source.h"
 #include "tests/until.h"
 #include "tests/usb_host.h"
 #include "vmm/util.h"
@@ -28,41 +29,12 @@ struct t {
 	struct usb_bus bus;
 	struct hid *keyboard;
 	struct display_link *link;
-	struct display_link_source source;
-	int port;
-	int peer;		/* the other end, if it is the test's */
-	bool by_hand, refuse;
-	unsigned n_dial, n_hung_up;
+	struct link_source from;
 	/* microvm-gpu's */
 	struct seat *seat;
 	uint8_t lit;
 	struct capture cap;
 };
-
-static int dial(void *ctx)
-{
-	struct t *t = ctx;
-	int pair[2];
-
-	t->n_dial++;
-	if (t->refuse)
-		return -ENOENT;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	if (t->by_hand) {
-		if (t->peer >= 0)
-			close(t->peer);
-		t->peer = pair[1];
-	} else {
-		assert_int_equal(handover_send(t->port, pair[1]), 0);
-		close(pair[1]);
-	}
-	return pair[0];
-}
-
-static void hung_up(void *ctx)
-{
-	((struct t *)ctx)->n_hung_up++;
-}
 
 static void feedback(void *ctx, uint16_t type, uint16_t code, int32_t value)
 {
@@ -76,12 +48,9 @@ static int make_seat(struct t *t)
 {
 	const struct input_sink sink = { feedback, t };
 	struct seat_socket socket = { 0 };
-	int pair[2];
 
 	assert_int_equal(seat_create(&t->seat, t->loop), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	t->port = pair[0];
-	socket.fd = pair[1];
+	socket.fd = link_source_listen(&t->from);
 	assert_int_equal(seat_add_events(t->seat, "--events", &socket, INPUT_KEYBOARD), 0);
 	seat_set_feedback(t->seat, INPUT_KEYBOARD, &sink);
 	return 0;
@@ -92,8 +61,7 @@ static struct t *begin(void)
 	const struct hid_params params = { .kind = INPUT_KEYBOARD };
 	struct t *t = calloc(1, sizeof(*t));
 
-	t->port = t->peer = -1;
-	t->source = (struct display_link_source){ dial, hung_up, t };
+	link_source_init(&t->from);
 	assert_int_equal(loop_create(&t->loop), 0);
 	usb_bus_init(&t->bus, NULL, NULL);
 	assert_int_equal(hid_create(&t->keyboard, t->loop, &params), 0);
@@ -110,7 +78,7 @@ static int make_link(struct t *t)
 {
 	const struct display_link_input input = { INPUT_KEYBOARD, hid_sink(t->keyboard) };
 	const struct display_link_params params = {
-		.loop = t->loop, .source = &t->source, .input = &input,
+		.loop = t->loop, .source = &t->from.source, .input = &input,
 	};
 	int ret = display_link_create(&t->link, &params);
 	struct input_sink sink;
@@ -138,7 +106,7 @@ static int setup_by_hand(void **state)
 {
 	struct t *t = begin();
 
-	t->by_hand = true;
+	t->from.by_hand = true;
 	assert_int_equal(make_link(t), 0);
 	capture_begin(&t->cap, STDERR_FILENO);
 	*state = t;
@@ -152,10 +120,7 @@ static int teardown(void **state)
 	free(capture_end(&t->cap));
 	hid_destroy(t->keyboard);
 	seat_destroy(t->seat);
-	if (t->port >= 0)
-		close(t->port);
-	if (t->peer >= 0)
-		close(t->peer);
+	link_source_finish(&t->from);
 	loop_destroy(t->loop);
 	free(t);
 	return 0;
@@ -200,7 +165,7 @@ static void keys_of_the_seat_arrive_on_usb(void **state)
 	key(t, KEY_A, false);
 	UNTIL_IN(t->loop, fetch(t, data));
 	assert_int_equal(data[2], 0);
-	assert_int_equal(t->n_dial, 1);
+	assert_int_equal(t->from.n_dial, 1);
 }
 
 static void lights_of_the_guest_arrive_at_the_seat(void **state)
@@ -226,14 +191,14 @@ static void case_71_what_is_held_comes_up_when_the_seat_has_died(void **state)
 	key(t, KEY_A, true);
 	UNTIL_IN(t->loop, fetch(t, data));
 	seat_destroy(t->seat);
-	close(t->port);
-	t->refuse = true;
+	close(t->from.port);
+	t->from.refuse = true;
 	UNTIL_IN(t->loop, fetch(t, data));
 	assert_int_equal(data[2], 0);
-	assert_int_equal(t->n_hung_up, 1);
+	assert_int_equal(t->from.n_hung_up, 1);
 	/* Another one is found, and told of the lights. */
 	make_seat(t);
-	t->refuse = false;
+	t->from.refuse = false;
 	t->lit = 0;
 	UNTIL_IN(t->loop, t->lit == 1);
 	key(t, KEY_B, true);
@@ -285,10 +250,10 @@ static void take_hello(struct t *t)
 		.version = DISPLAY_PROTO_VERSION, .flags = DISPLAY_HELLO_CONTROL,
 	} };
 
-	assert_int_equal(display_proto_recv(t->peer, &p, DISPLAY_SOURCE), 0);
+	assert_int_equal(display_proto_recv(t->from.peer, &p, DISPLAY_SOURCE), 0);
 	assert_int_equal(p.msg.hello.inputs, BIT(INPUT_KEYBOARD));
-	assert_int_equal(display_proto_send(t->peer, &m, NULL, 0), 0);
-	UNTIL_IN(t->loop, display_proto_recv(t->peer, &p, DISPLAY_SOURCE) == 0);
+	assert_int_equal(display_proto_send(t->from.peer, &m, NULL, 0), 0);
+	UNTIL_IN(t->loop, display_proto_recv(t->from.peer, &p, DISPLAY_SOURCE) == 0);
 	assert_int_equal(p.msg.head.type, DISPLAY_MSG_CONTROL);
 }
 
@@ -302,7 +267,7 @@ static union display_msg packet_of(enum input_kind kind, uint16_t type, uint16_t
 
 static void send_bytes(struct t *t, const union display_msg *m)
 {
-	assert_true(send(t->peer, m, display_msg_len(m), MSG_DONTWAIT) > 0);
+	assert_true(send(t->from.peer, m, display_msg_len(m), MSG_DONTWAIT) > 0);
 }
 
 static void case_72_packets_for_other_devices_are_ignored(void **state)
@@ -322,14 +287,14 @@ static void case_72_packets_for_other_devices_are_ignored(void **state)
 	send_bytes(t, &m);
 	UNTIL_IN(t->loop, fetch(t, data));
 	assert_int_equal(data[2], 0x28);
-	assert_int_equal(t->n_hung_up, 0);
+	assert_int_equal(t->from.n_hung_up, 0);
 }
 
 static void assert_hangs_up(struct t *t, const union display_msg *m)
 {
 	send_bytes(t, m);
-	UNTIL_IN(t->loop, t->n_hung_up);
-	t->refuse = true;
+	UNTIL_IN(t->loop, t->from.n_hung_up);
+	t->from.refuse = true;
 }
 
 static void case_72_events_that_are_none_end_the_connection(void **state)
@@ -372,7 +337,7 @@ static void case_72_a_peer_that_does_not_read_holds_up_nobody(void **state)
 	/* In the end it has heard of the last. */
 	for (;;) {
 		loop_run_once(t->loop, 0);
-		if (display_proto_recv(t->peer, &p, DISPLAY_SOURCE) < 0)
+		if (display_proto_recv(t->from.peer, &p, DISPLAY_SOURCE) < 0)
 			break;
 		assert_int_equal(p.msg.head.type, DISPLAY_MSG_INPUT);
 		leds = 0;
@@ -397,7 +362,7 @@ static void case_72_a_vmm_with_another_device_is_hung_up_on(void **state)
 		} };
 
 		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-		assert_int_equal(handover_send(t->port, pair[1]), 0);
+		assert_int_equal(handover_send(t->from.port, pair[1]), 0);
 		close(pair[1]);
 		assert_true(send(pair[0], &m, display_msg_len(&m), 0) > 0);
 		UNTIL_IN(t->loop, display_proto_recv(pair[0], &p, DISPLAY_VIEWER) == -ECONNRESET);
@@ -411,7 +376,7 @@ static void without_a_program_there_is_no_device(void **state)
 {
 	struct t *t = begin();
 
-	t->refuse = true;
+	t->from.refuse = true;
 	assert_int_equal(make_link(t), -ENOENT);
 	hid_destroy(t->keyboard);
 	loop_destroy(t->loop);
