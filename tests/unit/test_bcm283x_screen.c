@@ -102,6 +102,7 @@ static void each_depth_has_its_colours(void **state)
 		{ 24, true, { 1, 2, 3 }, 0x010203 },
 		{ 16, true, { 0x00, 0xf8 }, 0xff0000 },
 		{ 16, false, { 0xe0, 0x07 }, 0x00ff00 },
+		{ 16, false, { 0x10, 0x04 }, 0x008284 },
 		{ 8, false, { 7 }, 0xabcdef },
 	};
 	struct fixture *t = *state;
@@ -182,8 +183,8 @@ static void case_94_pictures_that_do_not_fit_are_not_shown(void **state)
 {
 	struct fixture *t = *state;
 	const struct bcm283x_fb good = t->screen.params.first;
-	struct bcm283x_fb lies[9];
-	unsigned n_off;
+	struct bcm283x_fb lies[14];
+	uint64_t before;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++)
 		lies[i] = good;
@@ -196,12 +197,22 @@ static void case_94_pictures_that_do_not_fit_are_not_shown(void **state)
 	lies[6].gpa += 4096;
 	lies[7].height = lies[7].virtual_height = 0x7fffffff;
 	lies[8].width = lies[8].virtual_width = 100000;
+	lies[9].height = 0;
+	lies[10].y = 1;
+	lies[11].x = 65;		/* less than nothing is left of it */
+	lies[12].pitch = BCM283X_SCREEN_LEN / 32 + 4;
+	/* A byte a pixel is enough for the memory, and none for what is drawn. */
+	lies[13].depth = 8;
+	lies[13].width = lies[13].virtual_width = lies[13].pitch = 4096;
+	lies[13].height = lies[13].virtual_height = 4096;
 	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
 		want(t, &good);
 		UNTIL_IN(t->f.loop, t->screen.set);
-		n_off = t->seen.outputs[0].n_off;
+		before = t->screen.painted_ns;
 		t->sink.set(t->sink.ctx, &lies[i]);
-		UNTIL_IN(t->f.loop, t->seen.outputs[0].n_off > n_off);
+		UNTIL_IN(t->f.loop, t->screen.painted_ns != before);
+		if (t->screen.set)
+			fail_msg("lie %u is shown", i);
 	}
 }
 
@@ -209,6 +220,11 @@ static void sizes_that_the_memory_has_no_room_for_are_refused(void **state)
 {
 	struct bcm283x_fb fb;
 
+	assert_true(bcm283x_screen_fit(&fb, GPA, 4096, 1024, 32));
+	assert_false(bcm283x_screen_fit(&fb, GPA, 4096, 1025, 32));
+	assert_true(bcm283x_screen_fit(&fb, GPA, 1, 4096, 16));
+	assert_false(bcm283x_screen_fit(&fb, GPA, 1, 4097, 16));
+	assert_false(bcm283x_screen_fit(&fb, GPA, 1, 0, 16));
 	assert_true(bcm283x_screen_fit(&fb, GPA, 1920, 1080, 32));
 	assert_int_equal(fb.pitch, 1920 * 4);
 	assert_false(bcm283x_screen_fit(&fb, GPA, 4096, 4096, 32));
