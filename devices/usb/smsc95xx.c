@@ -160,12 +160,10 @@ static uint32_t tx_cfg_write(struct smsc95xx *s, uint32_t value)
 
 static uint32_t pm_ctrl_write(struct smsc95xx *s, uint32_t value)
 {
-	uint32_t wups = *smsc_reg(s, SMSC_PM_CTRL) & ~value & SMSC_PM_CTRL_WUPS;
-
 	if (value & SMSC_PM_CTRL_PHY_RST)
 		smsc_phy_reset(s);
-	value &= ~(SMSC_PM_CTRL_PHY_RST | SMSC_PM_CTRL_WUPS);
-	return value | SMSC_PM_CTRL_DEV_RDY | wups;
+	/* Nothing wakes it up. */
+	return (value & ~(SMSC_PM_CTRL_PHY_RST | SMSC_PM_CTRL_WUPS)) | SMSC_PM_CTRL_DEV_RDY;
 }
 
 /*

@@ -272,6 +272,8 @@ static void test_bits_that_clear_themselves(void **state)
 
 	reg_set(t, SMSC_PM_CTRL, SMSC_PM_CTRL_PHY_RST);
 	assert_int_equal(reg_get(t, SMSC_PM_CTRL), SMSC_PM_CTRL_DEV_RDY);
+	reg_set(t, SMSC_PM_CTRL, SMSC_PM_CTRL_WUPS);
+	assert_int_equal(reg_get(t, SMSC_PM_CTRL), SMSC_PM_CTRL_DEV_RDY);
 	reg_set(t, SMSC_RX_CFG, SMSC_FIFO_FLUSH);
 	assert_int_equal(reg_get(t, SMSC_RX_CFG), 0);
 	reg_set(t, SMSC_TX_CFG, SMSC_TX_CFG_ON | SMSC_FIFO_FLUSH);
@@ -281,6 +283,18 @@ static void test_bits_that_clear_themselves(void **state)
 	assert_int_equal(reg_get(t, SMSC_INT_STS), SMSC_INT_TX_STOP);
 	reg_set(t, SMSC_INT_STS, ~0u);
 	assert_int_equal(reg_get(t, SMSC_INT_STS), 0);
+	/* Each reset of the PHY is of all of it, and no other is. */
+	for (unsigned i = 0; i < 4; i++) {
+		phy_set(t, 1, MII_BMCR, BMCR_SPEED100);
+		if (i == 0)
+			reg_set(t, SMSC_PM_CTRL, 0);
+		else if (i == 1)
+			reg_set(t, SMSC_PM_CTRL, SMSC_PM_CTRL_PHY_RST);
+		else
+			reg_set(t, SMSC_HW_CFG, i == 2 ? SMSC_HW_CFG_SRST : SMSC_HW_CFG_LRST);
+		assert_int_equal(phy_get(t, 1, MII_BMCR) & BMCR_ANENABLE,
+				 i == 1 || i == 2 ? BMCR_ANENABLE : 0);
+	}
 	reg_set(t, SMSC_FLOW, 0xffff0003);
 	assert_int_equal(reg_get(t, SMSC_FLOW), 0xffff0002);
 	reg_set(t, SMSC_HW_CFG, SMSC_HW_CFG_SRST);
@@ -854,6 +868,15 @@ static void case_54_without_stalls_the_rest_of_the_transfer_is_lost(void **state
 	add_frame(t, frame, sizeof(frame));
 	assert_int_equal(send_transfer(t), 0);
 	assert_sent(t, 1, frame, sizeof(frame));
+	/* What follows in the same packet, and at the beginning of the next one. */
+	for (unsigned i = 0; i < 2; i++) {
+		add_frame(t, frame, 13);
+		if (i)
+			t->out_len = SMSC_PACKET;
+		add_frame(t, frame, 60);
+		assert_int_equal(send_transfer(t), 0);
+		assert_int_equal(t->host.sent, 1);
+	}
 }
 
 static void case_54_resets_within_a_frame(void **state)
