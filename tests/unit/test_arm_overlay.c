@@ -286,6 +286,10 @@ static void a_parameter_sets_what_its_declaration_says(void **state)
 		{ "<9>, \"status\"", "on", "status", "okay", 5 },
 		{ "<9>, \"status\"", "off", "status", "disabled", 9 },
 		{ "<9>, \"label\"", "hello", "label", "hello", 6 },
+		/* Only a status is one, only the kernel's words add up. */
+		{ "<9>, \"label\"", "on", "label", "on", 3 },
+		{ "<9>, \"label\", <9>, \"label\"", "hello", "label", "hello", 6 },
+		{ "<9>, \"flag?=1\", <9>, \"flag?=0\"", "x", "flag", "", UINT32_MAX },
 		{ "<9>, \"clock-frequency:0\"", "400000", "clock-frequency", "\0\6\x1a\x80", 4 },
 		{ "<9>, \"clock-frequency:4\"", "0x10", "clock-frequency",
 		  "\0\1\x86\xa0\0\0\0\x10", 8 },
@@ -399,6 +403,92 @@ static void parameters_of_an_overlay_change_it_before_it_is_merged(void **state)
 	arm_fdt_close(&base);
 }
 
+static void a_nodes_name_follows_its_address(void **state)
+{
+	static const struct {
+		const char *decl, *there;
+	} cases[] = {
+		{ "<9>, \"reg:0\"", "/i2c@20" }, { "<9>, \"reg:4\"", "/i2c@7e804000" },
+		{ "<9>, \"x:0\"", "/i2c@7e804000" },
+		/* One without an address in it stays as it is. */
+		{ "<8>, \"reg:0\"", "/chosen" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		char source[1024];
+		struct arm_fdt base;
+
+		snprintf(source, sizeof(source), BASE(OVERRIDES("p = %s;")), cases[i].decl);
+		open_base(&base, source);
+		assert_int_equal(arm_overlay_param(&base, "p", "0x20"), 0);
+		assert_true(arm_fdt_find(&base, cases[i].there) >= 0);
+		arm_fdt_close(&base);
+	}
+}
+
+static void fragments_are_turned_on_and_off(void **state)
+{
+	static const struct {
+		const char *ops, *value;
+		bool first, second;	/* merged */
+	} cases[] = {
+		{ "+1", "x", true, true }, { "-0", "x", false, false }, { "=1", "on", true, true },
+		{ "=0", "off", false, false }, { "!0", "on", false, false },
+		{ "!1", "off", true, true }, { "=1!0", "on", false, true },
+		{ "=1!0", "off", true, false }, { "-0+1", "x", false, true },
+	};
+	static const struct {
+		const char *ops, *value;
+	} lies[] = {
+		{ "+", "1" }, { "+1+", "1" }, { "+1x", "1" }, { "+2", "1" }, { "=1", "maybe" },
+		{ "!1", "maybe" },
+	};
+	char source[1024];
+	struct arm_fdt part;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(source, sizeof(source), OVERLAY(OVERRIDES("p = <0>, \"%s\";")),
+			 cases[i].ops);
+		assert_int_equal(open_overlay(&part, source), 0);
+		assert_int_equal(arm_overlay_param(&part, "p", cases[i].value), 0);
+		if ((arm_fdt_find(&part, "/fragment@0/__overlay__") >= 0) != cases[i].first ||
+		    (arm_fdt_find(&part, "/fragment@1/__overlay__") >= 0) != cases[i].second)
+			fail_msg("%s of %s", cases[i].ops, cases[i].value);
+		arm_fdt_close(&part);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
+		snprintf(source, sizeof(source), OVERLAY(OVERRIDES("p = <0>, \"%s\";")),
+			 lies[i].ops);
+		assert_int_equal(open_overlay(&part, source), 0);
+		assert_int_equal(arm_overlay_param(&part, "p", lies[i].value), -EINVAL);
+		arm_fdt_close(&part);
+	}
+}
+
+static void case_95_values_have_a_limit(void **state)
+{
+	char *source = malloc(4 * ARM_OVERLAY_MAX_VALUE), text[ARM_OVERLAY_MAX_VALUE + 1];
+	struct arm_fdt base;
+
+	memset(text, 'x', sizeof(text));
+	text[ARM_OVERLAY_MAX_VALUE] = '\0';
+	open_base(&base, BASE(OVERRIDES("p = <9>, \"label\"; words = <8>, \"bootargs\";")));
+	assert_int_equal(arm_overlay_param(&base, "p", text), -EINVAL);
+	assert_int_equal(arm_overlay_param(&base, "p", text + 1), 0);
+	assert_int_equal(arm_overlay_param(&base, "words", text + 1), -ENOMEM);
+	assert_string_equal(text_of(&base, "/chosen", "bootargs"), "one");
+	arm_fdt_close(&base);
+	/* What is there already counts, too: a number goes into all of it. */
+	for (unsigned over = 0; over <= 1; over++) {
+		sprintf(source, BASE("b { phandle = <7>; big = \"%s\"; };"
+				     OVERRIDES("p = <7>, \"big:0\";")), text + !over);
+		open_base(&base, source);
+		assert_int_equal(arm_overlay_param(&base, "p", "1"), over ? -EINVAL : 0);
+		arm_fdt_close(&base);
+	}
+	free(source);
+}
+
 static void unknown_parameters_are_silently_missing(void **state)
 {
 	struct arm_fdt base;
@@ -418,6 +508,7 @@ static void case_95_declarations_that_lie_are_refused(void **state)
 	} lies[] = {
 		{ "<9>", "1" }, { "[00 00]", "1" }, { "<9>, [41 42]", "1" }, { "<77>, \"x\"", "1" },
 		{ "<9>, \"x:\"", "1" }, { "<9>, \"x:99999\"", "1" }, { "<9>, \"x:4095\"", "1" },
+		{ "<9>, \"x:0\"", "12x" }, { "<9>, \"x:0\"", "" },
 		{ "<9>, \"x:0\"", "maybe" }, { "<9>, \"x?\"", "maybe" }, { "<9>, \"x[\"", "0g" },
 		{ "<9>, \"x[\"", "123" }, { "<9>, \"\"", "1" }, { "<9>, \":0\"", "1" },
 		{ "<9>, \"x{a=b}\"", "1" }, { "<9>, \"x{1=b\"", "1" }, { "<9>, \"x{1='b}\"", "1" },
@@ -458,6 +549,9 @@ int main(void)
 		cmocka_unit_test(sound_is_words_for_the_kernel),
 		cmocka_unit_test(words_for_the_kernel_add_up),
 		cmocka_unit_test(parameters_of_an_overlay_change_it_before_it_is_merged),
+		cmocka_unit_test(a_nodes_name_follows_its_address),
+		cmocka_unit_test(fragments_are_turned_on_and_off),
+		cmocka_unit_test(case_95_values_have_a_limit),
 		cmocka_unit_test(unknown_parameters_are_silently_missing),
 		cmocka_unit_test(case_95_declarations_that_lie_are_refused),
 	};
