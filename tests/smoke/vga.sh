@@ -56,9 +56,9 @@ test_vga() {
 	grep -q '"vga-window"' stats || fail "no VGA in the statistics: $(cat stats)"
 }
 
-# A framebuffer that is there from the start, for kernels without a driver.
+# A framebuffer that is there from the start, for kernels without a driver, until there is one, and after a reboot again.
 test_vga_linear() {
-	vga 1024x768,vram=4M
+	vga 1024x768,vram=4M --append quiet # lines that scroll take long here
 	expect 'guest# '
 	does 'grep -q VESA /proc/fb && [ "$(cat /sys/class/graphics/fb0/virtual_size)" = 1024,768 ]' framebuffer
 	vga_page one
@@ -66,6 +66,16 @@ test_vga_linear() {
 	vga_keep linear
 	does 'tr "\000" "\252" </dev/zero | head -c 3145728 >/dev/fb0' grey
 	until_true 'all of it is grey' vga_golden grey
+	does 'modprobe virtio_gpu; [ -c /dev/dri/card0 ] && ! grep VESA /proc/fb' driver
+	until_true 'the driver shows its picture' vga_is 1280x800
+	send $'reboot -f\n'
+	expect 'microvm guest: up'
+	until_true 'the framebuffer is shown after a reboot' vga_is 1024x768
+	expect 'guest# '
+	does 'grep -q VESA /proc/fb' again
+	vga_page two
+	does 'tr "\000" "\252" </dev/zero | head -c 3145728 >/dev/fb0' grey-again
+	until_true 'all of it is grey again' vga_golden grey
 	send $'poweroff -f\n'
 	ended 0
 }
