@@ -100,7 +100,7 @@ static void fake_detach(struct gpu_renderer *r, struct gpu_resource *res)
 }
 
 /* Of a piece of the backing, that much at each end is looked at: they may be gigabytes. */
-#define LOOK 4096u
+#define LOOK 8192u
 
 static uint8_t look(const uint8_t *p, size_t len)
 {
