@@ -10,6 +10,7 @@
 
 #include "devices/gpu/timelines.h"
 #include "tests/capture.h"
+#include "vmm/util.h"
 
 #define SHORT_NS 20000000ull
 
@@ -131,11 +132,29 @@ static void fences_that_come(void **state)
 	assert_true(waits());
 }
 
+static void case_70_rings_that_no_context_has(void **state)
+{
+	static const uint32_t rings[] = { TIMELINES_RINGS, UINT32_MAX };
+
+	(void)state;
+	memset(&lines, 0, sizeof(lines));
+	for (unsigned i = 0; i < ARRAY_SIZE(rings); i++) {
+		asked(NULL, 7, rings[i], 1);
+		assert_false(waits());
+		asked(NULL, 7, 0, 5);
+		done(NULL, 7, rings[i], UINT64_MAX);
+		assert_true(waits());
+		done(NULL, 7, 0, 5);
+		assert_false(waits());
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(case_70_fence_that_never_comes),
 		cmocka_unit_test(fences_that_come),
+		cmocka_unit_test(case_70_rings_that_no_context_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
