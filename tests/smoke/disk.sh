@@ -62,7 +62,7 @@ test_disk_kinds() {
 	if type -P qemu-system-x86_64 >/dev/null; then
 		qemu-system-x86_64 -M microvm -nodefaults -display none -S -drive file=disk.img,format=raw,if=none,id=d \
 			-device virtio-blk-device,drive=d </dev/null >second 2>&1 & other=$!
-		for _ in {1..100}; do ! kill -0 "$other" 2>/dev/null || nap 0.3; done
+		for _ in {1..400}; do kill -0 "$other" 2>/dev/null || break; nap 0.3; done
 		! kill "$other" 2>/dev/null || fail 'QEMU could open the disk'
 		grep -q 'Failed to get "write" lock' second || fail "QEMU said: $(cat second)"
 	fi

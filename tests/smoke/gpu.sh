@@ -21,6 +21,7 @@ blobs() {
 	GPU_RD=rd gpu --gpu "virgl,venus,hostmem=3M,program=$BLOBS/blob/microvm-gpu,$1" "${@:2}"
 }
 gpu_process() { pgrep -P "$vm" -x microvm-gpu; }
+resized() { does "until head -n 1 /sys/class/drm/card0-Virtual-1/modes | grep -qx $1; do sleep 0.1; done" "resized-$1"; }
 # It says what is typed on its console. What comes before somebody has opened that is lost.
 hears_a_line() {
 	does 'exec 3</dev/tty1' listening
@@ -142,7 +143,7 @@ test_gpu_control() {
 	[ $code = 1 ] && grep -q "no key is called 'f99'" said || fail 'a key that there is not'
 	# Smaller: the kernel's own console takes no mode that its memory has no room for.
 	ctl resize 640x480
-	does 'for i in $(seq 50); do head -n 1 /sys/class/drm/card0-Virtual-1/modes | grep -qx 640x480 && break; sleep 0.1; done; cat /sys/class/drm/card0-Virtual-1/modes; [ $i != 50 ]' resized
+	resized 640x480
 	ctl quit
 	ended 0
 	[ ! -e socket ] || fail 'the socket is still there'

@@ -30,7 +30,7 @@ reads() {
 
 # A keyboard with lights and a touch screen are in the guest what they are on the host, and back with the host by a chord.
 test_input_host() {
-	local node kbd_node keyboard touch uinputs i
+	local node kbd_node keyboard touch uinputs
 	uinput keyboard
 	kbd_node=$node
 	uinput touch
@@ -47,12 +47,10 @@ test_input_host() {
 	expect '3 47 3,3 57 9,3 53 -7,3 54 5,1 330 1,0 0 0,3 57 -1,0 0 0,read'
 	# a light, told by the guest
 	send $'for n in /sys/class/leds/*::capslock; do echo 1 >$n/brightness; done\n'
-	for i in $(seq 100); do grep -qx '17 1 1' keyboard && break || nap 0.1; done
-	grep -qx '17 1 1' keyboard || fail 'the light is not on'
+	until_true 'the light is on' grep -qx '17 1 1' keyboard
 	# ctrl-alt-g: nothing after that reaches the guest
 	does_event "$keyboard" '1 29 1' '0 0 0' '1 56 1' '0 0 0' '1 34 1' '0 0 0' '1 34 0' '0 0 0' '1 56 0' '0 0 0' '1 29 0' '0 0 0'
-	for i in $(seq 100); do grep -qx '17 1 0' keyboard && break || nap 0.1; done
-	grep -qx '17 1 0' keyboard || fail 'the light is still on'
+	until_true 'the light is off' grep -qx '17 1 0' keyboard
 	send $'poweroff -f\n'
 	ended 0
 	# shellcheck disable=SC2086

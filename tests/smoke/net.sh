@@ -10,10 +10,7 @@ namespace() {
 	[ "$(id -u)" = 0 ] || own+=(-U --preserve-credentials) make=(-rnm)
 	unshare "${make[@]}" setpriv --pdeathsig KILL sleep 600 &
 	inside=(nsenter -t $! "${own[@]}" -r -w)
-	for _ in {1..50}; do
-		[ "$(readlink /proc/$!/ns/net)" = "$(readlink /proc/self/ns/net)" ] || break
-		nap 0.1
-	done
+	while [ "$(readlink /proc/$!/ns/net)" = "$(readlink /proc/self/ns/net)" ]; do nap 0.1; done
 	inside busybox ip link set lo up || skip 'no network namespace can be made here'
 	printf '#!/bin/bash\nexec %s "$@"\n' "${inside[*]@Q} ${MICROVM@Q}" >in-namespace
 	chmod +x in-namespace

@@ -31,7 +31,7 @@ test_share_mmio() {
 	ended 0
 }
 test_share_pci() { # and the folder is there again after a reboot of the guest
-	shared bus=pci --cpus 2
+	shared bus=pci
 	send $'reboot -f\n'
 	expect 'microvm guest: up'
 	expect 'guest# '
@@ -139,7 +139,7 @@ test_vsock() { # connections from either side, and again with another driver
 
 rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$vm/status"; }
 shrinks() { # KiB: waits until so much less than $before is held
-	for i in $(seq 60); do
+	for i in $(seq 240); do
 		[ $((before - $(rss))) -ge "$1" ] && return
 		nap 0.5
 	done
