@@ -321,6 +321,10 @@ static bool is_up(uint64_t ctl)
  * level away in between. Before the handler goes on, we could: by IMASK, which a handler that
  * moves CVAL alone would never clear; by the PPI's enable, but who would set it again when the
  * timer is due next? What is handed out here is true, and one ioctl for each timer in @which.
+ *
+ * Of a board's exits these reads are most, and none can be spared by memory that the guest
+ * reads, as it reads the clock manager's: nobody tells us that a timer is due, and mailboxes
+ * are in the same page.
  */
 static unsigned wire_timers(void *ctx, unsigned cpu, unsigned which)
 {
