@@ -277,12 +277,27 @@ static int set(const char *overrides, const char *value, const char *prop, void 
 	return ret;
 }
 
+/* @decl's parameter, set to @value, makes @prop the @len bytes at @want; UINT32_MAX: it is gone. */
+struct param_case {
+	const char *decl, *value, *prop, *want;
+	unsigned len;
+};
+
+static void check_param(const struct param_case *c)
+{
+	char overrides[256];
+	uint8_t bytes[64];
+	unsigned len;
+
+	snprintf(overrides, sizeof(overrides), OVERRIDES("p = %s;"), c->decl);
+	assert_int_equal(set(overrides, c->value, c->prop, bytes, &len), 0);
+	if (len != c->len || (len != UINT32_MAX && memcmp(bytes, c->want, len)))
+		fail_msg("%s of '%s'", c->decl, c->value);
+}
+
 static void a_parameter_sets_what_its_declaration_says(void **state)
 {
-	static const struct {
-		const char *decl, *value, *prop, *want;
-		unsigned len;
-	} cases[] = {
+	static const struct param_case cases[] = {
 		{ "<9>, \"status\"", "on", "status", "okay", 5 },
 		{ "<9>, \"status\"", "off", "status", "disabled", 9 },
 		{ "<9>, \"label\"", "hello", "label", "hello", 6 },
@@ -312,16 +327,8 @@ static void a_parameter_sets_what_its_declaration_says(void **state)
 		{ "<9>, \"label=\", <9>, \"flag?\"", "1", "label", "", 1 },
 	};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		char overrides[256];
-		uint8_t bytes[64];
-		unsigned len;
-
-		snprintf(overrides, sizeof(overrides), OVERRIDES("p = %s;"), cases[i].decl);
-		assert_int_equal(set(overrides, cases[i].value, cases[i].prop, bytes, &len), 0);
-		if (len != cases[i].len || (len != UINT32_MAX && memcmp(bytes, cases[i].want, len)))
-			fail_msg("%s of %s", cases[i].decl, cases[i].value);
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
+		check_param(&cases[i]);
 }
 
 /* 2.2.7 */
@@ -329,10 +336,7 @@ static void tables_say_what_a_value_stands_for(void **state)
 {
 #define WORDS "<9>, \"label{a=alpha,b='b, too',c,=other}\""
 #define BUS "<9>, \"bus:0{0=\", <0x55>, \"1=\", <0x66>, \"}\", <9>, \"last\""
-	static const struct {
-		const char *decl, *value, *prop, *want;
-		unsigned len;
-	} cases[] = {
+	static const struct param_case cases[] = {
 		{ WORDS, "a", "label", "alpha", 6 }, { WORDS, "b", "label", "b, too", 7 },
 		{ WORDS, "c", "label", "c", 2 }, { WORDS, "cc", "label", "other", 6 },
 		{ WORDS, "", "label", "other", 6 },
@@ -346,16 +350,8 @@ static void tables_say_what_a_value_stands_for(void **state)
 		{ "<9>, \"status{near=on,far=off}\"", "near", "status", "okay", 5 },
 	};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		char overrides[256];
-		uint8_t bytes[64];
-		unsigned len;
-
-		snprintf(overrides, sizeof(overrides), OVERRIDES("p = %s;"), cases[i].decl);
-		assert_int_equal(set(overrides, cases[i].value, cases[i].prop, bytes, &len), 0);
-		if (len != cases[i].len || memcmp(bytes, cases[i].want, len))
-			fail_msg("%s of '%s'", cases[i].decl, cases[i].value);
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
+		check_param(&cases[i]);
 }
 
 /* "audio" of bcm2709-rpi-2-b.dts, which every card of Raspberry Pi OS sets */
