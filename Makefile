@@ -146,7 +146,7 @@ $(BUILD)/libtest.a: $(call obj,$(TESTLIB))
 %.a:
 	@rm -f $@ && ar rcs $@ $^
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
