@@ -120,6 +120,14 @@ void unixsock_close(struct unixsock *s)
 	s->fd = -1;
 }
 
+int unixsock_option(int fd, int option)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -errno : value;
+}
+
 const char *unixsock_error(int error)
 {
 	switch (error) {

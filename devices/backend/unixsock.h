@@ -30,6 +30,8 @@ int unixsock_listen_packets(struct unixsock *s, const char *path, int backlog);
 void unixsock_close(struct unixsock *s);
 /* Removes it without closing it, which somebody else does. */
 void unixsock_unlink(const struct unixsock *s);
+/* Of a socket that somebody handed over: what SOL_SOCKET's @option is, or negative errno. */
+int unixsock_option(int fd, int option);
 /* What to say of an error of unixsock_listen(). */
 const char *unixsock_error(int error);
 

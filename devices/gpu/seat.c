@@ -72,19 +72,11 @@ static void handed_over(void *ctx, int fd)
 		vhost_user_backend_connect(&d->b, fd);
 }
 
-static int socket_option(int fd, int option)
-{
-	int value = -1;
-	socklen_t len = sizeof(value);
-
-	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -errno : value;
-}
-
 static int inherit(struct seat_device *d, int fd)
 {
-	int type = socket_option(fd, SO_TYPE), listens = socket_option(fd, SO_ACCEPTCONN);
+	int type = unixsock_option(fd, SO_TYPE), listens = unixsock_option(fd, SO_ACCEPTCONN);
 
-	if (type < 0 || listens < 0 || socket_option(fd, SO_DOMAIN) != AF_UNIX) {
+	if (type < 0 || listens < 0 || unixsock_option(fd, SO_DOMAIN) != AF_UNIX) {
 		log_error("%s: fd=%d: %s", d->label, fd,
 			  type < 0 ? strerror(-type) : "not a UNIX socket");
 		return -EINVAL;

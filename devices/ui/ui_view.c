@@ -344,18 +344,11 @@ int ui_view_listen(struct ui_view *view, const char *path)
 	return watch_listener(view);
 }
 
-static bool has_option(int fd, int option, int wanted)
-{
-	int value = -1;
-	socklen_t len = sizeof(value);
-
-	return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 && value == wanted;
-}
-
 int ui_view_inherit(struct ui_view *view, int fd)
 {
-	if (!has_option(fd, SO_DOMAIN, AF_UNIX) || !has_option(fd, SO_TYPE, SOCK_SEQPACKET) ||
-	    !has_option(fd, SO_ACCEPTCONN, 1) || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
+	if (unixsock_option(fd, SO_DOMAIN) != AF_UNIX ||
+	    unixsock_option(fd, SO_TYPE) != SOCK_SEQPACKET ||
+	    unixsock_option(fd, SO_ACCEPTCONN) != 1 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
 	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return -EINVAL;
 	/* Of no name: who made it removes it. */
