@@ -2,6 +2,7 @@
 /* Sections are those of Broadcom's "BCM2835 ARM Peripherals", 4.2. */
 #include "devices/bcm283x_dma.h"
 
+#include "devices/bcm283x_bus.h"
 #include "devices/reg32.h"
 #include "vmm/util.h"
 
@@ -43,8 +44,6 @@
 #define FIRST_LITE 7
 
 #define BLOCK_LEN 32
-#define BUS_PERIPHERALS 0x7e000000u	/* 16 MiB */
-#define BUS_MEMORY_MASK 0x3fffffffu
 
 /* Of one turn of the loop, per channel: other work comes between. */
 #define DMA_TURN_BYTES (256u << 10)
@@ -79,7 +78,7 @@ static void dma_update_irqs(struct bcm283x_dma *dma)
 
 static bool is_peripheral(uint32_t addr)
 {
-	return (addr & 0xff000000) == BUS_PERIPHERALS;
+	return (addr & 0xff000000) == BCM283X_BUS_PERIPHERALS;
 }
 
 /* What cannot be done: the channel stands still until it is reset. */
@@ -104,7 +103,7 @@ static bool dma_load(struct bcm283x_dma *dma, struct bcm283x_dma_channel *ch)
 {
 	uint8_t block[BLOCK_LEN];
 
-	if (gmem_read(dma->mem, ch->block & BUS_MEMORY_MASK & ~(BLOCK_LEN - 1u), block,
+	if (gmem_read(dma->mem, ch->block & BCM283X_BUS_MEMORY_MASK & ~(BLOCK_LEN - 1u), block,
 		      sizeof(block)) < 0) {
 		dma_error(dma, ch, ch->block);
 		return false;
@@ -149,7 +148,7 @@ static uint32_t dma_pace(struct bcm283x_dma *dma, const struct bcm283x_dma_chann
 static bool dma_fetch(struct bcm283x_dma *dma, struct bcm283x_dma_channel *ch,
 		      const struct bcm283x_dma_peer *peer, uint8_t *data, uint32_t n)
 {
-	uint32_t gpa = ch->src & BUS_MEMORY_MASK;
+	uint32_t gpa = ch->src & BCM283X_BUS_MEMORY_MASK;
 
 	memset(data, 0, n);
 	if (ch->ti & TI_SRC_IGNORE)
@@ -172,7 +171,7 @@ static bool dma_fetch(struct bcm283x_dma *dma, struct bcm283x_dma_channel *ch,
 static bool dma_store(struct bcm283x_dma *dma, struct bcm283x_dma_channel *ch,
 		      const struct bcm283x_dma_peer *peer, const uint8_t *data, uint32_t n)
 {
-	uint32_t gpa = ch->dst & BUS_MEMORY_MASK;
+	uint32_t gpa = ch->dst & BCM283X_BUS_MEMORY_MASK;
 	uint32_t last = n > 4 ? n - 4 : 0;
 
 	if (ch->ti & TI_DEST_IGNORE)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The tags of the frame buffer; each but a few comes as get, test and set. */
+#include "devices/bcm283x_bus.h"
 #include "devices/bcm283x_property.h"
 #include "vmm/util.h"
 
@@ -22,7 +23,6 @@
 #define FB_DISPLAYS 0x00040013	/* how many; set: which one is meant */
 #define FB_SETTINGS 0x00040014
 
-#define FB_BUS_ALIAS 0xc0000000u	/* of memory, as the GPU has it: uncached */
 #define FB_MAX 4096		/* pixels each way, the virtual picture's too */
 #define FB_PALETTE_ENTRIES 256
 #define ALPHA_IGNORED 2
@@ -97,7 +97,8 @@ static int fb_allocate(struct bcm283x_property *p, uint32_t tag, uint8_t *value)
 		return release ? 0 : -1;
 	p->fb_allocated = !release;
 	fb_tell(p);
-	return release ? 0 : answer(value, 2, (uint32_t)p->fb.gpa | FB_BUS_ALIAS, fb_bytes(&p->fb));
+	return release ? 0 : answer(value, 2, (uint32_t)p->fb.gpa | BCM283X_BUS_UNCACHED,
+				    fb_bytes(&p->fb));
 }
 
 /* Offset, how many, colours; the answer to what is no palette is 1. */
@@ -165,7 +166,7 @@ static int fb_settings(const struct bcm283x_property *p, uint8_t *value)
 	const struct bcm283x_fb *fb = &p->fb;
 	const uint32_t words[] = {
 		0, fb->width, fb->height, fb->depth, fb->pitch, fb->virtual_width,
-		fb->virtual_height, fb->x, fb->y, (uint32_t)fb->gpa | FB_BUS_ALIAS,
+		fb->virtual_height, fb->x, fb->y, (uint32_t)fb->gpa | BCM283X_BUS_UNCACHED,
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)

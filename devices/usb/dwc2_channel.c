@@ -3,10 +3,9 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "devices/bcm283x_bus.h"
 #include "devices/usb/dwc2.h"
 #include "devices/usb/dwc2_regs.h"
-
-#define BUS_MEMORY_MASK 0x3fffffffu	/* the chip's bus has four views of it */
 
 /* Of one turn of the loop, per channel: other work comes between. */
 #define TURN_PACKETS 64
@@ -19,13 +18,13 @@
 
 static int dwc2_dma_read(struct dwc2 *d, const struct dwc2_channel *ch, void *data, unsigned len)
 {
-	return gmem_read(d->mem, ch->hcdma & BUS_MEMORY_MASK, data, len);
+	return gmem_read(d->mem, ch->hcdma & BCM283X_BUS_MEMORY_MASK, data, len);
 }
 
 static int dwc2_dma_write(struct dwc2 *d, const struct dwc2_channel *ch, const void *data,
 			  unsigned len)
 {
-	return gmem_write(d->mem, ch->hcdma & BUS_MEMORY_MASK, data, len);
+	return gmem_write(d->mem, ch->hcdma & BCM283X_BUS_MEMORY_MASK, data, len);
 }
 
 /* --- what a channel is about ---------------------------------------------------------- */
