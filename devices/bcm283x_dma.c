@@ -76,11 +76,6 @@ static void dma_update_irqs(struct bcm283x_dma *dma)
 
 /* --- control blocks --------------------------------------------------------------- */
 
-static bool is_peripheral(uint32_t addr)
-{
-	return (addr & 0xff000000) == BCM283X_BUS_PERIPHERALS;
-}
-
 /* What cannot be done: the channel stands still until it is reset. */
 static void dma_error(struct bcm283x_dma *dma, struct bcm283x_dma_channel *ch, uint32_t addr)
 {
@@ -137,11 +132,11 @@ static uint32_t dma_pace(struct bcm283x_dma *dma, const struct bcm283x_dma_chann
 {
 	uint32_t n = MIN(ch->row, (uint32_t)DMA_PIECE);
 
-	*peer = is_peripheral(ch->src) || is_peripheral(ch->dst) ?
+	*peer = bcm283x_bus_is_peripheral(ch->src) || bcm283x_bus_is_peripheral(ch->dst) ?
 		dma->peers[ch->ti >> TI_PERMAP & (BCM283X_DMA_PEERS - 1)] : NULL;
 	if (!*peer || !(ch->ti & (TI_SRC_DREQ | TI_DEST_DREQ)))
 		return n;
-	n = MIN(n, (*peer)->ready((*peer)->ctx, is_peripheral(ch->dst)));
+	n = MIN(n, (*peer)->ready((*peer)->ctx, bcm283x_bus_is_peripheral(ch->dst)));
 	return n & ~3u;
 }
 
@@ -153,7 +148,7 @@ static bool dma_fetch(struct bcm283x_dma *dma, struct bcm283x_dma_channel *ch,
 	memset(data, 0, n);
 	if (ch->ti & TI_SRC_IGNORE)
 		return true;
-	if (is_peripheral(ch->src)) {
+	if (bcm283x_bus_is_peripheral(ch->src)) {
 		if (peer && (ch->ti & TI_SRC_DREQ))
 			peer->read(peer->ctx, data, n);
 		return true;
@@ -176,7 +171,7 @@ static bool dma_store(struct bcm283x_dma *dma, struct bcm283x_dma_channel *ch,
 
 	if (ch->ti & TI_DEST_IGNORE)
 		return true;
-	if (is_peripheral(ch->dst)) {
+	if (bcm283x_bus_is_peripheral(ch->dst)) {
 		if (peer && (ch->ti & TI_DEST_DREQ))
 			peer->write(peer->ctx, data, n);
 		return true;

@@ -18,12 +18,16 @@
 
 static int dwc2_dma_read(struct dwc2 *d, const struct dwc2_channel *ch, void *data, unsigned len)
 {
+	if (len && bcm283x_bus_is_peripheral(ch->hcdma))
+		return -EFAULT;
 	return gmem_read(d->mem, ch->hcdma & BCM283X_BUS_MEMORY_MASK, data, len);
 }
 
 static int dwc2_dma_write(struct dwc2 *d, const struct dwc2_channel *ch, const void *data,
 			  unsigned len)
 {
+	if (len && bcm283x_bus_is_peripheral(ch->hcdma))
+		return -EFAULT;
 	return gmem_write(d->mem, ch->hcdma & BCM283X_BUS_MEMORY_MASK, data, len);
 }
 

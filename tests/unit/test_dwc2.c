@@ -921,6 +921,29 @@ static void case_07_dma_outside_memory_ends_the_transfer(void **state)
 	assert_int_equal(t->got, 0);
 }
 
+/* With as much memory as there can be, of which a part looks alike in its own view. */
+static void case_07_dma_to_peripherals_is_none_to_memory(void **state)
+{
+	const struct gmem_range range = { 0x3e000000, 1 << 20 };
+	struct fixture *t = *state;
+	struct gmem mem;
+
+	configure(t);
+	assert_int_equal(gmem_init_private(&mem, &range, 1), 0);
+	t->d.mem = &mem;
+	for (unsigned in = 0; in < 2; in++) {
+		uint32_t hcchar_dir = hcchar(5, 2, BULK, in ? IN : OUT, BULK_MAX);
+
+		t->left = 2 * BULK_MAX;
+		start(t, 1, hcchar_dir, hctsiz(0, 1, BULK_MAX), 0x7e000000);
+		assert_int_equal(ch(t, 1, HCINT), HCINT_AHBERR | HCINT_CHHLTD);
+		start(t, 1, hcchar_dir, hctsiz(0, 1, BULK_MAX), ALIAS | 0x3e000000);
+		assert_int_equal(ch(t, 1, HCINT), COMPLETE);
+	}
+	t->d.mem = &t->f.mem;
+	gmem_finish(&mem);
+}
+
 static void case_06_sizes_that_make_no_sense(void **state)
 {
 	struct fixture *t = *state;
@@ -1058,6 +1081,7 @@ int main(void)
 		T(no_frames_pass_where_nobody_looks),
 		T(an_interrupt_endpoints_channel_does_not_wait_for_a_second_of_frames),
 		T(case_07_dma_outside_memory_ends_the_transfer),
+		T(case_07_dma_to_peripherals_is_none_to_memory),
 		T(case_06_sizes_that_make_no_sense),
 		T(case_36_registers_that_do_not_exist),
 		T(case_25_a_long_transfer_starves_nobody),
